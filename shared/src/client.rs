@@ -1,0 +1,319 @@
+//! An HTTP client for ckptd, and for whatever else speaks Flink's REST API.
+//!
+//! Every request has a limit of time and every answer one of size. Proxies of the environment are not
+//! used: the token must not travel through them.
+
+use crate::api::{Configuration, ConfigurationList, ConfigurationPatch, Submission};
+use crate::flink;
+use reqwest::{Method, StatusCode, header};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// The longest wait for a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The longest wait for a whole answer, unless the caller sets another.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The largest answer that is read, in bytes.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Why a request brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address of the server is none.
+    #[error("'{url}' is not the address of a ckptd: {why}; write it like http://127.0.0.1:8571")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No answer came.
+    #[error("cannot reach {server}: {cause}")]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// Why.
+        cause: String,
+    },
+    /// The server said no. The message is its own sentence.
+    #[error("{message}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The server's sentence.
+        message: String,
+    },
+    /// The server answered something else than it should have.
+    #[error("{server} gave an answer that is not understood: {cause}; is it a ckptd?")]
+    Nonsense {
+        /// The server.
+        server: String,
+        /// What is odd.
+        cause: String,
+    },
+}
+
+impl ClientError {
+    /// The HTTP status, when the server said no.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            Self::BadUrl { .. } | Self::Unreachable { .. } | Self::Nonsense { .. } => None,
+        }
+    }
+}
+
+/// How a change is to be made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChangeOptions {
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Refuse when the job's revision is another one.
+    pub if_revision: Option<u64>,
+}
+
+/// What was answered to a change.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The configuration after it (or as it would be, for a dry run).
+    pub configuration: Configuration,
+    /// The answer's body as it came.
+    pub body: String,
+}
+
+/// A client for one server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    server: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// A client for the server at `url`, which sends `token` with every request that it has.
+    ///
+    /// # Errors
+    /// [`ClientError::BadUrl`] when `url` is no HTTP address.
+    pub fn new(url: &str, token: Option<String>) -> Result<Self, ClientError> {
+        let bad = |why: String| ClientError::BadUrl { url: url.to_owned(), why };
+        let parsed = reqwest::Url::parse(url).map_err(|error| bad(error.to_string()))?;
+        match parsed.scheme() {
+            "http" => {}
+            "https" => return Err(bad("https is not supported yet".to_owned())),
+            other => return Err(bad(format!("'{other}' is not a protocol that ckptd speaks"))),
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_LIMIT)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("ckptctl/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| bad(causes(&error)))?;
+        Ok(Self { http, server: url.trim_end_matches('/').to_owned(), token })
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// `GET path`, the body as it came.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get(&self, path: &str) -> Result<String, ClientError> {
+        let request = self.request(Method::GET, path).timeout(ANSWER_LIMIT);
+        self.text(request).await
+    }
+
+    /// `GET path`, parsed.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.parse(&self.get(path).await?)
+    }
+
+    /// Every job's configuration; `all` includes those that have ended.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn configurations(&self, all: bool) -> Result<ConfigurationList, ClientError> {
+        self.get_json(&configurations_path(all)).await
+    }
+
+    /// One job's configuration.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn configuration(&self, job: &str) -> Result<Configuration, ClientError> {
+        self.get_json(&configuration_path(job)).await
+    }
+
+    /// Changes a job's configuration: one change, whole or not at all.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; 202 is no error, see [`Configuration::applied`].
+    pub async fn change(
+        &self,
+        job: &str,
+        patch: &ConfigurationPatch,
+        options: ChangeOptions,
+    ) -> Result<Changed, ClientError> {
+        let mut path = configuration_path(job);
+        if options.dry_run {
+            path.push_str("?dryRun=true");
+        }
+        let mut request = self
+            .request(Method::PATCH, &path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(patch.to_json().to_string());
+        if let Some(revision) = options.if_revision {
+            request = request.header(header::IF_MATCH, format!("\"{revision}\""));
+        }
+        let body = self.text(request.timeout(ANSWER_LIMIT)).await?;
+        Ok(Changed { configuration: self.parse(&body)?, body })
+    }
+
+    /// Submits a job file.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn submit(&self, job_file: String) -> Result<Submission, ClientError> {
+        let request = self
+            .request(Method::POST, "/jobs")
+            .header(header::CONTENT_TYPE, "application/toml")
+            .body(job_file);
+        self.parse(&self.text(request.timeout(ANSWER_LIMIT)).await?)
+    }
+
+    /// Asks for a checkpoint now.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn trigger(
+        &self,
+        job: &str,
+        what: &flink::TriggerRequest,
+    ) -> Result<flink::TriggerResponse, ClientError> {
+        let request = self
+            .request(Method::POST, &format!("/jobs/{}/checkpoints", escape(job)))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(serde_json::to_string(what).unwrap_or_default());
+        self.parse(&self.text(request.timeout(ANSWER_LIMIT)).await?)
+    }
+
+    /// Cancels a job.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn cancel(&self, job: &str) -> Result<(), ClientError> {
+        let request = self.request(Method::PATCH, &format!("/jobs/{}?mode=cancel", escape(job)));
+        self.text(request.timeout(ANSWER_LIMIT)).await.map(drop)
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.server));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    async fn text(&self, request: reqwest::RequestBuilder) -> Result<String, ClientError> {
+        let unreachable = |error: &reqwest::Error| ClientError::Unreachable {
+            server: self.server.clone(),
+            cause: causes(error),
+        };
+        let mut answer = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error))? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(self.nonsense("it is larger than 64 MiB"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let body = String::from_utf8(body).map_err(|_| self.nonsense("it is not UTF-8"))?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        match serde_json::from_str::<flink::Errors>(&body) {
+            Ok(errors) => Err(ClientError::Refused { status, message: errors.errors.join("; ") }),
+            Err(_) => Err(self.nonsense(&format!("status {status} without a reason"))),
+        }
+    }
+
+    fn parse<T: DeserializeOwned>(&self, body: &str) -> Result<T, ClientError> {
+        serde_json::from_str(body).map_err(|error| self.nonsense(&error.to_string()))
+    }
+
+    fn nonsense(&self, cause: &str) -> ClientError {
+        ClientError::Nonsense { server: self.server.clone(), cause: cause.to_owned() }
+    }
+}
+
+/// The path of every job's configuration.
+#[must_use]
+pub fn configurations_path(all: bool) -> String {
+    match all {
+        true => "/checkpoints/configuration?all=true".to_owned(),
+        false => "/checkpoints/configuration".to_owned(),
+    }
+}
+
+/// The path of a job's configuration.
+#[must_use]
+pub fn configuration_path(job: &str) -> String {
+    format!("/jobs/{}/checkpoints/configuration", escape(job))
+}
+
+/// Escapes a job's name or id for use as one segment of a path.
+#[must_use]
+pub fn escape(segment: &str) -> String {
+    let mut escaped = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => escaped.push(char::from(byte)),
+            b'.' if segment.bytes().any(|other| other != b'.') => escaped.push('.'),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// The innermost cause is the one that says what to do: "connection refused", not "error sending request".
+fn causes(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment() {
+        assert_eq!(configuration_path("a/b c"), "/jobs/a%2Fb%20c/checkpoints/configuration");
+        assert_eq!(escape(".."), "%2E%2E");
+        assert_eq!(escape("v1.2"), "v1.2");
+    }
+
+    #[test]
+    fn an_address_is_checked_before_it_is_used() {
+        for (url, part) in
+            [("127.0.0.1:8571", "not the address"), ("https://x", "https"), ("ftp://x", "'ftp'")]
+        {
+            let message = Client::new(url, None).unwrap_err().to_string();
+            assert!(message.contains(part), "{url} gave {message}");
+        }
+    }
+}
