@@ -1,2 +1,70 @@
-//! x
-fn main() {}
+//! `ckptd`: see `ckptd --help`.
+
+use ckptd::{demo, serve};
+use clap::{Parser, Subcommand};
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// How long the process waits, when it ends, for threads that wait for a disk.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// Hosts checkpoint coordinators whose interval and timeout can be changed while a job runs.
+#[derive(Debug, Parser)]
+#[command(name = "ckptd", version, about, after_help = "Exit codes: 0 done, 1 error, 2 usage.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Host jobs, and serve the REST API.
+    Serve {
+        #[command(flatten)]
+        options: serve::Options,
+        /// Write logs as JSON, one object a line.
+        #[arg(long)]
+        log_json: bool,
+        /// What to log, such as info or ckptd=debug.
+        #[arg(long, env = "CKPTD_LOG", default_value = "info", value_name = "FILTER")]
+        log: Box<EnvFilter>,
+    },
+    /// Save a checkpoint that is about to be thrown away, on real files, in about a minute.
+    Demo(demo::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("cannot start: {error}")),
+    };
+    let result = match cli.command {
+        Command::Serve { options, log_json, log } => {
+            start_log(log_json, *log);
+            runtime.block_on(serve::run(options)).map_err(|error| error.to_string())
+        }
+        Command::Demo(options) => runtime.block_on(demo::run(&options)).map_err(|error| error.to_string()),
+    };
+    runtime.shutdown_timeout(LAST_WAIT);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => failed(&sentence),
+    }
+}
+
+fn start_log(json: bool, filter: EnvFilter) {
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if json {
+        log.json().flatten_event(true).init();
+    } else {
+        log.with_target(false).with_ansi(io::stderr().is_terminal()).init();
+    }
+}
+
+fn failed(sentence: &str) -> ExitCode {
+    drop(writeln!(io::stderr(), "ckptd: {sentence}"));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,103 @@
+//! What all commands have in common on the command line.
+
+use crate::commands::Command;
+use crate::exit;
+use ckpt_shared::api::LONGEST_REASON;
+use ckpt_shared::duration;
+use clap::{Args, Parser, ValueEnum, ValueHint};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// See and change the checkpoint interval and timeout of running streaming jobs.
+///
+/// Durations are whole numbers with a unit: ms, s, m, h, d, or several from large to small (20m, 1h30m).
+/// JOB is a job's exact name or id; commands that only read also take a unique prefix of either.
+#[derive(Debug, Parser)]
+#[command(name = "ckptctl", version, after_help = exit::help(), after_long_help = exit::help())]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) server: Option<String>,
+    /// The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE,
+    /// which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// What to print instead of text for people
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Output>,
+}
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// The server's answer as it came
+    Json,
+    /// The table with more columns
+    Wide,
+    /// Only names, one a line
+    Name,
+}
+
+/// The options of every change.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ChangeArgs {
+    /// Only say what would happen, also to checkpoints in flight
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Change nothing unless the job is at this revision
+    #[arg(long, value_name = "N")]
+    pub(crate) if_revision: Option<u64>,
+    /// Why, for whoever comes after
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: Option<String>,
+    /// Do not ask before a checkpoint in flight is made to expire
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// End with 3 when nothing changed
+    #[arg(long)]
+    pub(crate) error_unchanged: bool,
+    #[command(flatten)]
+    pub(crate) matching: MatchArgs,
+    /// Wait until the change is applied
+    #[arg(long)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) limit: WaitLimit,
+}
+
+/// How long `--wait` waits.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaitLimit {
+    /// How long to wait at most (it is not called --timeout, which is the checkpoints')
+    #[arg(long, value_name = "DURATION", requires = "wait", default_value = "5m", value_parser = duration::parse)]
+    pub(crate) wait_timeout: Duration,
+}
+
+/// How a change finds its job.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MatchArgs {
+    /// Take a unique prefix of the job's name or id as well
+    #[arg(long)]
+    pub(crate) allow_prefix: bool,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let length = text.chars().count();
+    if length > LONGEST_REASON {
+        return Err(format!("it has {length} characters; at most {LONGEST_REASON} are kept"));
+    }
+    match text.chars().any(char::is_control) {
+        true => Err("it has control characters; write it on one plain line".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}

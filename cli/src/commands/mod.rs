@@ -1,0 +1,65 @@
+//! The commands, one file each.
+
+mod cancel;
+mod completions;
+mod get;
+mod history;
+mod reset;
+mod set;
+mod set_interval;
+mod set_timeout;
+mod submit;
+mod trigger;
+mod watch;
+
+use crate::args::Cli;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::server::{Environment, Server};
+use clap::Subcommand;
+
+/// What `ckptctl` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show jobs, or one job: what was submitted, what is overridden, what is in flight
+    Get(get::Args),
+    /// Change how long a checkpoint may take, for checkpoints in flight too
+    SetTimeout(set_timeout::Args),
+    /// Change how often a checkpoint is triggered, from the next trigger on
+    SetInterval(set_interval::Args),
+    /// Change timeout and interval together
+    Set(set::Args),
+    /// Go back to what was submitted
+    Reset(reset::Args),
+    /// Follow jobs, or one job, as they go
+    Watch(watch::Args),
+    /// Show a job's recent checkpoints
+    History(history::Args),
+    /// Make a checkpoint now
+    Trigger(trigger::Args),
+    /// Submit a job file
+    Submit(submit::Args),
+    /// Cancel a job
+    Cancel(cancel::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
+}
+
+/// Runs one.
+pub(crate) async fn run(cli: &Cli) -> Result<Exit, Error> {
+    let output = cli.globals.output;
+    let server = || Server::choose(&cli.globals, Environment::read());
+    match &cli.command {
+        Command::Get(args) => get::run(&server()?, output, args).await,
+        Command::SetTimeout(args) => set_timeout::run(&server()?, output, args).await,
+        Command::SetInterval(args) => set_interval::run(&server()?, output, args).await,
+        Command::Set(args) => set::run(&server()?, output, args).await,
+        Command::Reset(args) => reset::run(&server()?, output, args).await,
+        Command::Watch(args) => watch::run(&server()?, output, args).await,
+        Command::History(args) => history::run(&server()?, output, args).await,
+        Command::Trigger(args) => trigger::run(&server()?, output, args).await,
+        Command::Submit(args) => submit::run(&server()?, output, args).await,
+        Command::Cancel(args) => cancel::run(&server()?, output, args).await,
+        Command::Completions(args) => completions::run(args),
+    }
+}

@@ -1,0 +1,34 @@
+//! `ckptctl set-interval JOB DURATION`
+
+use crate::args::{ChangeArgs, Output};
+use crate::change;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::server::Server;
+use ckpt_shared::api::{ConfigurationPatch, Field};
+use ckpt_shared::bounds::CheckpointInterval;
+use clap::builder::NonEmptyStringValueParser;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job's name or id
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    job: String,
+    /// How often a checkpoint is triggered, such as 5m
+    #[arg(value_name = "DURATION")]
+    interval: CheckpointInterval,
+    /// Bring the next trigger forward to one new interval from now
+    #[arg(long)]
+    now: bool,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
+    let patch = ConfigurationPatch {
+        interval: Field::Set(args.interval),
+        pull_in: args.now,
+        ..ConfigurationPatch::default()
+    };
+    change::run(server, output, &args.job, patch, &args.change).await
+}

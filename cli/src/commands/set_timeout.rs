@@ -1,0 +1,27 @@
+//! `ckptctl set-timeout JOB DURATION`
+
+use crate::args::{ChangeArgs, Output};
+use crate::change;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::server::Server;
+use ckpt_shared::api::{ConfigurationPatch, Field};
+use ckpt_shared::bounds::CheckpointTimeout;
+use clap::builder::NonEmptyStringValueParser;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The job's name or id
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    job: String,
+    /// How long a checkpoint may take, such as 20m
+    #[arg(value_name = "DURATION")]
+    timeout: CheckpointTimeout,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
+    let patch = ConfigurationPatch { timeout: Field::Set(args.timeout), ..ConfigurationPatch::default() };
+    change::run(server, output, &args.job, patch, &args.change).await
+}

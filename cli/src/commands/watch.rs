@@ -1,0 +1,73 @@
+//! `ckptctl watch [JOB]`
+
+use crate::args::Output;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::resolve::{self, Matching};
+use crate::server::Server;
+use crate::watch::{Target, Watch, lines, screen};
+use ckpt_shared::duration::{self, Exact};
+use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Asking more often would keep a server busy for nothing.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A job's name or id, or a unique prefix of either; all jobs if left out
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    job: Option<String>,
+    /// How often to ask, at least 100ms
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = pause)]
+    every: Duration,
+    /// End when the checkpoint in flight, or else the next one, has ended: with 0 if it completed, else 8
+    #[arg(long, value_enum, value_name = "WHAT", requires = "job")]
+    until: Option<Until>,
+    /// How long to wait for that at most; no limit if left out
+    #[arg(long, value_name = "DURATION", requires = "until", value_parser = duration::parse)]
+    wait_timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Until {
+    Completed,
+}
+
+pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
+    if output == Some(Output::Name) {
+        return Err(Error::new(Exit::Usage, "names do not change; watch has no -o name")
+            .hint("list them with: ckptctl get -o name"));
+    }
+    let target = match &args.job {
+        None => Target::All,
+        Some(name) => Target::Job(resolve::job(server, name, Matching::Prefix).await?.id()),
+    };
+    let until_completed = matches!(args.until, Some(Until::Completed));
+    let watch = Watch { server, target, every: args.every, until_completed };
+    let on_screen = output != Some(Output::Json) && io::stdout().is_terminal();
+    let watching = async {
+        match on_screen {
+            true => screen(&watch).await,
+            false => lines(&watch).await,
+        }
+    };
+    let Some(limit) = args.wait_timeout else {
+        return watching.await;
+    };
+    timeout(limit, watching).await.unwrap_or_else(|_| {
+        let limit = Exact(limit);
+        Err(Error::new(Exit::InVain, format!("no checkpoint has ended within {limit}")))
+    })
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Err(error) => Err(error.to_string()),
+        Ok(pause) if pause < SHORTEST => Err(format!("the shortest is {}", Exact(SHORTEST))),
+        Ok(pause) => Ok(pause),
+    }
+}

@@ -1,0 +1,108 @@
+//! The exit codes, all of them, and what each error of the server becomes.
+
+use ckpt_shared::client::ClientError;
+use std::process::ExitCode;
+
+/// How `ckptctl` ends. Scripts depend on these numbers: they never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Something went wrong that has no code of its own.
+    Error = 1,
+    /// The command line, or what it asks for, makes no sense.
+    Usage = 2,
+    /// The change changed nothing, and `--error-unchanged` was given.
+    Unchanged = 3,
+    /// Not permitted: no token, or the wrong one.
+    NotPermitted = 4,
+    /// There is no such job, or there are several.
+    NotFound = 5,
+    /// Someone else changed it first, or a guard rail said no.
+    Conflict = 6,
+    /// No server answered.
+    Unreachable = 7,
+    /// Waited in vain, or the change is stored but not applied yet.
+    InVain = 8,
+    /// Interrupted by Ctrl-C or SIGTERM.
+    Interrupted = 130,
+}
+
+/// The codes with what they mean, as `--help` lists them.
+const MEANINGS: [(Exit, &str); 10] = [
+    (Exit::Done, "done"),
+    (Exit::Error, "error"),
+    (Exit::Usage, "usage: the command line or a value in it makes no sense"),
+    (Exit::Unchanged, "unchanged (only with --error-unchanged)"),
+    (Exit::NotPermitted, "not permitted"),
+    (Exit::NotFound, "job not found, or ambiguous"),
+    (Exit::Conflict, "conflict, or a guard rail said no"),
+    (Exit::Unreachable, "server unreachable"),
+    (Exit::InVain, "waited in vain, or stored but not applied yet"),
+    (Exit::Interrupted, "interrupted"),
+];
+
+impl Exit {
+    /// The code of a failed request.
+    ///
+    /// A 409 is a conflict here; where it says that a name is ambiguous is known only to whoever
+    /// looked up the name, see `resolve`.
+    #[must_use]
+    pub fn of(error: &ClientError) -> Self {
+        match error {
+            ClientError::BadUrl { .. } => Self::Usage,
+            ClientError::Unreachable { .. } => Self::Unreachable,
+            ClientError::Nonsense { .. } => Self::Error,
+            ClientError::Refused { status, .. } => match status.as_u16() {
+                400 => Self::Usage,
+                401 | 403 => Self::NotPermitted,
+                404 => Self::NotFound,
+                409 | 412 => Self::Conflict,
+                _ => Self::Error,
+            },
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The list of codes for `--help`.
+pub(crate) fn help() -> String {
+    let lines = MEANINGS.iter().map(|(exit, meaning)| format!("  {:>3}  {meaning}\n", *exit as u8));
+    format!("Exit codes:\n{}", lines.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::StatusCode;
+
+    #[test]
+    fn every_status_has_its_code() {
+        for (status, code) in [
+            (400, 2),
+            (401, 4),
+            (403, 4),
+            (404, 5),
+            (409, 6),
+            (412, 6),
+            (413, 1),
+            (500, 1),
+            (501, 1),
+            (503, 1),
+        ] {
+            let error = ClientError::Refused {
+                status: StatusCode::from_u16(status).unwrap(),
+                message: "no".to_owned(),
+            };
+            assert_eq!(Exit::of(&error) as u8, code, "status {status}");
+        }
+        let gone = ClientError::Unreachable { server: "s".to_owned(), cause: "refused".to_owned() };
+        assert_eq!(Exit::of(&gone) as u8, 7);
+    }
+}

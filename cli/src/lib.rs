@@ -1,0 +1,81 @@
+//! `ckptctl` sees and changes the checkpoint interval and timeout of running streaming jobs.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `args` | what all commands have in common on the command line |
+//! | `commands` | one file per command |
+//! | `server` | which server is asked, and with which token |
+//! | `resolve` | from what was typed to one job |
+//! | `change`, `sentence` | the way of every change, and the one line that tells of it |
+//! | `render` | tables and screens as text, pure functions of what a server said |
+//! | `watch` | the screen, the polling and the following of one checkpoint behind `watch` |
+//! | `console` | the one door to stdout and stderr |
+//! | [`exit`] | the exit codes |
+
+mod args;
+mod change;
+mod commands;
+mod console;
+mod error;
+pub mod exit;
+mod render;
+mod resolve;
+mod sentence;
+mod server;
+mod wait;
+mod watch;
+
+use args::Cli;
+use clap::{CommandFactory, Parser};
+use error::Error;
+use exit::Exit;
+use std::ffi::OsString;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use clap_complete::Shell;
+
+/// Runs `ckptctl` with these arguments, the program's name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // It goes to stdout for --help and to stderr otherwise; a closed pipe is nobody's mistake.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    match block_on(&cli) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = error.exit();
+            if !matches!(error, Error::PipeClosed) {
+                console::note(&format!("ckptctl: {error}"));
+            }
+            exit
+        }
+    }
+}
+
+/// The completion script of a shell.
+#[must_use]
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ckptctl", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+fn block_on(cli: &Cli) -> Result<Exit, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        // A command that loses is dropped here, and with it whatever puts the terminal back.
+        tokio::select! {
+            result = commands::run(cli) => result,
+            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+            _ = terminate.recv() => Err(Error::Interrupted),
+        }
+    });
+    // A thread that still waits for an answer on stdin must not hold the program back.
+    runtime.shutdown_background();
+    result
+}

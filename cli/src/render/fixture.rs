@@ -1,0 +1,71 @@
+//! A job to render: job123 while its checkpoint 7 waits for the last of its subtasks.
+
+use ckpt_shared::api::{Configuration, Failures, HOSTED, InFlight, JobState, SCHEMA, Value};
+use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
+use ckpt_shared::ids::{CheckpointId, JobId};
+
+/// The job, whose timeout was raised from 10 s to 20 min.
+pub(crate) fn configuration() -> Configuration {
+    Configuration {
+        schema: SCHEMA.to_owned(),
+        cluster: HOSTED.to_owned(),
+        job_id: JobId::from_bits(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
+        name: "job123".to_owned(),
+        state: JobState::Running,
+        revision: 3,
+        stored: true,
+        applied: true,
+        checkpoint_interval: Value { submitted: Some(15_000), overridden: None, effective: Some(15_000) },
+        checkpoint_timeout: Value {
+            submitted: Some(10_000),
+            overridden: Some(1_200_000),
+            effective: Some(1_200_000),
+        },
+        in_flight: vec![in_flight(7)],
+        failures: Failures { consecutive: 2, tolerable: Failures::UNLIMITED },
+        next_trigger: Some(1_790_000_005_900),
+        warnings: vec![],
+        observed_at: 1_790_000_000_000,
+    }
+}
+
+/// A checkpoint with 19 of 20 subtasks after nine seconds.
+pub(crate) fn in_flight(id: u64) -> InFlight {
+    InFlight {
+        id: CheckpointId(id),
+        savepoint: false,
+        acknowledged: 19,
+        subtasks: 20,
+        elapsed: 9_012,
+        remaining: Some(1_190_988),
+        change: None,
+    }
+}
+
+/// A checkpoint of the history.
+pub(crate) fn checkpoint(id: u64, status: CheckpointStatus) -> Checkpoint {
+    let failed = status == CheckpointStatus::Failed;
+    Checkpoint {
+        class_name: status.class_name().to_owned(),
+        id: CheckpointId(id),
+        status,
+        is_savepoint: false,
+        savepoint_format: None,
+        trigger_timestamp: 1_795_351_753_881,
+        latest_ack_timestamp: 1_795_351_754_102,
+        checkpointed_size: 1_288_490_189,
+        state_size: 1_288_490_189,
+        end_to_end_duration: 10_001,
+        alignment_buffered: 0,
+        processed_data: 0,
+        persisted_data: 0,
+        num_subtasks: 20,
+        num_acknowledged_subtasks: if status == CheckpointStatus::Completed { 20 } else { 19 },
+        checkpoint_type: "CHECKPOINT".to_owned(),
+        tasks: [].into(),
+        failure_timestamp: failed.then_some(1_795_351_763_882),
+        failure_message: failed.then(|| ckpt_shared::flink::EXPIRED.to_owned()),
+        external_path: None,
+        discarded: None,
+    }
+}

@@ -1,0 +1,102 @@
+//! The table of a job's recent checkpoints.
+
+use super::{NONE, Paint, Style, build, cell, lines, rough, size, utc};
+use crate::console::clean;
+use ckpt_shared::flink::{Checkpoint, CheckpointStatus, Counts};
+use comfy_table::Cell;
+
+/// The table's lines, the heading first. Why a checkpoint failed stands on a line below it, so that the
+/// table fits 80 columns.
+pub(crate) fn table(history: &[Checkpoint], wide: bool, style: Style) -> Vec<String> {
+    let mut headings = vec!["ID", "TYPE", "STATUS", "TRIGGERED (UTC)", "DURATION", "SIZE", "ACKED"];
+    if wide {
+        headings.push("PATH");
+    }
+    let rows = history.iter().map(|checkpoint| row(checkpoint, wide)).collect();
+    let mut rows = lines(&build(&headings, rows, style)).into_iter();
+    let mut all: Vec<_> = rows.next().into_iter().collect();
+    for (line, checkpoint) in rows.zip(history) {
+        all.push(line);
+        if let Some(why) = &checkpoint.failure_message {
+            all.push(style.line(&format!("    {}", clean(why)), Paint::Faint));
+        }
+    }
+    all
+}
+
+/// `13 checkpoints: 9 completed, 3 failed, 1 in progress, 0 restored`
+pub(crate) fn summary(counts: &Counts) -> String {
+    let Counts { restored, total, in_progress, completed, failed } = counts;
+    let noun = if *total == 1 { "checkpoint" } else { "checkpoints" };
+    format!(
+        "{total} {noun}: {completed} completed, {failed} failed, {in_progress} in progress, {restored} restored"
+    )
+}
+
+fn row(checkpoint: &Checkpoint, wide: bool) -> Vec<Cell> {
+    let (status, paint) = match checkpoint.status {
+        CheckpointStatus::Completed => ("completed", Paint::Plain),
+        CheckpointStatus::Failed => ("failed", Paint::Alarm),
+        CheckpointStatus::InProgress => ("in progress", Paint::Notice),
+    };
+    let kind = checkpoint.checkpoint_type.to_lowercase().replace('_', " ");
+    let kind = kind.strip_suffix(" checkpoint").unwrap_or(&kind);
+    let format = if wide { "%Y-%m-%d %H:%M:%S%.3f" } else { "%m-%d %H:%M:%S" };
+    let mut cells = vec![
+        cell(checkpoint.id.to_string(), Paint::Plain),
+        cell(clean(kind), Paint::Plain),
+        cell(status, paint),
+        cell(utc(checkpoint.trigger_timestamp, format), Paint::Plain),
+        cell(duration(checkpoint), Paint::Plain),
+        cell(size(checkpoint.checkpointed_size), Paint::Plain),
+        cell(format!("{}/{}", checkpoint.num_acknowledged_subtasks, checkpoint.num_subtasks), Paint::Plain),
+    ];
+    if wide {
+        cells.push(cell(clean(checkpoint.external_path.as_deref().unwrap_or(NONE)), Paint::Plain));
+    }
+    cells
+}
+
+/// How long it took; of one in progress Flink only says when somebody acknowledged last.
+fn duration(checkpoint: &Checkpoint) -> String {
+    match (checkpoint.status, u64::try_from(checkpoint.end_to_end_duration)) {
+        (CheckpointStatus::Completed | CheckpointStatus::Failed, Ok(millis)) => rough(millis),
+        _ => NONE.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::fixture;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn the_history_fits_eighty_columns_and_says_why() {
+        let mut savepoint = fixture::checkpoint(10, CheckpointStatus::Completed);
+        savepoint.checkpoint_type = "SYNC_SAVEPOINT".to_owned();
+        let history = [
+            fixture::checkpoint(12, CheckpointStatus::InProgress),
+            fixture::checkpoint(11, CheckpointStatus::Failed),
+            savepoint,
+        ];
+        let shown = table(&history, false, Style { colours: false, width: Some(80), cut: false });
+        assert_eq!(
+            shown,
+            [
+                "ID  TYPE            STATUS       TRIGGERED (UTC)  DURATION  SIZE     ACKED",
+                "12  checkpoint      in progress  11-22 12:49:13   <none>    1.2 GiB  19/20",
+                "11  checkpoint      failed       11-22 12:49:13   10s       1.2 GiB  19/20",
+                "    Checkpoint expired before completing.",
+                "10  sync savepoint  completed    11-22 12:49:13   10s       1.2 GiB  20/20",
+            ]
+        );
+        assert!(shown.iter().all(|line| line.width() <= 80));
+    }
+
+    #[test]
+    fn counts_are_summed_up() {
+        let counts = Counts { restored: 0, total: 13, in_progress: 1, completed: 9, failed: 3 };
+        assert_eq!(summary(&counts), "13 checkpoints: 9 completed, 3 failed, 1 in progress, 0 restored");
+    }
+}

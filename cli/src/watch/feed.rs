@@ -1,0 +1,83 @@
+//! Asking a server again and again.
+
+use super::follow::{Follower, Verdict};
+use crate::server::Server;
+use ckpt_shared::api::{Configuration, ConfigurationList};
+use ckpt_shared::client::{ClientError, configuration_path, configurations_path};
+use ckpt_shared::flink::CheckpointStatistics;
+use futures::{Stream, stream};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// What is watched.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// Every job that has not ended.
+    All,
+    /// The job with this id.
+    Job(String),
+}
+
+/// What to watch, and how.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    /// Whom to ask.
+    pub(crate) server: &'a Server,
+    /// For what.
+    pub(crate) target: Target,
+    /// How often.
+    pub(crate) every: Duration,
+    /// Whether to follow the job's checkpoint until it has ended.
+    pub(crate) until_completed: bool,
+}
+
+/// What was seen at one time.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The answer as it came.
+    pub(crate) body: String,
+    /// The jobs in it; exactly one if one is watched.
+    pub(crate) jobs: Vec<Configuration>,
+    /// The job's recent checkpoints, if they were asked for.
+    pub(crate) statistics: Option<CheckpointStatistics>,
+    /// How the checkpoint that is followed has ended.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// One answer after the other, or why there is none.
+pub(super) fn feed<'a>(
+    watch: &'a Watch<'_>,
+    with_statistics: bool,
+) -> impl Stream<Item = Result<Seen, ClientError>> + 'a {
+    let follower = watch.until_completed.then(Follower::default);
+    stream::unfold((follower, Duration::ZERO), move |(mut follower, pause)| async move {
+        sleep(pause).await;
+        let seen = look(watch, with_statistics, follower.as_mut()).await;
+        Some((seen, (follower, watch.every)))
+    })
+}
+
+async fn look(
+    watch: &Watch<'_>,
+    with_statistics: bool,
+    follower: Option<&mut Follower>,
+) -> Result<Seen, ClientError> {
+    let Watch { server, target, .. } = watch;
+    let Target::Job(id) = target else {
+        let body = server.client.get(&configurations_path(false)).await?;
+        let ConfigurationList { jobs, .. } = server.parse(&body)?;
+        return Ok(Seen { body, jobs, statistics: None, verdict: None });
+    };
+    let body = server.client.get(&configuration_path(id)).await?;
+    let job: Configuration = server.parse(&body)?;
+    let mut statistics = None;
+    let mut verdict = None;
+    if with_statistics || follower.is_some() {
+        let recent: CheckpointStatistics = server.client.get_json(&format!("/jobs/{id}/checkpoints")).await?;
+        if let Some(follower) = follower {
+            verdict = follower.step(server, &job, &recent.history).await?;
+        }
+        statistics = Some(recent);
+    }
+    Ok(Seen { body, jobs: vec![job], statistics, verdict })
+}

@@ -1,0 +1,46 @@
+//! Watching without a terminal: one JSON body a line.
+
+use super::feed::{Watch, feed};
+use crate::console;
+use crate::error::Error;
+use crate::exit::Exit;
+use ckpt_shared::client::ClientError;
+use futures::StreamExt;
+use std::mem;
+use std::pin::pin;
+
+/// Writes what is seen until there is a verdict; a server that is away costs one line on stderr.
+pub(crate) async fn lines(watch: &Watch<'_>) -> Result<Exit, Error> {
+    let mut feed = pin!(feed(watch, false));
+    let address = watch.server.address();
+    let mut away = false;
+    while let Some(seen) = feed.next().await {
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(error) if is_final(watch, &error) => return Err(watch.server.failed(&error)),
+            Err(error) => {
+                if !mem::replace(&mut away, true) {
+                    let why = console::clean(&error.to_string());
+                    console::note(&format!("ckptctl: {address} is away: {why}; still trying"));
+                }
+                continue;
+            }
+        };
+        if mem::take(&mut away) {
+            console::note(&format!("ckptctl: {address} is back"));
+        }
+        let body: serde_json::Value =
+            watch.server.parse(&seen.body).map_err(|error| watch.server.failed(&error))?;
+        console::data(&body.to_string())?;
+        if let Some(verdict) = seen.verdict {
+            console::note(&verdict.sentence);
+            return Ok(verdict.exit);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// A job that is unknown will not complete a checkpoint.
+pub(super) fn is_final(watch: &Watch<'_>, error: &ClientError) -> bool {
+    watch.until_completed && error.status().is_some_and(|status| status.as_u16() == 404)
+}

@@ -1,0 +1,270 @@
+//! Whole commands against a server that answers as a test wants it to: exit codes, streams, and what is
+//! asked of the server at all.
+
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod support;
+
+use serde_json::{Value, json};
+use support::{Fake, run};
+
+const ID: &str = "0123456789abcdef0123456789abcdef";
+
+/// The job with a timeout of 10 s and this override.
+fn job(timeout: Option<u64>, revision: u64) -> Value {
+    json!({
+        "schema": "ckpt/v1", "cluster": "hosted", "jobId": ID, "name": "job123", "state": "RUNNING",
+        "revision": revision, "stored": true, "applied": true,
+        "checkpointInterval": {"submitted": 15000, "override": null, "effective": 15000},
+        "checkpointTimeout": {"submitted": 10000, "override": timeout, "effective": timeout.unwrap_or(10_000)},
+        "inFlight": [{"id": 7, "savepoint": false, "acknowledged": 19, "subtasks": 20, "elapsed": 9012,
+                      "remaining": 988}],
+        "failures": {"consecutive": 2, "tolerable": 2147483647u32},
+        "nextTrigger": null, "warnings": [], "observedAt": 1790000000000u64
+    })
+}
+
+/// The answer to a change of it.
+fn changed(timeout: u64, outcome: &str, left: Option<u64>) -> Value {
+    let mut job = job(Some(timeout), 3);
+    let checkpoint = &mut job["inFlight"][0];
+    checkpoint["previousRemaining"] = json!(988);
+    checkpoint["outcome"] = json!(outcome);
+    checkpoint["remaining"] = json!(left);
+    job
+}
+
+fn refused(status: u16, sentence: &str) -> (u16, String) {
+    (status, json!({"errors": [sentence]}).to_string())
+}
+
+#[test]
+fn a_rescue_is_one_look_and_one_change() {
+    let fake = Fake::new(|line, _| match line {
+        "GET /jobs/job123/checkpoints/configuration" => (200, job(None, 2).to_string()),
+        _ => (200, changed(1_200_000, "extended", Some(1_190_988)).to_string()),
+    });
+    let ran = fake.run(&["set-timeout", "job123", "20m", "--reason", "S3 is slow"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(
+        ran.stdout,
+        "job/job123 timeout 10s → 20m (revision 3, stored, applied; checkpoint 7 now expires in 19m 50s, was 988ms)\n"
+    );
+    let change = format!("PATCH /jobs/{ID}/checkpoints/configuration");
+    let body = r#"{"checkpointTimeout":1200000,"reason":"S3 is slow"}"#;
+    assert_eq!(fake.asked("PATCH"), [(change, body.to_owned())]);
+}
+
+#[test]
+fn nothing_expires_unless_somebody_says_so() {
+    let answer = |line: &str, _: &str| match line.starts_with("GET") {
+        true => (200, job(None, 2).to_string()),
+        false => (200, changed(5_000, "expired", None).to_string()),
+    };
+    let fake = Fake::new(answer);
+    let ran = fake.run(&["set-timeout", "job123", "5s"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (6, ""));
+    assert!(ran.stderr.contains("loses checkpoint 7 (19 of 20 acknowledged after 9.0s)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--yes"), "{}", ran.stderr);
+    let asked = fake.asked("PATCH");
+    assert!(asked.iter().all(|(line, _)| line.ends_with("?dryRun=true")), "{asked:?}");
+
+    let ran = fake.run(&["set-timeout", "job123", "5s", "--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("checkpoint 7 expired at once, 19 of 20 acknowledged"), "{}", ran.stdout);
+}
+
+#[test]
+fn stored_but_not_applied_is_8_and_can_be_waited_for() {
+    let mut asked = 0;
+    let answer = move |line: &str, _: &str| {
+        let mut job = job(Some(1_200_000), 3);
+        asked += 1;
+        if line.starts_with("PATCH") || asked < 5 {
+            job["state"] = json!("RESTARTING");
+            job["applied"] = json!(false);
+        }
+        if asked == 1 {
+            job["checkpointTimeout"] = json!({"submitted": 10000, "override": null, "effective": 10000});
+        }
+        (if line.starts_with("PATCH") { 202 } else { 200 }, job.to_string())
+    };
+    let ran = Fake::new(answer).run(&["set-timeout", "job123", "20m"]);
+    assert_eq!(ran.code, 8);
+    assert!(ran.stdout.contains("stored, not applied yet: the job is RESTARTING"), "{}", ran.stdout);
+    let ran = Fake::new(answer).run(&["set-timeout", "job123", "20m", "--wait"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("(revision 3, stored, applied"), "{}", ran.stdout);
+    let ran = Fake::new(answer).run(&["set-timeout", "job123", "20m", "--wait", "--wait-timeout", "300ms"]);
+    assert_eq!(ran.code, 8);
+    assert!(ran.stderr.contains("within 300ms"), "{}", ran.stderr);
+}
+
+#[test]
+fn unchanged_is_3_only_when_asked_for() {
+    let fake = Fake::new(|_, _| (200, job(Some(1_200_000), 7).to_string()));
+    let ran = fake.run(&["set-timeout", "job123", "20m"]);
+    assert_eq!(ran.code, 0);
+    assert_eq!(ran.stdout, "job/job123 unchanged: timeout is 20m already (revision 7)\n");
+    assert_eq!(fake.run(&["set-timeout", "job123", "20m", "--error-unchanged"]).code, 3);
+}
+
+#[test]
+fn json_is_what_the_server_said() {
+    let body = serde_json::to_string_pretty(&job(None, 2)).unwrap();
+    let answer = body.clone();
+    let fake = Fake::new(move |_, _| (200, answer.clone()));
+    assert_eq!(fake.run(&["get", "job123", "-o", "json"]).stdout, format!("{body}\n"));
+    assert_eq!(fake.run(&["reset", "job123", "-o", "json"]).stdout, format!("{body}\n"));
+    assert_eq!(fake.run(&["get", "job123", "-o", "name"]).stdout, "job/job123\n");
+}
+
+#[test]
+fn a_prefix_reads_but_does_not_change() {
+    let list = json!({"schema": "ckpt/v1", "jobs": [job(None, 2)]}).to_string();
+    let by_id = format!("GET /jobs/{ID}/checkpoints/configuration");
+    let fake = Fake::new(move |line, _| match line {
+        "GET /checkpoints/configuration?all=true" => (200, list.clone()),
+        line if line == by_id => (200, job(None, 2).to_string()),
+        line if line.starts_with("PATCH") => (200, changed(1_200_000, "extended", Some(1)).to_string()),
+        _ => refused(404, "no such job"),
+    });
+    let ran = fake.run(&["get", "job1"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("job/job123  RUNNING"), "{}", ran.stdout);
+    let ran = fake.run(&["set-timeout", "job1", "20m"]);
+    assert_eq!(ran.code, 5);
+    assert!(ran.stderr.contains("did you mean job123"), "{}", ran.stderr);
+    assert_eq!(fake.asked("PATCH"), []);
+    assert_eq!(fake.run(&["set-timeout", "job1", "20m", "--allow-prefix"]).code, 0);
+}
+
+#[test]
+fn what_the_server_refuses_has_its_exit_code_and_advice() {
+    for (status, code, advice) in [
+        (401, 4, "CKPTCTL_TOKEN_FILE"),
+        (403, 4, "no"),
+        (409, 6, "no"),
+        (412, 6, "ckptctl get job123"),
+        (501, 1, "no"),
+        (503, 1, "no"),
+    ] {
+        let fake = Fake::new(move |line, _| match line.starts_with("GET") {
+            true => (200, job(None, 2).to_string()),
+            false => refused(status, "no\u{1b}[2J"),
+        });
+        let ran = fake.run(&["set-timeout", "job123", "20m"]);
+        assert_eq!(ran.code, code, "{status}: {}", ran.stderr);
+        assert!(ran.stderr.contains(advice) && !ran.stderr.contains('\u{1b}'), "{status}: {}", ran.stderr);
+    }
+    let ambiguous = Fake::new(|_, _| refused(409, "'job123' is in two clusters"));
+    assert_eq!(ambiguous.run(&["get", "job123"]).code, 5);
+}
+
+#[test]
+fn a_server_that_is_away_is_7_and_says_what_to_type() {
+    let ran = run("http://127.0.0.1:9", &["get"]);
+    assert_eq!(ran.code, 7);
+    assert!(ran.stderr.contains("http://127.0.0.1:9 (from CKPTCTL_SERVER)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("ckptd serve --listen 127.0.0.1:9"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    for (arguments, part) in [
+        (vec!["set-timeout", "job123", "20"], "'20' has no unit"),
+        (vec!["set-timeout", "job123", "20M"], "'M' in '20M' is not a unit"),
+        (vec!["set-interval", "job123", "1ms"], "1ms is too short"),
+        (vec!["set", "job123"], "required"),
+        (vec!["set", "job123", "--timeout", "1m", "--now"], "--interval"),
+        (vec!["watch", "--until", "completed"], "<JOB>"),
+        (vec!["set-timeout", "job123", "1m", "--reason", "a\nb"], "one plain line"),
+    ] {
+        let ran = run("http://127.0.0.1:9", &arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(part), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn watching_until_completed_ends_with_the_checkpoint() {
+    for (status, code, word) in [("COMPLETED", 0, "completed"), ("FAILED", 8, "expired")] {
+        let mut looks = 0;
+        let fake = Fake::new(move |line, _| {
+            if line != format!("GET /jobs/{ID}/checkpoints") {
+                return (200, job(None, 2).to_string());
+            }
+            looks += 1;
+            (200, history(if looks < 3 { "IN_PROGRESS" } else { status }).to_string())
+        });
+        let ran = fake.run(&["watch", "job123", "--until", "completed", "--every", "100ms"]);
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stderr.contains(word), "{}", ran.stderr);
+        assert_eq!(ran.stdout.lines().count(), 3, "{}", ran.stdout);
+        for line in ran.stdout.lines() {
+            assert_eq!(serde_json::from_str::<Value>(line).unwrap(), job(None, 2));
+        }
+    }
+}
+
+#[test]
+fn a_watch_goes_on_while_the_server_is_away() {
+    let mut looks = 0;
+    let fake = Fake::new(move |line, _| {
+        if line == format!("GET /jobs/{ID}/checkpoints") {
+            return (200, history("IN_PROGRESS").to_string());
+        }
+        looks += 1;
+        match looks {
+            3..=5 => refused(503, "starting"),
+            _ => (200, job(None, 2).to_string()),
+        }
+    });
+    let limited = ["watch", "job123", "--every", "100ms", "--until", "completed", "--wait-timeout", "2s"];
+    let ran = fake.run(&limited);
+    assert_eq!(ran.code, 8, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("is away: starting").count(), 1, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("is back").count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("no checkpoint has ended within 2s\n"), "{}", ran.stderr);
+    assert!(ran.stdout.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{}", ran.stdout);
+}
+
+#[test]
+fn a_triggered_checkpoint_can_be_waited_for() {
+    let mut status = vec![
+        json!({"status": {"id": "COMPLETED"}, "operation": {"checkpointId": 9}}),
+        json!({"status": {"id": "IN_PROGRESS"}, "operation": null}),
+    ];
+    let fake = Fake::new(move |line, _| match line {
+        line if line.starts_with("POST") => (202, json!({"request-id": ID}).to_string()),
+        line if line.ends_with("configuration") => (200, job(None, 2).to_string()),
+        _ => (200, status.pop().unwrap().to_string()),
+    });
+    let ran = fake.run(&["trigger", "job123", "--wait"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "job/job123 checkpoint 9 completed\n"), "{}", ran.stderr);
+    let ran = fake.run(&["trigger", "job123", "--full"]);
+    assert_eq!(ran.stdout, format!("job/job123 checkpoint requested (request {ID})\n"));
+    assert_eq!(fake.asked("POST")[1].1, r#"{"checkpointType":"FULL"}"#);
+}
+
+fn history(status: &str) -> Value {
+    let failed = status == "FAILED";
+    let none = json!({"min": 0, "max": 0, "avg": 0, "p50": "NaN", "p90": "NaN", "p95": "NaN", "p99": "NaN",
+                      "p999": "NaN"});
+    let mut checkpoint = json!({
+        "className": status.to_lowercase(), "id": 7, "status": status, "is_savepoint": false,
+        "savepointFormat": null, "trigger_timestamp": 1790000000000u64, "latest_ack_timestamp": -1,
+        "checkpointed_size": 0, "state_size": 0, "end_to_end_duration": 9012, "alignment_buffered": 0,
+        "processed_data": 0, "persisted_data": 0, "num_subtasks": 20, "num_acknowledged_subtasks": 19,
+        "checkpoint_type": "CHECKPOINT", "tasks": {}
+    });
+    if failed {
+        checkpoint["failure_message"] = json!("Checkpoint expired before completing.");
+    }
+    json!({
+        "counts": {"restored": 0, "total": 1, "in_progress": 1, "completed": 0, "failed": 0},
+        "summary": {"checkpointed_size": none, "state_size": none, "end_to_end_duration": none,
+                    "alignment_buffered": none, "processed_data": none, "persisted_data": none},
+        "latest": {"completed": null, "savepoint": null, "failed": null, "restored": null},
+        "history": [checkpoint]
+    })
+}

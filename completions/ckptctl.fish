@@ -1,0 +1,168 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_ckptctl_global_optspecs
+    string join \n server= state-dir= o/output= h/help V/version
+end
+
+function __fish_ckptctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_ckptctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_ckptctl_using_subcommand
+    set -l cmd (__fish_ckptctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -s V -l version -d 'Print version'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "get" -d 'Show jobs, or one job: what was submitted, what is overridden, what is in flight'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "set-timeout" -d 'Change how long a checkpoint may take, for checkpoints in flight too'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "set-interval" -d 'Change how often a checkpoint is triggered, from the next trigger on'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "set" -d 'Change timeout and interval together'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "reset" -d 'Go back to what was submitted'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "watch" -d 'Follow jobs, or one job, as they go'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "history" -d 'Show a job\'s recent checkpoints'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "trigger" -d 'Make a checkpoint now'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "submit" -d 'Submit a job file'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "cancel" -d 'Cancel a job'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -l all -d 'Also show jobs that have ended'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l if-revision -d 'Change nothing unless the job is at this revision' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l reason -d 'Why, for whoever comes after' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l wait-timeout -d 'How long to wait at most (it is not called --timeout, which is the checkpoints\')' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l dry-run -d 'Only say what would happen, also to checkpoints in flight'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -s y -l yes -d 'Do not ask before a checkpoint in flight is made to expire'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l error-unchanged -d 'End with 3 when nothing changed'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l wait -d 'Wait until the change is applied'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l if-revision -d 'Change nothing unless the job is at this revision' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l reason -d 'Why, for whoever comes after' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l wait-timeout -d 'How long to wait at most (it is not called --timeout, which is the checkpoints\')' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l now -d 'Bring the next trigger forward to one new interval from now'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l dry-run -d 'Only say what would happen, also to checkpoints in flight'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -s y -l yes -d 'Do not ask before a checkpoint in flight is made to expire'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l error-unchanged -d 'End with 3 when nothing changed'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -l wait -d 'Wait until the change is applied'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-interval" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l timeout -d 'How long a checkpoint may take, such as 20m' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l interval -d 'How often a checkpoint is triggered, such as 5m' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l if-revision -d 'Change nothing unless the job is at this revision' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l reason -d 'Why, for whoever comes after' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l wait-timeout -d 'How long to wait at most (it is not called --timeout, which is the checkpoints\')' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l now -d 'Bring the next trigger forward to one new interval from now'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l dry-run -d 'Only say what would happen, also to checkpoints in flight'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -s y -l yes -d 'Do not ask before a checkpoint in flight is made to expire'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l error-unchanged -d 'End with 3 when nothing changed'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -l wait -d 'Wait until the change is applied'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l if-revision -d 'Change nothing unless the job is at this revision' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l reason -d 'Why, for whoever comes after' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l wait-timeout -d 'How long to wait at most (it is not called --timeout, which is the checkpoints\')' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l dry-run -d 'Only say what would happen, also to checkpoints in flight'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -s y -l yes -d 'Do not ask before a checkpoint in flight is made to expire'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l error-unchanged -d 'End with 3 when nothing changed'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l wait -d 'Wait until the change is applied'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l every -d 'How often to ask, at least 100ms' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l until -d 'End when the checkpoint in flight, or else the next one, has ended: with 0 if it completed, else 8' -r -f -a "completed\t''"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l wait-timeout -d 'How long to wait for that at most; no limit if left out' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l wait-timeout -d 'How long to wait at most (it is not called --timeout, which is the checkpoints\')' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l full -d 'A full checkpoint, even where incremental ones are configured'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l wait -d 'Wait until it has completed or failed'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand completions" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand completions" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand completions" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "get" -d 'Show jobs, or one job: what was submitted, what is overridden, what is in flight'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "set-timeout" -d 'Change how long a checkpoint may take, for checkpoints in flight too'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "set-interval" -d 'Change how often a checkpoint is triggered, from the next trigger on'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "set" -d 'Change timeout and interval together'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "reset" -d 'Go back to what was submitted'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "watch" -d 'Follow jobs, or one job, as they go'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "history" -d 'Show a job\'s recent checkpoints'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "trigger" -d 'Make a checkpoint now'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "submit" -d 'Submit a job file'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "cancel" -d 'Cancel a job'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger submit cancel completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

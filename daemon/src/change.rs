@@ -1,0 +1,228 @@
+//! The way of a change, the same for every kind of coordinator: validate all, make sure that it can be
+//! applied, persist, apply, answer. Nothing is applied that is not durable, and nothing is stored that
+//! could not be applied.
+
+use crate::hosted::tolerable;
+use crate::overrides::{Edit, EditError, Edited, IfMatch, Key, OverrideStore};
+use crate::registry::Job;
+use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use ckpt_coordinator::config::Override;
+use ckpt_coordinator::{InFlight, InFlightUpdate};
+use ckpt_shared::api::{
+    Configuration, ConfigurationPatch, Failures, Field, InFlight as SeenInFlight, InFlightChange, Outcome,
+    SCHEMA, Value,
+};
+use ckpt_shared::duration::{Exact, millis};
+use std::time::Duration;
+
+/// Why a change was not made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChangeError {
+    /// The job's coordinator says no.
+    #[error(transparent)]
+    Seam(#[from] SeamError),
+    /// It is stale, or could not be stored.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// The job has no interval to change.
+    #[error(
+        "the job was submitted without periodic checkpoints, so it has no interval to change; its timeout can be changed"
+    )]
+    NoInterval,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The change.
+    pub patch: ConfigurationPatch,
+    /// What the revision must be.
+    pub if_match: IfMatch,
+    /// Only say what would happen.
+    pub dry_run: bool,
+}
+
+/// Looks at a job's configuration.
+///
+/// # Errors
+/// [`SeamError`] when its coordinator does not answer.
+pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result<Configuration, SeamError> {
+    let observation = job.observe().await?;
+    let record = overrides.record(&key(job.identity()));
+    let stored = Wanted {
+        overridden: record.as_ref().and_then(|record| record.overridden().ok()).unwrap_or_default(),
+        revision: record.map_or(0, |record| record.revision),
+    };
+    let applied = observation.revision_in_force == Some(stored.revision);
+    let in_flight = observation.in_flight.iter().map(|checkpoint| seen(checkpoint, None)).collect();
+    Ok(configuration(job.identity(), &observation, stored, Stage { stored: true, applied }, in_flight))
+}
+
+/// Makes a change, or says what it would do.
+///
+/// Once its override is durable, a change is carried through whoever waits for it: the caller spawns
+/// this, so that a client that goes away does not leave it half done.
+///
+/// # Errors
+/// [`ChangeError`]; nothing has changed then.
+pub async fn change(
+    job: Job,
+    overrides: OverrideStore,
+    request: Request,
+) -> Result<Configuration, ChangeError> {
+    let before = job.observe().await?;
+    if before.state.has_ended() {
+        return Err(SeamError::Ended { state: before.state }.into());
+    }
+    if matches!(request.patch.interval, Field::Set(_)) && before.submitted.interval.is_none() {
+        return Err(ChangeError::NoInterval);
+    }
+    let pull_in = request.patch.pull_in;
+    let edit = Edit {
+        key: key(job.identity()),
+        name: job.identity().name.clone(),
+        patch: request.patch,
+        if_match: request.if_match,
+    };
+    if request.dry_run {
+        let edited = overrides.preview(&edit)?;
+        let applied = job.preview(edited.overridden, pull_in).await?;
+        let revision = edited.revision - u64::from(edited.overridden != edited.previous);
+        let wanted = Wanted { overridden: edited.overridden, revision };
+        return Ok(answer(job.identity(), &applied, wanted, Stage { stored: false, applied: false }));
+    }
+    let seen = before.in_flight.iter().map(|checkpoint| checkpoint.id).collect();
+    let key = edit.key.clone();
+    let edited: Edited = overrides.edit(edit).await?;
+    let wanted = Wanted { overridden: edited.overridden, revision: edited.revision };
+    match job.apply(wanted, pull_in, seen).await {
+        Ok(applied) => {
+            // A later change may have been applied meanwhile: the answer shows what is in force.
+            let in_force = applied.observation.revision_in_force;
+            let applied_now = in_force.is_some_and(|revision| revision >= wanted.revision);
+            let shown = match overrides.record(&key) {
+                Some(record) if in_force == Some(record.revision) => Wanted {
+                    overridden: record.overridden().unwrap_or(wanted.overridden),
+                    revision: record.revision,
+                },
+                _ => wanted,
+            };
+            Ok(answer(job.identity(), &applied, shown, Stage { stored: true, applied: applied_now }))
+        }
+        Err(ended @ SeamError::Ended { .. }) => {
+            // It ended while the change was stored; its override ends with it.
+            if let Err(error) = overrides.remove(key).await {
+                tracing::error!(job = %job.identity().id, %error, "the override of a job that has ended stays on disk");
+            }
+            Err(ended.into())
+        }
+        Err(error) => {
+            tracing::error!(job = %job.identity().name, %error, "a change is stored, and not known to be applied");
+            let observation = before.clone();
+            let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
+            Ok(answer(job.identity(), &nothing, wanted, Stage { stored: true, applied: false }))
+        }
+    }
+}
+
+fn key(identity: &Identity) -> Key {
+    Key { cluster: identity.cluster.clone(), job: identity.id }
+}
+
+/// How far a change has come.
+#[derive(Clone, Copy)]
+struct Stage {
+    stored: bool,
+    applied: bool,
+}
+
+fn answer(identity: &Identity, applied: &Applied, wanted: Wanted, stage: Stage) -> Configuration {
+    let updated = applied.updates.iter().map(|InFlightUpdate { checkpoint, previous_remaining, outcome }| {
+        let previous_remaining = previous_remaining.map(millis);
+        let mut entry = seen(checkpoint, Some(InFlightChange { previous_remaining, outcome: *outcome }));
+        if *outcome == Outcome::Expired {
+            entry.remaining = None;
+        }
+        entry
+    });
+    let ended = applied.ended.iter().map(|(checkpoint, outcome)| {
+        seen(checkpoint, Some(InFlightChange { previous_remaining: None, outcome: *outcome }))
+    });
+    let mut in_flight: Vec<_> = updated.chain(ended).collect();
+    in_flight.sort_by_key(|checkpoint| checkpoint.id);
+    configuration(identity, &applied.observation, wanted, stage, in_flight)
+}
+
+fn seen(checkpoint: &InFlight, change: Option<InFlightChange>) -> SeenInFlight {
+    SeenInFlight {
+        id: checkpoint.id,
+        savepoint: checkpoint.savepoint,
+        acknowledged: u32::try_from(checkpoint.acknowledged).unwrap_or(u32::MAX),
+        subtasks: u32::try_from(checkpoint.subtasks).unwrap_or(u32::MAX),
+        elapsed: millis(checkpoint.elapsed),
+        remaining: checkpoint.remaining.map(millis),
+        change,
+    }
+}
+
+fn configuration(
+    identity: &Identity,
+    observation: &Observation,
+    wanted: Wanted,
+    stage: Stage,
+    in_flight: Vec<SeenInFlight>,
+) -> Configuration {
+    let Override { interval, timeout } = wanted.overridden;
+    let submitted = &observation.submitted;
+    Configuration {
+        schema: SCHEMA.to_owned(),
+        cluster: identity.cluster.clone(),
+        job_id: identity.id,
+        name: identity.name.clone(),
+        state: observation.state,
+        revision: wanted.revision,
+        stored: stage.stored,
+        applied: stage.applied,
+        checkpoint_interval: Value {
+            submitted: submitted.interval.map(|interval| interval.as_millis()),
+            overridden: interval.map(|interval| interval.as_millis()),
+            effective: observation.effective.interval().map(millis),
+        },
+        checkpoint_timeout: Value {
+            submitted: Some(submitted.timeout.as_millis()),
+            overridden: timeout.map(|timeout| timeout.as_millis()),
+            effective: Some(millis(observation.effective.timeout())),
+        },
+        in_flight,
+        failures: Failures { consecutive: observation.consecutive_failures, tolerable: tolerable(submitted) },
+        next_trigger: observation.next_trigger,
+        warnings: warnings(observation, wanted.overridden),
+        observed_at: observation.observed_at,
+    }
+}
+
+/// What an operator ought to know.
+fn warnings(observation: &Observation, overridden: Override) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let asked: Option<Duration> =
+        overridden.interval.or(observation.submitted.interval).map(|interval| interval.get());
+    let effective = &observation.effective;
+    if let (Some(asked), Some(in_force)) = (asked, effective.interval())
+        && asked < in_force
+    {
+        warnings.push(format!(
+            "the interval {} is below min-pause {}, so {} is in force",
+            Exact(asked),
+            Exact(effective.min_pause()),
+            Exact(in_force)
+        ));
+    }
+    match observation.merged {
+        0 => {}
+        1 => warnings.push("a periodic checkpoint was due while another was in flight; it was merged into the one that follows".to_owned()),
+        merged => warnings.push(format!(
+            "{merged} periodic checkpoints were due while another was in flight; they were merged into the one that follows"
+        )),
+    }
+    warnings
+}

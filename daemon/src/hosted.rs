@@ -1,0 +1,26 @@
+//! Jobs that ckptd hosts itself.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `owner` | the one task that owns a job: its coordinator, its tasks, its statistics |
+//! | `life` | how that task starts, restarts and ends a job |
+//! | `tasks` | what a coordinator and its tasks say to each other |
+//! | `rehearsal` | tasks that store real files, with faults on request |
+//! | `files` | checkpoint directories |
+//! | `statistics` | what happened, for Flink's read paths |
+//! | `report` | those paths' bodies |
+//! | `triggers` | checkpoints that were asked for by hand |
+
+mod files;
+mod life;
+mod owner;
+mod rehearsal;
+mod report;
+mod statistics;
+mod tasks;
+mod triggers;
+
+pub use files::{Metadata, StoredSubtask};
+pub use life::Ended;
+pub use owner::{HostedJob, Setup};
+pub(crate) use report::tolerable;

@@ -1,0 +1,244 @@
+//! Checkpoint directories: `chk-<n>` with one file for each subtask and, once complete, `_metadata`.
+
+use super::tasks::RestorePoint;
+use crate::durable;
+use crate::state_dir::read_limited;
+use ckpt_coordinator::{Kind, Snapshot};
+use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The file that makes a directory a completed checkpoint.
+const METADATA: &str = "_metadata";
+/// The format's number; it changes when an older ckptd could not read the file any more.
+const SCHEMA: u32 = 1;
+/// No metadata is larger, in bytes.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The content of `_metadata`: which subtask stored what, where, and how large it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// The format's number.
+    pub schema: u32,
+    /// The job.
+    pub job_id: JobId,
+    /// Its name.
+    pub job_name: String,
+    /// The checkpoint's number.
+    pub checkpoint_id: CheckpointId,
+    /// Whether it is a savepoint.
+    pub savepoint: bool,
+    /// When it was triggered, in milliseconds since the epoch.
+    pub triggered_at: u64,
+    /// When all had acknowledged, in milliseconds since the epoch.
+    pub completed_at: u64,
+    /// What was stored.
+    pub subtasks: Vec<StoredSubtask>,
+}
+
+/// What one subtask stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredSubtask {
+    /// Its vertex.
+    pub vertex: VertexId,
+    /// That vertex's name.
+    pub vertex_name: String,
+    /// Its place in the vertex.
+    pub index: u32,
+    /// The file, relative to the checkpoint's directory.
+    pub location: String,
+    /// The file's size, in bytes.
+    pub bytes: u64,
+}
+
+impl Metadata {
+    pub(super) fn new(job: JobId, name: &str, id: CheckpointId) -> Self {
+        Self {
+            schema: SCHEMA,
+            job_id: job,
+            job_name: name.to_owned(),
+            checkpoint_id: id,
+            savepoint: false,
+            triggered_at: 0,
+            completed_at: 0,
+            subtasks: Vec::new(),
+        }
+    }
+
+    /// Reads the metadata in `directory`, and makes sure that all that it names is there.
+    fn load(directory: &Path) -> io::Result<Self> {
+        let damaged = |cause: String| io::Error::new(io::ErrorKind::InvalidData, cause);
+        let content = read_limited(&directory.join(METADATA), LARGEST)?;
+        let metadata: Self = serde_json::from_slice(&content).map_err(|error| damaged(error.to_string()))?;
+        if metadata.schema != SCHEMA {
+            return Err(damaged(format!("it has schema {}, not {SCHEMA}", metadata.schema)));
+        }
+        for stored in &metadata.subtasks {
+            let size = fs::metadata(directory.join(&stored.location)).map(|file| file.len());
+            match size {
+                Ok(size) if size == stored.bytes => {}
+                Ok(size) => {
+                    return Err(damaged(format!("{} has {size} of {} bytes", stored.location, stored.bytes)));
+                }
+                Err(error) => return Err(damaged(format!("{}: {error}", stored.location))),
+            }
+        }
+        Ok(metadata)
+    }
+
+    fn restore_point(&self, directory: PathBuf) -> RestorePoint {
+        let snapshots = self.subtasks.iter().map(|stored| {
+            let subtask = Subtask { vertex: stored.vertex, index: stored.index };
+            let location = stored.location.clone();
+            (subtask, Snapshot { location, bytes: stored.bytes, ..Snapshot::default() })
+        });
+        RestorePoint { checkpoint: self.checkpoint_id, directory, snapshots: snapshots.collect() }
+    }
+}
+
+/// What was found on disk to start from.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The completed checkpoints, oldest first.
+    pub(super) completed: Vec<CheckpointId>,
+    /// The newest of them (rule 28).
+    pub(super) newest: Option<RestorePoint>,
+    /// The number of the next checkpoint, above all that were ever taken.
+    pub(super) next_id: CheckpointId,
+    /// Whether no checkpoint was ever triggered.
+    pub(super) fresh: bool,
+}
+
+/// The checkpoints of one job on disk. Every call may block.
+#[derive(Debug, Clone)]
+pub(super) struct CheckpointFiles {
+    job: JobId,
+    /// Where `chk-<n>` are.
+    root: PathBuf,
+    /// The file with the number of the next checkpoint.
+    counter: PathBuf,
+}
+
+impl CheckpointFiles {
+    pub(super) fn new(job: JobId, checkpoints: &Path, job_dir: &Path) -> Self {
+        Self { job, root: checkpoints.join(job.to_string()), counter: job_dir.join("next-checkpoint") }
+    }
+
+    /// The directory of a checkpoint.
+    pub(super) fn directory(&self, id: CheckpointId, kind: &Kind) -> PathBuf {
+        match kind {
+            Kind::Checkpoint => self.root.join(format!("chk-{id}")),
+            Kind::Savepoint { target } => {
+                Path::new(target).join(format!("savepoint-{:.6}-{id}", self.job.to_string()))
+            }
+        }
+    }
+
+    /// Takes `id` for good, so that it is never given again, and makes its directory.
+    pub(super) fn prepare(&self, id: CheckpointId, kind: &Kind) -> io::Result<()> {
+        durable::replace(&self.counter, id.next().to_string().as_bytes())?;
+        durable::create_directory(&self.root)?;
+        let directory = self.directory(id, kind);
+        named(&directory, durable::create_directory(&directory))
+    }
+
+    /// Makes a checkpoint complete; it is durable when this returns. Its snapshots are durable already:
+    /// a task stores before it acknowledges.
+    pub(super) fn finalize(&self, metadata: &Metadata, kind: &Kind) -> io::Result<()> {
+        let directory = self.directory(metadata.checkpoint_id, kind);
+        let content = serde_json::to_vec_pretty(metadata)?;
+        let stored = durable::replace(&directory.join(METADATA), &content);
+        named(&directory, stored.and_then(|()| durable::sync_directory(&self.root)))
+    }
+
+    /// Deletes a checkpoint. `_metadata` goes first: what is half deleted must not look complete.
+    pub(super) fn discard(&self, id: CheckpointId, kind: &Kind) -> io::Result<()> {
+        let directory = self.directory(id, kind);
+        let gone = |result: io::Result<()>| match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        let removed = gone(fs::remove_file(directory.join(METADATA)));
+        // A task that has not heard of the abort yet may put a file into it meanwhile.
+        let retried =
+            || gone(fs::remove_dir_all(&directory)).or_else(|_| gone(fs::remove_dir_all(&directory)));
+        named(&directory, removed.and_then(|()| retried()))
+    }
+
+    /// Deletes what one subtask stored for a checkpoint that did not complete.
+    pub(super) fn discard_snapshot(&self, id: CheckpointId, location: &str) -> io::Result<()> {
+        let directory = self.directory(id, &Kind::Checkpoint);
+        let file = directory.join(location);
+        let is_inside = Path::new(location).components().count() == 1 && file.parent() == Some(&directory);
+        if !is_inside || directory.join(METADATA).exists() || !file.exists() {
+            return Ok(());
+        }
+        named(&file, fs::remove_file(&file))
+    }
+
+    /// Looks at what is there, and deletes what never became a checkpoint. One that lost files is said
+    /// loudly and left alone; the one before it counts.
+    pub(super) fn scan(&self) -> io::Result<Found> {
+        let mut completed = Vec::new();
+        let mut highest = CheckpointId(0);
+        durable::create_directory(&self.root)?;
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            let Some(id) =
+                entry.file_name().to_str().and_then(|name| name.strip_prefix("chk-")?.parse().ok())
+            else {
+                continue;
+            };
+            let id = CheckpointId(id);
+            highest = highest.max(id);
+            if !entry.path().join(METADATA).exists() {
+                self.discard(id, &Kind::Checkpoint)?;
+                continue;
+            }
+            let directory = entry.path();
+            let shown = directory.display();
+            match Metadata::load(&directory) {
+                Ok(metadata) if metadata.job_id == self.job && metadata.checkpoint_id == id => {
+                    completed.push((id, metadata.restore_point(directory)));
+                }
+                Ok(metadata) => {
+                    let (job, checkpoint) = (metadata.job_id, metadata.checkpoint_id);
+                    tracing::error!(directory = %shown, %job, %checkpoint, "a checkpoint of something else; it is left alone");
+                }
+                Err(error) => {
+                    tracing::error!(directory = %shown, %error, "a checkpoint that cannot be restored from; an older one is used if there is one");
+                }
+            }
+        }
+        completed.sort_by_key(|(id, _)| *id);
+        let counted = self.counter()?;
+        let next_id = counted.unwrap_or(CheckpointId::FIRST).max(highest.next());
+        Ok(Found {
+            completed: completed.iter().map(|(id, _)| *id).collect(),
+            newest: completed.pop().map(|(_, point)| point),
+            next_id,
+            fresh: counted.is_none(),
+        })
+    }
+
+    fn counter(&self) -> io::Result<Option<CheckpointId>> {
+        match read_limited(&self.counter, 64) {
+            Ok(content) => {
+                let number = std::str::from_utf8(&content).ok().and_then(|text| text.trim().parse().ok());
+                let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it holds no number");
+                named(&self.counter, number.map(|number| Some(CheckpointId(number))).ok_or_else(damaged))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => named(&self.counter, Err(error)),
+        }
+    }
+}
+
+/// An error that names the file it is about.
+fn named<T>(path: &Path, result: io::Result<T>) -> io::Result<T> {
+    result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}

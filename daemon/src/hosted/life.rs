@@ -1,0 +1,262 @@
+//! How a hosted job starts, restarts and ends. A job that fails is restarted after a fixed delay,
+//! without limit, from its newest checkpoint.
+
+use super::files::Found;
+use super::owner::Owner;
+use super::report::Life;
+use super::tasks::{Tasks, ToTask};
+use super::{rehearsal, tasks};
+use crate::clock::Moment;
+use crate::durable;
+use crate::seam::SeamError;
+use ckpt_coordinator::config::JobEnd;
+use ckpt_coordinator::{Coordinator, Event, Monotonic, Start};
+use ckpt_shared::api::{Happening, JobState};
+use ckpt_shared::flink::StateTimestamps;
+use ckpt_shared::ids::{CheckpointId, Subtask};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long until something that the disk refused is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// How and when a job ended; the content of `ended.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// `FINISHED`, `CANCELED` or `FAILED`.
+    pub state: JobState,
+    /// In milliseconds since the epoch.
+    pub at: u64,
+}
+
+/// Where a job is in its life, with what it has there.
+pub(super) enum Stage {
+    /// What is on disk is looked at.
+    Restoring,
+    /// It runs. There is a coordinator in this stage alone.
+    Running { coordinator: Box<Coordinator>, tasks: Tasks },
+    /// It waits until it is restarted.
+    Waiting { until: Monotonic },
+    /// Its end is being written down, or waits to be.
+    Ending { ended: Ended, again_at: Option<Monotonic> },
+    /// It has ended.
+    Over,
+}
+
+/// Something that was done on another thread.
+pub(super) enum Done {
+    Found(Result<Found, String>),
+    Prepared { id: CheckpointId, result: Result<(), String> },
+    Finalized { id: CheckpointId, result: Result<(), String> },
+    Discarded { id: CheckpointId, completed: bool, result: Result<(), String> },
+    Ended(Result<(), String>),
+}
+
+impl Stage {
+    pub(super) fn new(ended: Option<&Ended>) -> Self {
+        if ended.is_some() { Self::Over } else { Self::Restoring }
+    }
+
+    pub(super) fn coordinator(&mut self) -> Option<&mut Coordinator> {
+        match self {
+            Self::Running { coordinator, .. } => Some(coordinator),
+            _ => None,
+        }
+    }
+
+    /// Tells the tasks, if there are any; returns those that do not listen.
+    pub(super) fn tell(&self, message: &ToTask) -> Vec<Subtask> {
+        match self {
+            Self::Running { tasks, .. } => tasks.tell(message),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Life {
+    pub(super) fn new(submitted_at: u64, ended: Option<&Ended>) -> Self {
+        let mut life = Self {
+            state: JobState::Initializing,
+            started_at: submitted_at,
+            ended_at: ended.map(|ended| ended.at),
+            changed_at: submitted_at,
+            entered: StateTimestamps::default(),
+            now: submitted_at,
+        };
+        life.enter(JobState::Initializing, submitted_at);
+        if let Some(ended) = ended {
+            life.enter(ended.state, ended.at);
+        }
+        life
+    }
+
+    fn enter(&mut self, state: JobState, at: u64) {
+        self.state = state;
+        self.changed_at = at;
+        let entered = &mut self.entered;
+        let place = match state {
+            JobState::Initializing => &mut entered.initializing,
+            JobState::Created => &mut entered.created,
+            JobState::Running => &mut entered.running,
+            JobState::Failing => &mut entered.failing,
+            JobState::Failed => &mut entered.failed,
+            JobState::Cancelling => &mut entered.cancelling,
+            JobState::Canceled => &mut entered.canceled,
+            JobState::Finished => &mut entered.finished,
+            JobState::Restarting => &mut entered.restarting,
+            JobState::Suspended => &mut entered.suspended,
+            JobState::Reconciling => &mut entered.reconciling,
+        };
+        *place = i64::try_from(at).unwrap_or(i64::MAX);
+        if state.has_ended() {
+            self.ended_at = Some(at);
+        }
+    }
+}
+
+impl Owner {
+    /// Starts a job that has not ended.
+    pub(super) fn begin(&mut self) {
+        if matches!(self.stage, Stage::Restoring) {
+            self.look_at_disk();
+        }
+    }
+
+    fn look_at_disk(&mut self) {
+        self.stage = Stage::Restoring;
+        let files = self.files.clone();
+        self.on_disk(move || files.scan(), Done::Found);
+    }
+
+    /// When [`Self::wake`] has something to do.
+    pub(super) fn next_wakeup(&mut self) -> Option<Monotonic> {
+        match &self.stage {
+            Stage::Running { coordinator, .. } => coordinator.next_wakeup(),
+            // While work is under way its end wakes the owner.
+            Stage::Waiting { until } => self.work.is_empty().then_some(*until),
+            Stage::Ending { again_at, .. } => *again_at,
+            Stage::Restoring | Stage::Over => None,
+        }
+    }
+
+    pub(super) fn wake(&mut self, now: Moment) {
+        match &mut self.stage {
+            Stage::Running { .. } => self.handle(now, Event::Tick),
+            Stage::Waiting { until } if *until <= now.monotonic => self.look_at_disk(),
+            Stage::Ending { ended, again_at } if again_at.is_some_and(|again| again <= now.monotonic) => {
+                *again_at = None;
+                let ended = *ended;
+                self.write_end(ended);
+            }
+            Stage::Waiting { .. } | Stage::Ending { .. } | Stage::Restoring | Stage::Over => {}
+        }
+    }
+
+    pub(super) fn work_done(&mut self, now: Moment, done: Done) {
+        match done {
+            Done::Found(Ok(found)) => self.build(now, found),
+            Done::Found(Err(cause)) => {
+                tracing::error!(job = %self.identity.name, cause, "checkpoints cannot be read; trying again");
+                if matches!(self.stage, Stage::Restoring) {
+                    self.stage =
+                        Stage::Waiting { until: now.monotonic + TRY_AGAIN.max(self.spec.restart_delay) };
+                }
+            }
+            Done::Prepared { id, result } => self.handle(now, Event::Prepared { id, result }),
+            Done::Finalized { id, result } => self.handle(now, Event::Finalized { id, result }),
+            Done::Discarded { id, completed, result } => {
+                if let Err(cause) = result {
+                    tracing::warn!(job = %self.identity.name, checkpoint = %id, cause, "files could not be deleted");
+                }
+                if completed {
+                    self.handle(now, Event::Cleaned { id });
+                }
+            }
+            Done::Ended(Ok(())) => {
+                if let Stage::Ending { ended, .. } = self.stage {
+                    self.stage = Stage::Over;
+                    self.enter(now, ended.state, None);
+                }
+            }
+            Done::Ended(Err(cause)) => {
+                tracing::error!(job = %self.identity.name, cause, "the end of the job cannot be stored; trying again");
+                if let Stage::Ending { again_at, .. } = &mut self.stage {
+                    *again_at = Some(now.monotonic + TRY_AGAIN);
+                }
+            }
+        }
+    }
+
+    /// Builds the coordinator from what was found on disk, with the override that is in force from its
+    /// first moment.
+    fn build(&mut self, now: Moment, found: Found) {
+        if !matches!(self.stage, Stage::Restoring) {
+            return;
+        }
+        self.read_override();
+        let coordinator = Coordinator::new(Start {
+            job: self.identity.id,
+            vertices: self.spec.vertices.iter().map(|vertex| (vertex.id, vertex.parallelism)).collect(),
+            submitted: self.spec.checkpointing.clone(),
+            overridden: self.wanted.overridden,
+            completed: found.completed,
+            next_id: found.next_id,
+            fresh: found.fresh,
+        });
+        let tasks: tasks::Tasks = rehearsal::start(&self.spec, &self.reports);
+        if let Some(newest) = &found.newest {
+            tracing::info!(job = %self.identity.name, checkpoint = %newest.checkpoint, "restored");
+            self.statistics.restored(now, newest.checkpoint, format!("file:{}", newest.directory.display()));
+        }
+        self.stage = Stage::Running { coordinator: Box::new(coordinator), tasks };
+        drop(self.stage.tell(&ToTask::Restore { from: found.newest.map(Arc::new) }));
+        self.enter(now, JobState::Running, None);
+        self.handle(now, Event::TasksRunning { spread: rand::random() });
+    }
+
+    /// Lets the job fail: it is restarted after its delay.
+    pub(super) fn fail(&mut self, now: Moment, reason: String) {
+        tracing::error!(job = %self.identity.name, reason, delay = ?self.spec.restart_delay, "the job fails and is restarted");
+        self.enter(now, JobState::Failing, Some(reason));
+        self.handle(now, Event::Shutdown { end: None });
+        self.stage = Stage::Waiting { until: now.monotonic + self.spec.restart_delay };
+        self.enter(now, JobState::Restarting, None);
+    }
+
+    /// Cancels the job. What it retains follows from its policy (rule 30); its override ends with it.
+    pub(super) fn cancel(&mut self, now: Moment) -> Result<(), SeamError> {
+        self.refuse_if_ended()?;
+        self.enter(now, JobState::Cancelling, None);
+        self.handle(now, Event::Shutdown { end: Some(JobEnd::Canceled) });
+        let ended = Ended { state: JobState::Canceled, at: now.wall_millis };
+        self.stage = Stage::Ending { ended, again_at: None };
+        self.write_end(ended);
+        Ok(())
+    }
+
+    /// Writes the end down, then ends the override: an override is never lost before its job's end is
+    /// known.
+    fn write_end(&mut self, ended: Ended) {
+        let file = Self::ended_file(&self.job_dir);
+        let (overrides, key) = (self.overrides.clone(), self.key());
+        self.work.spawn(async move {
+            let content = serde_json::to_vec(&ended).unwrap_or_default();
+            let write = tokio::task::spawn_blocking(move || durable::replace(&file, &content));
+            let written = match write.await {
+                Ok(written) => written.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            Done::Ended(match written {
+                Ok(()) => overrides.remove(key).await.map_err(|error| error.to_string()),
+                Err(cause) => Err(cause),
+            })
+        });
+    }
+
+    fn enter(&mut self, now: Moment, state: JobState, reason: Option<String>) {
+        tracing::info!(job = %self.identity.name, %state, "state");
+        self.history.enter(state, now.wall_millis);
+        self.tell_readers(now, Happening::State { state, reason });
+    }
+}

@@ -1,0 +1,67 @@
+//! Checkpoints that were asked for by hand, and what became of them.
+
+use ckpt_coordinator::{RequestToken, TriggerOutcome};
+use ckpt_shared::flink::{FailureCause, QueueStatus, QueueStatusId, TriggerResult, TriggerStatus};
+use ckpt_shared::ids::TriggerId;
+use std::collections::{HashMap, VecDeque};
+
+/// How many ended ones are remembered.
+const REMEMBERED: usize = 1_000;
+
+/// The requests of one job.
+#[derive(Debug, Default)]
+pub(super) struct Triggers {
+    by_id: HashMap<TriggerId, Option<TriggerOutcome>>,
+    under_way: HashMap<RequestToken, TriggerId>,
+    ended: VecDeque<TriggerId>,
+    next_token: u64,
+}
+
+impl Triggers {
+    /// Notes a request; `None` when this very one was made before.
+    pub(super) fn begin(&mut self, id: TriggerId) -> Option<RequestToken> {
+        if self.by_id.contains_key(&id) {
+            return None;
+        }
+        let token = RequestToken(self.next_token);
+        self.next_token += 1;
+        self.by_id.insert(id, None);
+        self.under_way.insert(token, id);
+        Some(token)
+    }
+
+    /// Notes how a request ended.
+    pub(super) fn end(&mut self, token: RequestToken, outcome: TriggerOutcome) {
+        let Some(id) = self.under_way.remove(&token) else { return };
+        self.by_id.insert(id, Some(outcome));
+        self.ended.push_back(id);
+        if self.ended.len() > REMEMBERED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
+    }
+
+    /// What became of a request, in Flink's words.
+    pub(super) fn status(&self, id: TriggerId) -> Option<TriggerStatus> {
+        let status = |id, operation| TriggerStatus { status: QueueStatus { id }, operation };
+        Some(match self.by_id.get(&id)? {
+            None => status(QueueStatusId::InProgress, None),
+            Some(outcome) => status(QueueStatusId::Completed, Some(result(outcome))),
+        })
+    }
+}
+
+fn result(outcome: &TriggerOutcome) -> TriggerResult {
+    match outcome {
+        TriggerOutcome::Completed(id) => TriggerResult { checkpoint_id: Some(*id), failure_cause: None },
+        TriggerOutcome::Failed { reason, .. } => TriggerResult {
+            checkpoint_id: None,
+            failure_cause: Some(FailureCause {
+                class: "org.apache.flink.runtime.checkpoint.CheckpointException".to_owned(),
+                stack_trace: format!("org.apache.flink.runtime.checkpoint.CheckpointException: {reason}"),
+                serialized_throwable: String::new(),
+            }),
+        },
+    }
+}

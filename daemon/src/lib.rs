@@ -1,0 +1,30 @@
+//! ckptd: hosts checkpoint coordinators whose interval and timeout can be changed while a job runs.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`serve`] | the daemon as a whole: start, recovery, shutdown |
+//! | [`rest`] | its REST API |
+//! | [`change`] | the way of a change: validate, persist, apply, answer |
+//! | [`overrides`] | what operators changed, on disk |
+//! | [`registry`] | every job, found by id or name |
+//! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
+//! | [`hosted`] | coordinators that ckptd hosts itself |
+//! | [`job_file`] | a job as it is submitted |
+//! | [`state_dir`], [`durable`] | the state directory, and files that survive a crash |
+//! | [`clock`] | the one door to time |
+//! | [`demo`] | the demonstration |
+//!
+//! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
+
+pub mod change;
+pub mod clock;
+pub mod demo;
+pub mod durable;
+pub mod hosted;
+pub mod job_file;
+pub mod overrides;
+pub mod registry;
+pub mod rest;
+pub mod seam;
+pub mod serve;
+pub mod state_dir;

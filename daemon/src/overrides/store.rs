@@ -1,0 +1,234 @@
+//! The one task that writes `overrides.json`. Requests that come together share a write.
+
+use super::file::{Document, Key, LoadError, Record};
+use crate::clock::wall_millis;
+use crate::durable;
+use ckpt_coordinator::config::Override;
+use ckpt_shared::api::ConfigurationPatch;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// The most edits that wait, and that share a write.
+const MOST_WAITING: usize = 1_024;
+
+/// What `If-Match` demands of a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`: any.
+    Any,
+    /// This one; `None` stands for a tag that no revision has.
+    Revision(Option<u64>),
+}
+
+/// A change of one job's override.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// Whose.
+    pub key: Key,
+    /// The job's name.
+    pub name: String,
+    /// What changes.
+    pub patch: ConfigurationPatch,
+    /// What the revision must be.
+    pub if_match: IfMatch,
+}
+
+/// What an edit led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edited {
+    /// The override before.
+    pub previous: Override,
+    /// The override now.
+    pub overridden: Override,
+    /// The revision now.
+    pub revision: u64,
+}
+
+/// Why an edit was not made. Nothing was written then.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EditError {
+    /// `If-Match` names another revision.
+    #[error(
+        "the job's revision is {actual} by now; look at it again, and repeat the change if it still holds"
+    )]
+    Stale {
+        /// The revision.
+        actual: u64,
+    },
+    /// It could not be stored.
+    #[error("the change could not be stored, so nothing was changed: {cause}")]
+    NotStored {
+        /// Why.
+        cause: Arc<str>,
+    },
+}
+
+enum Request {
+    Edit(Edit, oneshot::Sender<Result<Edited, EditError>>),
+    Remove(Key, oneshot::Sender<Result<(), EditError>>),
+}
+
+/// The overrides, in memory and on disk. Clones share one store.
+#[derive(Debug, Clone)]
+pub struct OverrideStore {
+    requests: mpsc::Sender<Request>,
+    durable: watch::Receiver<Arc<Document>>,
+}
+
+impl OverrideStore {
+    /// Reads the file at `path` and starts the task that writes it, which ends with the last clone.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the file is damaged.
+    pub fn open(path: PathBuf) -> Result<Self, LoadError> {
+        let document = Arc::new(Document::load(&path)?);
+        let (requests, waiting) = mpsc::channel(MOST_WAITING);
+        let (publish, durable) = watch::channel(Arc::clone(&document));
+        tokio::spawn(write_what_comes(path, document, waiting, publish));
+        Ok(Self { requests, durable })
+    }
+
+    /// A job's record, as it is on disk.
+    #[must_use]
+    pub fn record(&self, key: &Key) -> Option<Record> {
+        self.durable.borrow().get(key).cloned()
+    }
+
+    /// What `edit` would lead to now, without making it.
+    ///
+    /// # Errors
+    /// [`EditError::Stale`].
+    pub fn preview(&self, edit: &Edit) -> Result<Edited, EditError> {
+        merge(&self.durable.borrow(), edit).map(|(edited, _)| edited)
+    }
+
+    /// Makes an edit; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub async fn edit(&self, edit: Edit) -> Result<Edited, EditError> {
+        self.ask(|answer| Request::Edit(edit, answer)).await
+    }
+
+    /// Removes a job's record, durably.
+    ///
+    /// # Errors
+    /// [`EditError::NotStored`].
+    pub async fn remove(&self, key: Key) -> Result<(), EditError> {
+        self.ask(|answer| Request::Remove(key, answer)).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, EditError>>) -> Request,
+    ) -> Result<T, EditError> {
+        let (answer, answered) = oneshot::channel();
+        let not_stored = |cause: &str| EditError::NotStored { cause: cause.into() };
+        self.requests
+            .try_send(request(answer))
+            .map_err(|_| not_stored("too many changes wait for the disk; try again in a moment"))?;
+        answered.await.unwrap_or_else(|_| Err(not_stored("ckptd is shutting down")))
+    }
+}
+
+/// Merges an edit over what is there; the record is `None` when nothing changes.
+fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<Record>), EditError> {
+    let current = document.get(&edit.key);
+    let revision = current.map_or(0, |record| record.revision);
+    if let IfMatch::Revision(wanted) = edit.if_match
+        && wanted != Some(revision)
+    {
+        return Err(EditError::Stale { actual: revision });
+    }
+    let previous = current.and_then(|record| record.overridden().ok()).unwrap_or_default();
+    let overridden = Override {
+        interval: edit.patch.interval.merge(previous.interval),
+        timeout: edit.patch.timeout.merge(previous.timeout),
+    };
+    if overridden == previous {
+        return Ok((Edited { previous, overridden, revision }, None));
+    }
+    let revision = revision + 1;
+    let record = Record {
+        name: edit.name.clone(),
+        revision,
+        checkpoint_interval: overridden.interval.map(|interval| interval.as_millis()),
+        checkpoint_timeout: overridden.timeout.map(|timeout| timeout.as_millis()),
+        reason: edit.patch.reason.clone(),
+        changed_at: wall_millis(),
+    };
+    Ok((Edited { previous, overridden, revision }, Some(record)))
+}
+
+/// Answers that wait for a write: told the outcome of their own edit, or that the write failed.
+type Waiting = Vec<Box<dyn FnOnce(Option<Arc<str>>) + Send>>;
+
+async fn write_what_comes(
+    path: PathBuf,
+    mut document: Arc<Document>,
+    mut requests: mpsc::Receiver<Request>,
+    publish: watch::Sender<Arc<Document>>,
+) {
+    let mut batch = Vec::new();
+    while requests.recv_many(&mut batch, MOST_WAITING).await > 0 {
+        let mut draft = Document::clone(&document);
+        let mut waiting: Waiting = Vec::new();
+        for request in batch.drain(..) {
+            take(&mut draft, request, &mut waiting);
+        }
+        let mut failure = None;
+        if draft != *document {
+            match write(&path, draft).await {
+                Ok(written) => {
+                    document = written;
+                    publish.send_replace(Arc::clone(&document));
+                }
+                Err(cause) => {
+                    tracing::error!(file = %path.display(), %cause, "overrides cannot be stored");
+                    failure = Some(cause);
+                }
+            }
+        }
+        for answer in waiting {
+            answer(failure.clone());
+        }
+    }
+}
+
+fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
+    match request {
+        Request::Edit(edit, answer) => {
+            let merged = merge(draft, &edit).map(|(edited, record)| {
+                if let Some(record) = record {
+                    draft.insert(&edit.key, record);
+                }
+                edited
+            });
+            waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, merged)))));
+        }
+        Request::Remove(key, answer) => {
+            draft.remove(&key);
+            waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(()))))));
+        }
+    }
+}
+
+/// A refusal waits for the write too: it may rest on an edit that could not be stored.
+fn outcome<T>(failure: Option<Arc<str>>, result: Result<T, EditError>) -> Result<T, EditError> {
+    match failure {
+        None => result,
+        Some(cause) => Err(EditError::NotStored { cause }),
+    }
+}
+
+/// Writes on a thread of its own: a slow disk stops nobody but those who wait for it.
+async fn write(path: &std::path::Path, draft: Document) -> Result<Arc<Document>, Arc<str>> {
+    let (target, bytes) = (path.to_owned(), draft.to_bytes());
+    let written = tokio::task::spawn_blocking(move || durable::replace(&target, &bytes)).await;
+    match written {
+        Ok(Ok(())) => Ok(Arc::new(draft)),
+        Ok(Err(error)) => Err(format!("{}: {error}", path.display()).into()),
+        Err(error) => Err(error.to_string().into()),
+    }
+}

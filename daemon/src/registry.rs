@@ -1,0 +1,271 @@
+//! Every job that ckptd knows, found by id or name; and the hosted ones brought in: submitted, stored
+//! once, recovered at the next start.
+
+use crate::clock::wall_millis;
+use crate::durable;
+use crate::hosted::{Ended, HostedJob, Setup};
+use crate::job_file::{JobFileError, JobSpec};
+use crate::overrides::{Key, OverrideStore};
+use crate::seam::{Identity, JobCoordinator};
+use crate::state_dir::{StateDir, read_limited};
+use ckpt_shared::api::{HOSTED, LARGEST_BODY};
+use ckpt_shared::ids::JobId;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use tokio::sync::Mutex;
+
+/// How many jobs that have ended are still shown after a start.
+const ENDED_SHOWN: usize = 100;
+
+/// A job, whatever coordinates it.
+pub type Job = Arc<dyn JobCoordinator>;
+
+/// Why no single job is meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// None has that name or id.
+    #[error("there is no job '{wanted}'; ckptctl get lists the jobs")]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+    },
+}
+
+/// Why a job cannot be hosted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The file has a mistake.
+    #[error("the job file has a mistake: {0}")]
+    Mistake(#[from] JobFileError),
+    /// A job of this name is alive and was submitted otherwise.
+    #[error(
+        "a job '{name}' is running as {id} with another job file; cancel it first (ckptctl cancel {name}), or give this one another name"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The job that has it.
+        id: JobId,
+    },
+    /// It could not be stored.
+    #[error("the job could not be stored, so it was not submitted: {0}")]
+    NotStored(io::Error),
+}
+
+/// Why what was stored cannot be brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {cause}; make it readable, or move the job's directory away to start without the job", path = .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A file is damaged.
+    #[error("{path} is damaged: {cause}; repair it, or move the job's directory away to start without the job", path = .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        cause: String,
+    },
+}
+
+/// The jobs. There is one in a ckptd.
+#[derive(Debug)]
+pub struct Registry {
+    directory: Arc<StateDir>,
+    overrides: OverrideStore,
+    hosted: RwLock<Vec<Hosted>>,
+    /// One submission at a time: two of the same name must not both find it free.
+    submitting: Mutex<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Hosted {
+    job: HostedJob,
+    spec: Arc<JobSpec>,
+}
+
+impl Registry {
+    /// Brings back every job that was submitted before.
+    ///
+    /// # Errors
+    /// [`RecoverError`] when a job's file is damaged: it is not ignored.
+    pub async fn recover(directory: Arc<StateDir>, overrides: OverrideStore) -> Result<Self, RecoverError> {
+        let registry = Self {
+            hosted: RwLock::new(Vec::new()),
+            submitting: Mutex::new(()),
+            directory: Arc::clone(&directory),
+            overrides,
+        };
+        let stored = tokio::task::spawn_blocking(move || load(&directory)).await;
+        let mut stored = stored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        stored.sort_by_key(|stored| stored.ended.map(|ended| std::cmp::Reverse(ended.at)));
+        let mut shown = 0;
+        for stored in stored {
+            if stored.ended.is_some() {
+                registry.forget_override(stored.id).await;
+                shown += 1;
+                if shown > ENDED_SHOWN {
+                    continue;
+                }
+            }
+            registry.host(stored);
+        }
+        Ok(registry)
+    }
+
+    /// A crash may have come between a job's end and that of its override.
+    async fn forget_override(&self, id: JobId) {
+        let key = Key { cluster: HOSTED.to_owned(), job: id };
+        if self.overrides.record(&key).is_some()
+            && let Err(error) = self.overrides.remove(key).await
+        {
+            tracing::error!(job = %id, %error, "the override of a job that has ended cannot be removed");
+        }
+    }
+
+    fn host(&self, stored: Stored) -> HostedJob {
+        let identity = Identity { cluster: HOSTED.to_owned(), id: stored.id, name: stored.spec.name.clone() };
+        let job = HostedJob::start(Setup {
+            identity,
+            spec: stored.spec.clone(),
+            submitted_at: stored.submitted_at,
+            job_dir: self.directory.job(stored.id),
+            checkpoints: self.directory.checkpoints(),
+            overrides: self.overrides.clone(),
+            ended: stored.ended,
+        });
+        let hosted = Hosted { job: job.clone(), spec: Arc::new(stored.spec) };
+        self.hosted.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(hosted);
+        job
+    }
+
+    fn all_hosted(&self) -> Vec<Hosted> {
+        self.hosted.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Every job, by name.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<Job> {
+        let mut jobs: Vec<Job> =
+            self.all_hosted().into_iter().map(|hosted| Arc::new(hosted.job) as Job).collect();
+        jobs.sort_by(|a, b| {
+            (&a.identity().name, a.identity().id).cmp(&(&b.identity().name, b.identity().id))
+        });
+        jobs
+    }
+
+    /// The job with this id, or the one with this name: a live one before one that has ended, and
+    /// among those the latest.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub async fn resolve(&self, wanted: &str) -> Result<Job, ResolveError> {
+        let jobs = self.all_hosted();
+        if let Ok(id) = wanted.parse::<JobId>()
+            && let Some(hosted) = jobs.iter().find(|hosted| hosted.job.identity().id == id)
+        {
+            return Ok(Arc::new(hosted.job.clone()));
+        }
+        let named: Vec<_> = jobs.into_iter().filter(|hosted| hosted.spec.name == wanted).collect();
+        match named.as_slice() {
+            [] => Err(ResolveError::Unknown { wanted: wanted.escape_debug().to_string() }),
+            [only] => Ok(Arc::new(only.job.clone())),
+            [.., last] => {
+                let live = first_live(&named).await.unwrap_or_else(|| last.clone());
+                Ok(Arc::new(live.job))
+            }
+        }
+    }
+
+    /// Submits a job file. The same file as that of a live job is that job; the flag tells whether a
+    /// new one was made.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was submitted then.
+    pub async fn submit(&self, text: &str) -> Result<(Job, bool), SubmitError> {
+        let spec = JobSpec::parse(text)?;
+        let _one_at_a_time = self.submitting.lock().await;
+        let named: Vec<_> =
+            self.all_hosted().into_iter().filter(|hosted| hosted.spec.name == spec.name).collect();
+        if let Some(live) = first_live(&named).await {
+            return match *live.spec == spec {
+                true => Ok((Arc::new(live.job), false)),
+                false => Err(SubmitError::NameTaken { name: spec.name, id: live.job.identity().id }),
+            };
+        }
+        let id = JobId::from_bits(rand::random());
+        let (target, content) = (self.directory.job(id), text.to_owned());
+        let stored = tokio::task::spawn_blocking(move || store(&target, &content)).await;
+        stored.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(SubmitError::NotStored)?;
+        let stored = Stored { id, spec, submitted_at: wall_millis(), ended: None };
+        Ok((Arc::new(self.host(stored)), true))
+    }
+}
+
+/// The first that has not ended. One that does not answer is taken for alive.
+async fn first_live(jobs: &[Hosted]) -> Option<Hosted> {
+    for hosted in jobs {
+        if !hosted.job.observe().await.is_ok_and(|seen| seen.state.has_ended()) {
+            return Some(hosted.clone());
+        }
+    }
+    None
+}
+
+/// A job as it is on disk.
+struct Stored {
+    id: JobId,
+    spec: JobSpec,
+    submitted_at: u64,
+    ended: Option<Ended>,
+}
+
+/// Stores a job whole or not at all: its directory gets its name when all is in it.
+fn store(target: &Path, text: &str) -> io::Result<()> {
+    let jobs = target.parent().unwrap_or(target);
+    let draft = tempfile::Builder::new().prefix(".new-").tempdir_in(jobs)?;
+    durable::create(&draft.path().join("job.toml"), text.as_bytes())?;
+    fs::rename(draft.path(), target)?;
+    drop(draft.keep());
+    durable::sync_directory(jobs)
+}
+
+fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
+    let jobs = directory.jobs();
+    let unreadable = |path: &Path, cause| RecoverError::Unreadable { path: path.to_owned(), cause };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&jobs).map_err(|cause| unreadable(&jobs, cause))? {
+        let entry = entry.map_err(|cause| unreadable(&jobs, cause))?;
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok()) else {
+            continue;
+        };
+        let path = entry.path().join("job.toml");
+        let content = read_limited(&path, LARGEST_BODY as u64).map_err(|cause| unreadable(&path, cause))?;
+        let spec = String::from_utf8(content).map_err(|error| error.to_string());
+        let spec = spec.and_then(|text| JobSpec::parse(&text).map_err(|error| error.to_string()));
+        let spec = spec.map_err(|cause| RecoverError::Damaged { path: path.clone(), cause })?;
+        let submitted = fs::metadata(&path).and_then(|file| file.modified());
+        let submitted_at = submitted.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let submitted_at = submitted_at.map_or_else(wall_millis, ckpt_shared::duration::millis);
+        let ended = load_end(&entry.path().join("ended.json"))?;
+        found.push(Stored { id, spec, submitted_at, ended });
+    }
+    Ok(found)
+}
+
+fn load_end(path: &Path) -> Result<Option<Ended>, RecoverError> {
+    match read_limited(path, LARGEST_BODY as u64) {
+        Ok(content) => serde_json::from_slice(&content)
+            .map(Some)
+            .map_err(|error| RecoverError::Damaged { path: path.to_owned(), cause: error.to_string() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(RecoverError::Unreadable { path: path.to_owned(), cause }),
+    }
+}

@@ -1,0 +1,37 @@
+//! What happens to a job, pushed as server-sent events.
+
+use super::Api;
+use super::error::ApiError;
+use axum::extract::{Path, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use ckpt_shared::api::{self, Happening};
+use futures::{Stream, StreamExt};
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError::Lagged;
+
+/// How often a silent stream shows that it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
+    let job = api.job(&job).await?;
+    let job_id = job.identity().id;
+    let stream = BroadcastStream::new(job.events()).map(move |event| {
+        event.unwrap_or_else(|Lagged(missed)| api::Event {
+            schema: api::SCHEMA.to_owned(),
+            job_id,
+            at: crate::clock::wall_millis(),
+            what: Happening::Lagged { missed },
+        })
+    });
+    Ok(Sse::new(as_sse(stream)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+fn as_sse(events: impl Stream<Item = api::Event>) -> impl Stream<Item = Result<Event, Infallible>> {
+    events.map(|event| {
+        let data = serde_json::to_string(&event).unwrap_or_default();
+        Ok(Event::default().event(event.what.name()).data(data))
+    })
+}

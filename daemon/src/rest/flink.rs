@@ -1,0 +1,165 @@
+//! Flink's paths: what already reads Flink reads ckptd. No field is added to Flink's bodies.
+
+use super::Api;
+use super::error::ApiError;
+use super::input::SmallBody;
+use crate::clock::wall_millis;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use ckpt_shared::api::{JobState, OBSERVED_AT};
+use ckpt_shared::flink::{
+    ClusterOverview, DashboardConfiguration, Features, JobIdWithStatus, JobIdsWithStatus, JobOverview,
+    JobsOverview, TriggerRequest, TriggerResponse, VERSION,
+};
+use ckpt_shared::ids::{CheckpointId, TriggerId, VertexId};
+use serde::Serialize;
+
+/// How often a web page asks again, in milliseconds.
+const REFRESH_INTERVAL: i64 = 3_000;
+/// What stands where Flink has a commit.
+const COMMIT: &str = concat!("ckptd-", env!("CARGO_PKG_VERSION"));
+
+/// An answer with the time at which it was true.
+fn seen(body: impl Serialize) -> Response {
+    let mut response = Json(body).into_response();
+    response.headers_mut().insert(OBSERVED_AT, HeaderValue::from(wall_millis()));
+    response
+}
+
+pub(super) async fn config() -> Response {
+    seen(DashboardConfiguration {
+        refresh_interval: REFRESH_INTERVAL,
+        timezone_name: "Coordinated Universal Time".to_owned(),
+        timezone_offset: 0,
+        flink_version: VERSION.to_owned(),
+        flink_revision: COMMIT.to_owned(),
+        features: Features { web_submit: false, web_cancel: false, web_rescale: false, web_history: false },
+    })
+}
+
+pub(super) async fn overview(State(api): State<Api>) -> Result<Response, ApiError> {
+    let jobs = overviews(&api).await?;
+    let count = |wanted: fn(JobState) -> bool| {
+        u32::try_from(jobs.iter().filter(|job| wanted(job.state)).count()).unwrap_or(u32::MAX)
+    };
+    let slots = jobs.iter().filter(|job| !job.state.has_ended()).map(|job| job.tasks.total).sum();
+    Ok(seen(ClusterOverview {
+        taskmanagers: 0,
+        slots_total: slots,
+        slots_available: 0,
+        jobs_running: count(|state| !state.has_ended()),
+        jobs_finished: count(|state| state == JobState::Finished),
+        jobs_cancelled: count(|state| state == JobState::Canceled),
+        jobs_failed: count(|state| state == JobState::Failed),
+        flink_version: VERSION.to_owned(),
+        flink_commit: COMMIT.to_owned(),
+    }))
+}
+
+pub(super) async fn jobs(State(api): State<Api>) -> Result<Response, ApiError> {
+    let jobs = overviews(&api).await?;
+    let jobs = jobs.into_iter().map(|job| JobIdWithStatus { id: job.jid, status: job.state }).collect();
+    Ok(seen(JobIdsWithStatus { jobs }))
+}
+
+pub(super) async fn jobs_overview(State(api): State<Api>) -> Result<Response, ApiError> {
+    Ok(seen(JobsOverview { jobs: overviews(&api).await? }))
+}
+
+async fn overviews(api: &Api) -> Result<Vec<JobOverview>, ApiError> {
+    let jobs = api.registry.jobs();
+    let overviews = futures::future::join_all(jobs.iter().map(|job| job.overview())).await;
+    Ok(overviews.into_iter().collect::<Result<_, _>>()?)
+}
+
+pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
+    Ok(seen(api.job(&job).await?.details().await?))
+}
+
+pub(super) async fn checkpoints(
+    State(api): State<Api>,
+    Path(job): Path<String>,
+) -> Result<Response, ApiError> {
+    Ok(seen(api.job(&job).await?.checkpoints().await?))
+}
+
+pub(super) async fn checkpoint_config(
+    State(api): State<Api>,
+    Path(job): Path<String>,
+) -> Result<Response, ApiError> {
+    Ok(seen(api.job(&job).await?.checkpoint_config().await?))
+}
+
+pub(super) async fn checkpoint(
+    State(api): State<Api>,
+    Path((job, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let job = api.job(&job).await?;
+    let id = checkpoint_id(&id)?;
+    job.checkpoint(id).await?.map(seen).ok_or_else(|| unknown_checkpoint(id))
+}
+
+pub(super) async fn subtasks(
+    State(api): State<Api>,
+    Path((job, id, vertex)): Path<(String, String, String)>,
+) -> Result<Response, ApiError> {
+    let job = api.job(&job).await?;
+    let id = checkpoint_id(&id)?;
+    let vertex: VertexId = vertex.parse().map_err(|_| {
+        ApiError::bad_request(format!("'{}' is no vertex id: 32 hexadecimal digits", vertex.escape_debug()))
+    })?;
+    let found = job.subtasks(id, vertex).await?.ok_or_else(|| unknown_checkpoint(id))?;
+    found.map(seen).ok_or_else(|| {
+        ApiError::new(StatusCode::NOT_FOUND, format!("the job has no vertex {vertex}; its details list them"))
+    })
+}
+
+pub(super) async fn trigger(
+    State(api): State<Api>,
+    Path(job): Path<String>,
+    body: SmallBody,
+) -> Result<Response, ApiError> {
+    let body = body.of_kind("application/json")?;
+    let request: TriggerRequest = match body.trim_ascii() {
+        [] => TriggerRequest::default(),
+        [b'{', ..] => serde_json::from_slice(&body).map_err(|error| {
+            ApiError::bad_request(format!(
+                "the body is not understood: {error}; it is empty or like {{\"checkpointType\": \"FULL\"}}"
+            ))
+        })?,
+        _ => return Err(ApiError::bad_request("the body must be a JSON object, or empty")),
+    };
+    let request_id = api.job(&job).await?.trigger(request).await?;
+    Ok((StatusCode::ACCEPTED, Json(TriggerResponse { request_id })).into_response())
+}
+
+pub(super) async fn trigger_status(
+    State(api): State<Api>,
+    Path((job, trigger)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let job = api.job(&job).await?;
+    let trigger: TriggerId = trigger.parse().map_err(|_| {
+        ApiError::bad_request(format!("'{}' is no trigger id: 32 hexadecimal digits", trigger.escape_debug()))
+    })?;
+    job.trigger_status(trigger).await?.map(seen).ok_or_else(|| {
+        let sentence = format!("there is no checkpoint operation {trigger} for job {}", job.identity().id);
+        ApiError::new(StatusCode::NOT_FOUND, sentence)
+    })
+}
+
+fn checkpoint_id(text: &str) -> Result<CheckpointId, ApiError> {
+    text.parse().map(CheckpointId).map_err(|_| {
+        ApiError::bad_request(format!("'{}' is no checkpoint id: a whole number", text.escape_debug()))
+    })
+}
+
+fn unknown_checkpoint(id: CheckpointId) -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!(
+            "checkpoint {id} is unknown, or so old that it is forgotten; the job's history lists the newest"
+        ),
+    )
+}

@@ -1,0 +1,120 @@
+//! Request bodies and conditions, parsed before anything else happens.
+
+use super::error::ApiError;
+use crate::overrides::IfMatch;
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use ckpt_shared::api::LARGEST_BODY;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The longest wait for a whole body.
+const BODY_LIMIT: Duration = Duration::from_secs(10);
+
+/// A body of at most 64 KiB, with its content type.
+pub(super) struct SmallBody {
+    pub(super) bytes: Vec<u8>,
+    kind: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for SmallBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let headers = request.headers().clone();
+        let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let too_large = || {
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the body is larger than {} KiB; nothing that is taken here is", LARGEST_BODY / 1024),
+            )
+        };
+        let announced = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > LARGEST_BODY) {
+            return Err(too_large());
+        }
+        let kind = text(header::CONTENT_TYPE)
+            .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let body = timeout(BODY_LIMIT, to_bytes(request.into_body(), LARGEST_BODY)).await;
+        match body {
+            Ok(Ok(bytes)) => Ok(Self { bytes: bytes.into(), kind }),
+            Ok(Err(_)) if announced.is_none() => Err(too_large()),
+            Ok(Err(_)) => Err(ApiError::bad_request("the body broke off")),
+            Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+        }
+    }
+}
+
+impl SmallBody {
+    /// The bytes, when they are of this content type or none at all.
+    pub(super) fn of_kind(self, wanted: &str) -> Result<Vec<u8>, ApiError> {
+        if self.bytes.is_empty() || self.kind.as_deref() == Some(wanted) {
+            return Ok(self.bytes);
+        }
+        let given = self.kind.map_or("missing".to_owned(), |kind| format!("'{}'", kind.escape_debug()));
+        let sentence = format!("the content type is {given}; send {wanted}");
+        Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence))
+    }
+}
+
+/// A query whose every parameter is known. A mistyped `dryRun` must not become a real change.
+pub(super) struct Known<T>(pub(super) T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequestParts<S> for Known<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(error) => {
+                Err(ApiError::bad_request(format!("the query is not understood: {}", error.body_text())))
+            }
+        }
+    }
+}
+
+/// Parses `If-Match`: `*`, or the revision as `"3"` (with or without its quotation marks).
+pub(super) fn if_match(headers: &HeaderMap) -> Result<IfMatch, ApiError> {
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(IfMatch::Any) };
+    let bad = || ApiError::bad_request("If-Match must be one revision, such as \"3\", or *");
+    let text = value.to_str().map_err(|_| bad())?.trim();
+    if values.next().is_some() || text.contains(',') {
+        return Err(bad());
+    }
+    if text == "*" {
+        return Ok(IfMatch::Any);
+    }
+    // A weak tag never matches here (RFC 9110, 13.1.1), and neither does one that was never given out.
+    let (weak, tag) = text.strip_prefix("W/").map_or((false, text), |tag| (true, tag));
+    let inside = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    match (inside, tag.parse::<u64>()) {
+        (Some(inside), _) => Ok(IfMatch::Revision(inside.parse().ok().filter(|_| !weak))),
+        (None, Ok(revision)) if !weak => Ok(IfMatch::Revision(Some(revision))),
+        (None, _) => Err(bad()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_one_revision_or_none() {
+        let parse = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_MATCH, value.parse().unwrap());
+            if_match(&headers).ok()
+        };
+        assert_eq!(parse("\"3\""), Some(IfMatch::Revision(Some(3))));
+        assert_eq!(parse("3"), Some(IfMatch::Revision(Some(3))));
+        assert_eq!(parse("*"), Some(IfMatch::Any));
+        assert_eq!(parse("W/\"3\""), Some(IfMatch::Revision(None)));
+        assert_eq!(parse("\"abc\""), Some(IfMatch::Revision(None)));
+        for bad in ["abc", "\"3", "\"3\", \"4\"", "", "-1"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+        assert_eq!(if_match(&HeaderMap::new()).ok(), Some(IfMatch::Any));
+    }
+}

@@ -1,0 +1,47 @@
+//! Submitting and cancelling jobs.
+
+use super::Api;
+use super::error::ApiError;
+use super::input::{Known, SmallBody};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use ckpt_shared::api::{SCHEMA, Submission};
+use ckpt_shared::flink::Nothing;
+use serde::Deserialize;
+
+/// The query of a cancellation.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) enum Mode {
+    /// Flink's default.
+    #[default]
+    Cancel,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CancelQuery {
+    mode: Mode,
+}
+
+pub(super) async fn submit(State(api): State<Api>, body: SmallBody) -> Result<Response, ApiError> {
+    let body = body.of_kind("application/toml")?;
+    let text = String::from_utf8(body).map_err(|_| ApiError::bad_request("the job file is not UTF-8"))?;
+    let (job, created) = api.registry.submit(&text).await?;
+    let identity = job.identity();
+    let submission =
+        Submission { schema: SCHEMA.to_owned(), job_id: identity.id, name: identity.name.clone(), created };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(submission)).into_response())
+}
+
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    Path(job): Path<String>,
+    Known(CancelQuery { mode: Mode::Cancel }): Known<CancelQuery>,
+) -> Result<Response, ApiError> {
+    api.job(&job).await?.cancel().await?;
+    Ok((StatusCode::ACCEPTED, Json(Nothing::new())).into_response())
+}

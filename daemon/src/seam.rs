@@ -1,0 +1,147 @@
+//! The seam between ckptd and whatever coordinates a job's checkpoints.
+//!
+//! Everything above it (REST, overrides, revisions, dry runs) is the same for every job; everything
+//! below it is one implementation of [`JobCoordinator`]. A job that ckptd hosts itself,
+//! [`HostedJob`](crate::hosted::HostedJob), is one.
+
+use async_trait::async_trait;
+use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
+use ckpt_coordinator::{InFlight, InFlightUpdate};
+use ckpt_shared::api::{self, JobState, Outcome};
+use ckpt_shared::flink;
+use ckpt_shared::ids::{CheckpointId, JobId, TriggerId, VertexId};
+use tokio::sync::broadcast;
+
+/// Which job it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The cluster it runs on, [`api::HOSTED`] for ckptd's own.
+    pub cluster: String,
+    /// Its id.
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A job at one moment. All of it was true at once.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// The job's state.
+    pub state: JobState,
+    /// As it was submitted.
+    pub submitted: SubmittedConfig,
+    /// What is in force, or will be once the job's coordinator is built.
+    pub effective: EffectiveConfig,
+    /// The revision of the override that is in force; `None` while there is no coordinator.
+    pub revision_in_force: Option<u64>,
+    /// The checkpoints in flight, oldest first.
+    pub in_flight: Vec<InFlight>,
+    /// How many failures count now.
+    pub consecutive_failures: u32,
+    /// When the next periodic checkpoint is due, in milliseconds since the epoch.
+    pub next_trigger: Option<u64>,
+    /// How many periodic requests were merged into the one that waits or ran last.
+    pub merged: u64,
+    /// When this was seen, in milliseconds since the epoch.
+    pub observed_at: u64,
+}
+
+/// What should be in force.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The override.
+    pub overridden: Override,
+    /// Its revision. An older one never replaces a newer one.
+    pub revision: u64,
+}
+
+/// What came of putting an override in force.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The job afterwards.
+    pub observation: Observation,
+    /// What it did to each checkpoint in flight.
+    pub updates: Vec<InFlightUpdate>,
+    /// What had become of those that were in flight when the change was asked for, and are not now.
+    pub ended: Vec<(InFlight, Outcome)>,
+}
+
+/// Why a job's coordinator did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SeamError {
+    /// The job has ended.
+    #[error("the job has ended ({state}); there is nothing left to change")]
+    Ended {
+        /// How.
+        state: JobState,
+    },
+    /// There is no coordinator at the moment.
+    #[error(
+        "the job is {state} and has no checkpoint coordinator at the moment; try again when it is RUNNING"
+    )]
+    NotNow {
+        /// The job's state.
+        state: JobState,
+    },
+    /// It did not answer in time.
+    #[error("the job's coordinator does not answer; try again in a moment")]
+    Silent,
+}
+
+/// One job's checkpoint coordinator, wherever it lives.
+#[async_trait]
+pub trait JobCoordinator: Send + Sync {
+    /// Which job it is.
+    fn identity(&self) -> &Identity;
+
+    /// Looks at it.
+    async fn observe(&self) -> Result<Observation, SeamError>;
+
+    /// Says what [`Self::apply`] would do now, and does nothing.
+    async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError>;
+
+    /// Puts an override in force that is durable already. Both values change in one step. `seen` are
+    /// the checkpoints that were in flight when the change was asked for. A job without a coordinator
+    /// takes it when one is built.
+    async fn apply(
+        &self,
+        wanted: Wanted,
+        pull_in: bool,
+        seen: Vec<CheckpointId>,
+    ) -> Result<Applied, SeamError>;
+
+    /// Triggers a checkpoint by hand.
+    async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError>;
+
+    /// What became of that; `None` when nobody asked for it.
+    async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError>;
+
+    /// Cancels the job.
+    async fn cancel(&self) -> Result<(), SeamError>;
+
+    /// Flink's `/jobs/overview`, this job's part.
+    async fn overview(&self) -> Result<flink::JobOverview, SeamError>;
+
+    /// Flink's `/jobs/:jobid`.
+    async fn details(&self) -> Result<flink::JobDetails, SeamError>;
+
+    /// Flink's `/jobs/:jobid/checkpoints`.
+    async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError>;
+
+    /// Flink's `/jobs/:jobid/checkpoints/config`, with the values in force.
+    async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError>;
+
+    /// Flink's `…/checkpoints/details/:id`; `None` when the checkpoint is unknown or forgotten.
+    async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError>;
+
+    /// Flink's `…/details/:id/subtasks/:vertexid`; the outer `None` when the checkpoint is unknown, the
+    /// inner one when the vertex is.
+    async fn subtasks(
+        &self,
+        id: CheckpointId,
+        vertex: VertexId,
+    ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError>;
+
+    /// What happens to it from now on.
+    fn events(&self) -> broadcast::Receiver<api::Event>;
+}

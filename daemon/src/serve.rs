@@ -1,0 +1,157 @@
+//! The daemon as a whole: start, recovery, shutdown.
+
+use crate::overrides::{LoadError, OverrideStore};
+use crate::registry::{RecoverError, Registry, SubmitError};
+use crate::rest::{self, Api, Guard};
+use crate::state_dir::{StateDir, StateDirError, read_limited};
+use ckpt_shared::api::LARGEST_BODY;
+use ckpt_shared::paths::DEFAULT_LISTEN;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What `ckptd serve` takes.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// Where everything is kept that must not be forgotten [default: $XDG_STATE_HOME/ckptd or
+    /// ~/.local/state/ckptd].
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// A job file to host; the same file at the next start is the same job.
+    #[arg(long = "job", value_name = "FILE")]
+    pub jobs: Vec<PathBuf>,
+    /// Listen beyond this machine: whoever reaches the port and has the token can change jobs, and
+    /// what is sent, the token too, can be read on the way.
+    #[arg(long)]
+    pub listen_beyond_loopback: bool,
+    /// A name besides localhost by which ckptd may be called.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub allowed_hosts: Vec<String>,
+}
+
+/// Why ckptd does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The overrides are damaged.
+    #[error(transparent)]
+    Overrides(#[from] LoadError),
+    /// A stored job is damaged.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The address is not on this machine alone.
+    #[error(
+        "{0} can be reached from other machines; add --listen-beyond-loopback if that is meant, or listen on 127.0.0.1"
+    )]
+    BeyondLoopback(SocketAddr),
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {address}: {cause}; stop what is listening there, or choose another address with --listen"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A job file cannot be read.
+    #[error("cannot read the job file {path}: {cause}", path = .path.display())]
+    JobFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A job file cannot be submitted.
+    #[error("{path}: {cause}", path = .path.display())]
+    Submit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: SubmitError,
+    },
+    /// Signals cannot be awaited.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServeError`] when it cannot start.
+pub async fn run(options: Options) -> Result<(), ServeError> {
+    if !options.listen.ip().to_canonical().is_loopback() && !options.listen_beyond_loopback {
+        return Err(ServeError::BeyondLoopback(options.listen));
+    }
+    let shutdown = Shutdown::new().map_err(ServeError::Signals)?;
+    let directory = Arc::new(StateDir::open(options.state_dir)?);
+    let token = directory.token()?;
+    let overrides = OverrideStore::open(directory.overrides())?;
+    let occupied = |cause| ServeError::Listen { address: options.listen, cause };
+    let listener = TcpListener::bind(options.listen).await.map_err(occupied)?;
+    let address = listener.local_addr().map_err(occupied)?;
+    let registry = Registry::recover(Arc::clone(&directory), overrides.clone()).await?;
+    for path in options.jobs {
+        submit(&registry, path).await?;
+    }
+    if let Err(error) = directory.announce(Some(address.to_string())) {
+        tracing::warn!(%error, "the lock file cannot say where ckptd listens");
+    }
+    let ready = Arc::new(AtomicBool::new(true));
+    let api = Api { registry: Arc::new(registry), overrides, ready: Arc::clone(&ready) };
+    let router = rest::router(api, Guard::new(token, options.allowed_hosts));
+    tracing::info!(url = format!("http://{address}"), state = %directory.path().display(), pid = std::process::id(), "ckptd is ready");
+    rest::serve(listener, router, async move {
+        let name = shutdown.await_signal().await;
+        ready.store(false, Ordering::Relaxed);
+        tracing::info!(signal = name, "shutting down");
+    })
+    .await;
+    Ok(())
+}
+
+async fn submit(registry: &Registry, path: PathBuf) -> Result<(), ServeError> {
+    let read = read_limited(&path, LARGEST_BODY as u64).and_then(|content| {
+        String::from_utf8(content).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    });
+    let text = match read {
+        Ok(text) => text,
+        Err(cause) => return Err(ServeError::JobFile { path, cause }),
+    };
+    match registry.submit(&text).await {
+        Ok((job, created)) => {
+            let identity = job.identity();
+            tracing::info!(job = identity.name, id = %identity.id, created, file = %path.display(), "job submitted");
+            Ok(())
+        }
+        Err(cause) => Err(ServeError::Submit { path, cause }),
+    }
+}
+
+/// The signals that end the daemon, caught from its first moment.
+struct Shutdown {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Shutdown {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn await_signal(mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The state directory: everything that ckptd must not forget.
+//!
+//! | path | holds |
+//! |---|---|
+//! | `lock` | who uses the directory: one daemon at a time |
+//! | `token` | the token for changes, readable for its owner alone |
+//! | `overrides.json` | what operators changed |
+//! | `jobs/<id>/job.toml` | a job as it was submitted, never rewritten |
+//! | `jobs/<id>/next-checkpoint` | the number of its next checkpoint |
+//! | `jobs/<id>/ended.json` | how and when it ended |
+//! | `checkpoints/<id>/chk-<n>/` | its checkpoints, unless its file names another directory |
+
+use crate::durable;
+use ckpt_shared::ids::JobId;
+use ckpt_shared::paths;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Why the state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    /// No directory was named and there is no home directory to have one in.
+    #[error("there is no home directory to keep state in; name a directory with --state-dir")]
+    NoDefault,
+    /// The file system refuses.
+    #[error("cannot use the state directory {path}: {cause}; name another one with --state-dir, or make it writable for this user", path = .path.display())]
+    Unusable {
+        /// The file or directory in question.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// Another daemon uses it.
+    #[error("the state directory {path} is in use by the ckptd with {owner}; stop that one first, or name another directory with --state-dir", path = .path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// Who has it, such as `pid 123`.
+        owner: String,
+    },
+    /// The token file holds something else.
+    #[error("{path} holds no token; delete it and a new one is made", path = .path.display())]
+    BadToken {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What the lock file says about the daemon that holds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its process.
+    pub pid: u32,
+    /// Where it listens, once it does.
+    pub listen: Option<String>,
+}
+
+impl Owner {
+    /// Reads the lock file of the directory at `path`, whether or not its daemon lives.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        serde_json::from_str(&fs::read_to_string(path.join("lock")).ok()?).ok()
+    }
+}
+
+/// A state directory that this process alone uses, for as long as this value lives.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    lock: File,
+}
+
+impl StateDir {
+    /// Opens the directory at `path`, or the default one, and makes what is missing.
+    ///
+    /// # Errors
+    /// [`StateDirError`].
+    pub fn open(path: Option<PathBuf>) -> Result<Self, StateDirError> {
+        let path = path.or_else(paths::default_state_dir).ok_or(StateDirError::NoDefault)?;
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let unusable = |path: &Path| {
+            let path = path.to_owned();
+            move |cause| StateDirError::Unusable { path, cause }
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(unusable(&path))?;
+        let lock_file = path.join("lock");
+        let lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_file)
+            .map_err(unusable(&lock_file))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let owner = Owner::of(&path)
+                    .map_or("an unknown pid".to_owned(), |owner| format!("pid {}", owner.pid));
+                return Err(StateDirError::Locked { path, owner });
+            }
+            Err(TryLockError::Error(cause)) => return Err(unusable(&lock_file)(cause)),
+        }
+        let directory = Self { path, lock };
+        directory.announce(None).map_err(unusable(&lock_file))?;
+        for needed in [directory.jobs(), directory.checkpoints()] {
+            durable::create_directory(&needed).map_err(unusable(&needed))?;
+        }
+        Ok(directory)
+    }
+
+    /// Writes into the lock file who uses the directory, and where it listens.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn announce(&self, listen: Option<String>) -> io::Result<()> {
+        let owner = Owner { pid: std::process::id(), listen };
+        let mut file = &self.lock;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(serde_json::to_string(&owner).unwrap_or_default().as_bytes())
+    }
+
+    /// The token for changes, made when there is none yet (mode 0600).
+    ///
+    /// # Errors
+    /// [`StateDirError`].
+    pub fn token(&self) -> Result<String, StateDirError> {
+        let path = paths::token_file(&self.path);
+        let unusable = |cause| StateDirError::Unusable { path: path.clone(), cause };
+        match paths::read_token(&path) {
+            Ok(token) => return Ok(token),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(StateDirError::BadToken { path });
+            }
+            Err(error) => return Err(unusable(error)),
+        }
+        let token = format!("{:032x}{:032x}", rand::rng().random::<u128>(), rand::rng().random::<u128>());
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(unusable)?;
+        let written = writeln!(file, "{token}").and_then(|()| file.sync_all());
+        written.and_then(|()| durable::sync_directory(&self.path)).map_err(unusable)?;
+        Ok(token)
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the overrides are.
+    #[must_use]
+    pub fn overrides(&self) -> PathBuf {
+        self.path.join("overrides.json")
+    }
+
+    /// Where the jobs are.
+    #[must_use]
+    pub fn jobs(&self) -> PathBuf {
+        self.path.join("jobs")
+    }
+
+    /// Where one job's files are.
+    #[must_use]
+    pub fn job(&self, job: JobId) -> PathBuf {
+        self.jobs().join(job.to_string())
+    }
+
+    /// Where checkpoints are, unless a job names another directory.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// Those of the file system, and [`io::ErrorKind::FileTooLarge`].
+pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes")));
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_second_daemon_is_kept_off_and_told_the_pid_of_the_first() {
+        let home = tempfile::tempdir().unwrap();
+        let first = StateDir::open(Some(home.path().join("deep/er"))).unwrap();
+        first.announce(Some("127.0.0.1:1".to_owned())).unwrap();
+        let error = StateDir::open(Some(first.path().to_owned())).unwrap_err().to_string();
+        assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+        assert_eq!(Owner::of(first.path()).unwrap().listen.as_deref(), Some("127.0.0.1:1"));
+    }
+
+    #[test]
+    fn the_token_is_made_once_and_for_its_owner_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = StateDir::open(Some(home.path().to_owned())).unwrap();
+        let token = directory.token().unwrap();
+        assert_eq!(directory.token().unwrap(), token);
+        let file = paths::token_file(directory.path());
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(&file, "\n").unwrap();
+        assert!(matches!(directory.token(), Err(StateDirError::BadToken { .. })));
+    }
+}
