@@ -28,7 +28,7 @@ enum Command {
         #[arg(long)]
         log_json: bool,
         /// What to log, such as info or ckptd=debug.
-        #[arg(long, env = "CKPTD_LOG", default_value = "info", value_name = "FILTER")]
+        #[arg(long, env = "CKPTD_LOG", default_value = "info", value_name = "FILTER", value_parser = parse_filter)]
         log: Box<EnvFilter>,
     },
     /// Save a checkpoint that is about to be thrown away, on real files, in about a minute.
@@ -53,6 +53,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => failed(&sentence),
     }
+}
+
+fn parse_filter(text: &str) -> Result<Box<EnvFilter>, String> {
+    text.parse().map(Box::new).map_err(|error| format!("{error}; write for example info or ckptd=debug"))
 }
 
 fn start_log(json: bool, filter: EnvFilter) {

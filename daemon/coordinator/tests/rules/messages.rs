@@ -182,7 +182,7 @@ fn rule_22_a_decline_aborts_with_its_reason() {
 }
 
 #[test]
-fn rule_22_a_decline_of_another_job_is_an_error() {
+fn rule_22_a_decline_of_another_job_changes_nothing() {
     let mut sim = with_checkpoint();
     assert!(sim.decline_as(OTHER_JOB, 1, 0, CheckpointDeclined).is_empty());
     assert_eq!((sim.in_flight(), sim.consecutive()), (vec![1], 0));
