@@ -3,6 +3,7 @@
 //! The monotonic clock is tokio's, so a test that pauses tokio's time simulates every deadline.
 
 use ckpt_coordinator::Monotonic;
+use ckpt_shared::duration::millis;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ impl Clock {
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Moment {
-        Moment { monotonic: Monotonic::new(self.origin.elapsed()), wall_millis: wall_millis() }
+        Moment { monotonic: Monotonic::new(self.origin.elapsed()), since_epoch: since_epoch() }
     }
 
     /// The instant at which `moment` is reached, for sleeping until then.
@@ -37,24 +38,32 @@ impl Clock {
 pub struct Moment {
     /// For deadlines and durations.
     pub monotonic: Monotonic,
-    /// For people: milliseconds since the epoch.
-    pub wall_millis: u64,
+    /// For people.
+    since_epoch: Duration,
 }
 
 impl Moment {
+    /// What the wall clock shows, in milliseconds since the epoch.
+    #[must_use]
+    pub fn wall_millis(&self) -> u64 {
+        millis(self.since_epoch)
+    }
+
     /// What the wall clock shows at `other`, seen from now.
     #[must_use]
     pub fn wall_at(&self, other: Monotonic) -> u64 {
-        let later = ckpt_shared::duration::millis(other.since(self.monotonic));
-        let earlier = ckpt_shared::duration::millis(self.monotonic.since(other));
-        (self.wall_millis + later).saturating_sub(earlier)
+        let later = self.since_epoch + other.since(self.monotonic);
+        millis(later.saturating_sub(self.monotonic.since(other)))
     }
 }
 
 /// Milliseconds since the epoch.
 #[must_use]
 pub fn wall_millis() -> u64 {
+    millis(since_epoch())
+}
+
+fn since_epoch() -> Duration {
     #[allow(clippy::disallowed_methods, reason = "this is the door")]
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    ckpt_shared::duration::millis(since_epoch)
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }

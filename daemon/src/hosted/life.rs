@@ -229,7 +229,7 @@ impl Owner {
         self.refuse_if_ended()?;
         self.enter(now, JobState::Cancelling, None);
         self.handle(now, Event::Shutdown { end: Some(JobEnd::Canceled) });
-        let ended = Ended { state: JobState::Canceled, at: now.wall_millis };
+        let ended = Ended { state: JobState::Canceled, at: now.wall_millis() };
         self.stage = Stage::Ending { ended, again_at: None };
         self.write_end(ended);
         Ok(())
@@ -256,7 +256,7 @@ impl Owner {
 
     fn enter(&mut self, now: Moment, state: JobState, reason: Option<String>) {
         tracing::info!(job = %self.identity.name, %state, "state");
-        self.history.enter(state, now.wall_millis);
+        self.history.enter(state, now.wall_millis());
         self.tell_readers(now, Happening::State { state, reason });
     }
 }

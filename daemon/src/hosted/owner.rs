@@ -346,8 +346,8 @@ impl Owner {
         let mut metadata = Metadata::new(self.identity.id, &self.identity.name, id);
         metadata.savepoint = kind.is_savepoint();
         metadata.triggered_at =
-            self.statistics.get(id).map_or(now.wall_millis, |seen| seen.triggered.wall_millis);
-        metadata.completed_at = now.wall_millis;
+            self.statistics.get(id).map_or(now.wall_millis(), |seen| seen.triggered.wall_millis());
+        metadata.completed_at = now.wall_millis();
         metadata.subtasks = snapshots
             .into_iter()
             .map(|(subtask, snapshot)| StoredSubtask {
@@ -407,7 +407,7 @@ impl Owner {
         let event = api::Event {
             schema: api::SCHEMA.to_owned(),
             job_id: self.identity.id,
-            at: now.wall_millis,
+            at: now.wall_millis(),
             what,
         };
         drop(self.events.send(event));
@@ -418,7 +418,7 @@ impl Owner {
     }
 
     fn life(&self, now: Moment) -> Life {
-        Life { now: now.wall_millis, ..self.history.clone() }
+        Life { now: now.wall_millis(), ..self.history.clone() }
     }
 
     fn observe(&self, now: Moment) -> Observation {
@@ -441,7 +441,7 @@ impl Owner {
             consecutive_failures: view.consecutive_failures,
             next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
             merged: view.merged,
-            observed_at: now.wall_millis,
+            observed_at: now.wall_millis(),
         }
     }
 
@@ -456,7 +456,7 @@ impl Owner {
             consecutive_failures: 0,
             next_trigger: None,
             merged: 0,
-            observed_at: now.wall_millis,
+            observed_at: now.wall_millis(),
         }
     }
 

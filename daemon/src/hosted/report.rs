@@ -81,7 +81,7 @@ pub(super) fn checkpoint(seen: &Seen, detailed: bool) -> Checkpoint {
         status: seen.status,
         is_savepoint: seen.kind.is_savepoint(),
         savepoint_format: seen.kind.is_savepoint().then(|| "CANONICAL".to_owned()),
-        trigger_timestamp: signed(seen.triggered.wall_millis),
+        trigger_timestamp: signed(seen.triggered.wall_millis()),
         latest_ack_timestamp: not_yet(seen.latest_ack),
         checkpointed_size: signed(seen.bytes()),
         state_size: signed(seen.bytes()),

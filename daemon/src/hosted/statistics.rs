@@ -97,10 +97,10 @@ impl Seen {
             return;
         };
         if said.is_none() {
-            *said = Some(Acknowledged { at: now.wall_millis, duration, snapshot, late });
+            *said = Some(Acknowledged { at: now.wall_millis(), duration, snapshot, late });
         }
         if !late {
-            self.latest_ack = Some(now.wall_millis);
+            self.latest_ack = Some(now.wall_millis());
             self.duration = Some(duration);
         }
     }
@@ -123,7 +123,7 @@ impl Statistics {
     /// Notes that the job starts from a checkpoint.
     pub(super) fn restored(&mut self, now: Moment, id: CheckpointId, path: String) {
         self.counts.restored += 1;
-        let restore_timestamp = i64::try_from(now.wall_millis).unwrap_or(i64::MAX);
+        let restore_timestamp = i64::try_from(now.wall_millis()).unwrap_or(i64::MAX);
         self.restored =
             Some(RestoredCheckpoint { id, restore_timestamp, is_savepoint: false, external_path: path });
     }
@@ -154,7 +154,7 @@ impl Statistics {
                     Some(detail) => format!("{reason} Cause: {detail}"),
                     None => reason.to_string(),
                 };
-                self.failed(now, *id, Failure { at: now.wall_millis, message });
+                self.failed(now, *id, Failure { at: now.wall_millis(), message });
             }
             Fact::FailedWithoutId { .. } => {
                 // They add to the counts without an entry (rule 36).
