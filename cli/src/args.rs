@@ -2,7 +2,7 @@
 
 use crate::commands::Command;
 use crate::exit;
-use ckpt_shared::api::LONGEST_REASON;
+use ckpt_shared::api::parse_reason;
 use ckpt_shared::duration;
 use clap::{Args, Parser, ValueEnum, ValueHint};
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ pub(crate) struct ChangeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) if_revision: Option<u64>,
     /// Why, for whoever comes after
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     pub(crate) reason: Option<String>,
     /// Do not ask before a checkpoint in flight is made to expire
     #[arg(short, long)]
@@ -89,15 +89,4 @@ pub(crate) struct MatchArgs {
     /// Take a unique prefix of the job's name or id as well
     #[arg(long)]
     pub(crate) allow_prefix: bool,
-}
-
-fn reason(text: &str) -> Result<String, String> {
-    let length = text.chars().count();
-    if length > LONGEST_REASON {
-        return Err(format!("it has {length} characters; at most {LONGEST_REASON} are kept"));
-    }
-    match text.chars().any(char::is_control) {
-        true => Err("it has control characters; write it on one plain line".to_owned()),
-        false => Ok(text.to_owned()),
-    }
 }

@@ -9,7 +9,7 @@ use crate::sentence::{Change, named};
 use crate::server::Server;
 use crate::wait;
 use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, InFlight, Outcome};
-use ckpt_shared::client::{ChangeOptions, Changed, ClientError};
+use ckpt_shared::client::{Answer, ChangeOptions, ClientError};
 use ckpt_shared::duration::{Exact, Rough};
 use std::time::Duration;
 
@@ -25,9 +25,10 @@ pub(crate) async fn run(
     let before = resolve::job(server, job, (&args.matching).into()).await?;
     if !args.dry_run && !args.yes && could_expire(&before.configuration, &patch) {
         let preview = send(server, &before, &patch, args, true).await?;
-        confirm(&preview.configuration).await?;
+        confirm(&preview.value).await?;
     }
-    let Changed { mut configuration, mut body } = send(server, &before, &patch, args, args.dry_run).await?;
+    let Answer { value: mut configuration, mut body } =
+        send(server, &before, &patch, args, args.dry_run).await?;
     for warning in &configuration.warnings {
         console::warn(warning);
     }
@@ -64,7 +65,7 @@ async fn send(
     patch: &ConfigurationPatch,
     args: &ChangeArgs,
     dry_run: bool,
-) -> Result<Changed, Error> {
+) -> Result<Answer<Configuration>, Error> {
     let options = ChangeOptions { dry_run, if_revision: args.if_revision };
     server.client.change(&job.id(), patch, options).await.map_err(|error| {
         let failure = server.failed(&error);

@@ -80,7 +80,7 @@ pub(crate) fn help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::StatusCode;
+    use ckpt_shared::client::StatusCode;
 
     #[test]
     fn every_status_has_its_code() {

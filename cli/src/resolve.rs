@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::server::Server;
 use ckpt_shared::api::Configuration;
-use ckpt_shared::client::{ClientError, configuration_path};
+use ckpt_shared::client::{Answer, ClientError};
 
 /// Whether a prefix of a name or id will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(crate) async fn job(server: &Server, wanted: &str, matching: Matching) -> Re
         Ok(job) => Ok(job),
         Err(error) => match error.status().map(|status| status.as_u16()) {
             Some(404) => {
-                let jobs = server.jobs(true).await?.jobs;
+                let jobs = server.jobs(true).await?.value.jobs;
                 let id = by_prefix(&jobs, wanted, matching, server.address())?.job_id.to_string();
                 show(server, &id).await.map_err(|error| server.failed(&error))
             }
@@ -68,8 +68,8 @@ pub(crate) async fn job(server: &Server, wanted: &str, matching: Matching) -> Re
 
 /// Asks for a job's configuration by exact name or id.
 pub(crate) async fn show(server: &Server, exact: &str) -> Result<Job, ClientError> {
-    let body = server.client.get(&configuration_path(exact)).await?;
-    Ok(Job { configuration: server.parse(&body)?, body })
+    let Answer { value, body } = server.client.configuration(exact).await?;
+    Ok(Job { configuration: value, body })
 }
 
 fn by_prefix<'a>(

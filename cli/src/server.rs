@@ -4,11 +4,9 @@ use crate::args::Globals;
 use crate::error::Error;
 use crate::exit::Exit;
 use ckpt_shared::api::ConfigurationList;
-use ckpt_shared::client::{Client, ClientError};
+use ckpt_shared::client::{Answer, Client, ClientError, is_loopback};
 use ckpt_shared::paths;
-use serde::de::DeserializeOwned;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// What the environment says.
@@ -92,20 +90,12 @@ impl Server {
     }
 
     /// Every job that the server knows, those that have ended too if `all`.
-    pub(crate) async fn jobs(&self, all: bool) -> Result<ConfigurationList, Error> {
+    pub(crate) async fn jobs(&self, all: bool) -> Result<Answer<ConfigurationList>, Error> {
         self.client.configurations(all).await.map_err(|error| self.failed_list(&error))
     }
 
-    /// Reads what it answered.
-    pub(crate) fn parse<T: DeserializeOwned>(&self, body: &str) -> Result<T, ClientError> {
-        serde_json::from_str(body).map_err(|error| ClientError::Nonsense {
-            server: self.address().to_owned(),
-            cause: error.to_string(),
-        })
-    }
-
     /// A list cannot be missing: whoever says 404 to it is no ckptd.
-    pub(crate) fn failed_list(&self, error: &ClientError) -> Error {
+    fn failed_list(&self, error: &ClientError) -> Error {
         match error.status().map(|status| status.as_u16()) {
             Some(404) => Error::new(Exit::Error, format!("{} has no list of jobs: {error}", self.address()))
                 .hint(format!("is it a ckptd? its address is {}", self.origin)),
@@ -197,35 +187,9 @@ fn token(
     })
 }
 
-fn is_loopback(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else {
-        return false;
-    };
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for here in ["http://127.0.0.1:8571", "http://127.9.9.9", "http://[::1]:1", "http://LOCALHOST/"] {
-            assert!(is_loopback(here), "{here}");
-        }
-        for there in [
-            "http://10.0.0.1:8571",
-            "http://localhost.example.org",
-            "http://127.0.0.1@example.org",
-            "http://127.0.0.1.example.org",
-            "http://0.0.0.0:8571",
-            "not a url",
-        ] {
-            assert!(!is_loopback(there), "{there}");
-        }
-    }
 
     #[test]
     fn a_found_token_stays_on_this_machine_and_a_named_one_travels() {

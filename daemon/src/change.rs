@@ -140,7 +140,7 @@ fn answer(identity: &Identity, applied: &Applied, wanted: Wanted, stage: Stage) 
     let updated = applied.updates.iter().map(|InFlightUpdate { checkpoint, previous_remaining, outcome }| {
         let previous_remaining = previous_remaining.map(millis);
         let mut entry = seen(checkpoint, Some(InFlightChange { previous_remaining, outcome: *outcome }));
-        if *outcome == Outcome::Expired {
+        if matches!(outcome, Outcome::Expired | Outcome::TooLate) {
             entry.remaining = None;
         }
         entry

@@ -98,7 +98,7 @@ async fn perform(options: &Options) -> Result<(), DemoError> {
     show.step("a daemon hosts job123: a checkpoint every 15s, thrown away after 10s, and one slow subtask");
     show.typed("ckptd serve --job examples/job123.toml");
     let mut daemon = Daemon::start(home.path(), Some(&job_file)).await?;
-    let job = daemon.client.configuration(JOB).await?.job_id;
+    let job = daemon.client.configuration(JOB).await?.value.job_id;
 
     show.step("nobody acts");
     show.typed("ckptctl watch job123");
@@ -137,7 +137,7 @@ async fn perform(options: &Options) -> Result<(), DemoError> {
     daemon.kill().await?;
     daemon = Daemon::start(home.path(), None).await?;
     let third = daemon.in_flight_after(CheckpointId(0), &show).await?;
-    let after = daemon.client.configuration(JOB).await?;
+    let after = daemon.client.configuration(JOB).await?.value;
     expect(after.job_id == job && after.applied && third > second && in_force(&after), || {
         format!("the override of 20m is in force again, and ids go on after {second}; it was {after:?}")
     })?;
@@ -219,7 +219,7 @@ impl Daemon {
     async fn in_flight_after(&self, id: CheckpointId, show: &Show) -> Result<CheckpointId, DemoError> {
         let until = Instant::now() + LIMIT;
         loop {
-            let configuration = self.client.configuration(JOB).await?;
+            let configuration = self.client.configuration(JOB).await?.value;
             show.look(&configuration);
             if let Some(found) = configuration.in_flight.iter().find(|checkpoint| checkpoint.id > id) {
                 return Ok(found.id);
@@ -232,7 +232,7 @@ impl Daemon {
     async fn aged(&self, id: CheckpointId, show: &Show) -> Result<InFlight, DemoError> {
         let until = Instant::now() + LIMIT;
         loop {
-            let configuration = self.client.configuration(JOB).await?;
+            let configuration = self.client.configuration(JOB).await?.value;
             show.look(&configuration);
             let found = configuration.in_flight.into_iter().find(|checkpoint| checkpoint.id == id);
             let found = found.ok_or_else(|| DemoError::Otherwise(format!("checkpoint {id} is in flight")))?;
@@ -251,7 +251,7 @@ impl Daemon {
             reason: Some("demonstration".to_owned()),
             ..ConfigurationPatch::default()
         };
-        let changed = self.client.change(JOB, &patch, ChangeOptions::default()).await?.configuration;
+        let changed = self.client.change(JOB, &patch, ChangeOptions::default()).await?.value;
         let found = changed.in_flight.iter().find(|checkpoint| checkpoint.id == id);
         let extended =
             found.filter(|found| found.change.is_some_and(|change| change.outcome == Outcome::Extended));
@@ -264,9 +264,9 @@ impl Daemon {
     async fn end_of(&self, id: CheckpointId, show: &Show) -> Result<Checkpoint, DemoError> {
         let until = Instant::now() + LIMIT;
         loop {
-            show.look(&self.client.configuration(JOB).await?);
+            show.look(&self.client.configuration(JOB).await?.value);
             let path = format!("/jobs/{JOB}/checkpoints/details/{id}");
-            let checkpoint: Checkpoint = self.client.get_json(&path).await?;
+            let checkpoint: Checkpoint = self.client.get(&path).await?.value;
             if checkpoint.status != CheckpointStatus::InProgress {
                 return Ok(checkpoint);
             }

@@ -6,7 +6,7 @@
 
 mod patch;
 
-pub use patch::{ConfigurationPatch, Field, LONGEST_REASON, PatchError};
+pub use patch::{ConfigurationPatch, Field, LONGEST_REASON, PatchError, parse_reason};
 
 use crate::ids::{CheckpointId, JobId};
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,8 @@ pub enum Outcome {
     Unchanged,
     /// It completed while the change was being stored.
     Completed,
-    /// It failed while the change was being stored.
+    /// It failed while the change was being stored, or with the job when the change let another one
+    /// expire.
     TooLate,
 }
 

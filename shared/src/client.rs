@@ -5,14 +5,17 @@
 
 use crate::api::{Configuration, ConfigurationList, ConfigurationPatch, Submission};
 use crate::flink;
-use reqwest::{Method, StatusCode, header};
+use reqwest::{Method, header};
 use serde::de::DeserializeOwned;
+use std::net::IpAddr;
 use std::time::Duration;
+
+pub use reqwest::StatusCode;
 
 /// The longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// The longest wait for a whole answer, unless the caller sets another.
-pub const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The longest wait for a whole answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// The largest answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -73,12 +76,12 @@ pub struct ChangeOptions {
     pub if_revision: Option<u64>,
 }
 
-/// What was answered to a change.
+/// An answer, parsed and as it came.
 #[derive(Debug, Clone)]
-pub struct Changed {
-    /// The configuration after it (or as it would be, for a dry run).
-    pub configuration: Configuration,
-    /// The answer's body as it came.
+pub struct Answer<T> {
+    /// What it says.
+    pub value: T,
+    /// Its body as it came, for whoever passes it on.
     pub body: String,
 }
 
@@ -119,37 +122,34 @@ impl Client {
         &self.server
     }
 
-    /// `GET path`, the body as it came.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn get(&self, path: &str) -> Result<String, ClientError> {
-        let request = self.request(Method::GET, path).timeout(ANSWER_LIMIT);
-        self.text(request).await
+    /// Whether the server is on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.server)
     }
 
-    /// `GET path`, parsed.
+    /// `GET path`.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.parse(&self.get(path).await?)
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, ClientError> {
+        self.ask(self.request(Method::GET, path)).await
     }
 
     /// Every job's configuration; `all` includes those that have ended.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn configurations(&self, all: bool) -> Result<ConfigurationList, ClientError> {
-        self.get_json(&configurations_path(all)).await
+    pub async fn configurations(&self, all: bool) -> Result<Answer<ConfigurationList>, ClientError> {
+        self.get(&configurations_path(all)).await
     }
 
     /// One job's configuration.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn configuration(&self, job: &str) -> Result<Configuration, ClientError> {
-        self.get_json(&configuration_path(job)).await
+    pub async fn configuration(&self, job: &str) -> Result<Answer<Configuration>, ClientError> {
+        self.get(&configuration_path(job)).await
     }
 
     /// Changes a job's configuration: one change, whole or not at all.
@@ -161,7 +161,7 @@ impl Client {
         job: &str,
         patch: &ConfigurationPatch,
         options: ChangeOptions,
-    ) -> Result<Changed, ClientError> {
+    ) -> Result<Answer<Configuration>, ClientError> {
         let mut path = configuration_path(job);
         if options.dry_run {
             path.push_str("?dryRun=true");
@@ -173,20 +173,19 @@ impl Client {
         if let Some(revision) = options.if_revision {
             request = request.header(header::IF_MATCH, format!("\"{revision}\""));
         }
-        let body = self.text(request.timeout(ANSWER_LIMIT)).await?;
-        Ok(Changed { configuration: self.parse(&body)?, body })
+        self.ask(request).await
     }
 
     /// Submits a job file.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn submit(&self, job_file: String) -> Result<Submission, ClientError> {
+    pub async fn submit(&self, job_file: String) -> Result<Answer<Submission>, ClientError> {
         let request = self
             .request(Method::POST, "/jobs")
             .header(header::CONTENT_TYPE, "application/toml")
             .body(job_file);
-        self.parse(&self.text(request.timeout(ANSWER_LIMIT)).await?)
+        self.ask(request).await
     }
 
     /// Asks for a checkpoint now.
@@ -197,21 +196,20 @@ impl Client {
         &self,
         job: &str,
         what: &flink::TriggerRequest,
-    ) -> Result<flink::TriggerResponse, ClientError> {
+    ) -> Result<Answer<flink::TriggerResponse>, ClientError> {
         let request = self
             .request(Method::POST, &format!("/jobs/{}/checkpoints", escape(job)))
             .header(header::CONTENT_TYPE, "application/json")
             .body(serde_json::to_string(what).unwrap_or_default());
-        self.parse(&self.text(request.timeout(ANSWER_LIMIT)).await?)
+        self.ask(request).await
     }
 
     /// Cancels a job.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn cancel(&self, job: &str) -> Result<(), ClientError> {
-        let request = self.request(Method::PATCH, &format!("/jobs/{}?mode=cancel", escape(job)));
-        self.text(request.timeout(ANSWER_LIMIT)).await.map(drop)
+    pub async fn cancel(&self, job: &str) -> Result<Answer<flink::Nothing>, ClientError> {
+        self.ask(self.request(Method::PATCH, &format!("/jobs/{}?mode=cancel", escape(job)))).await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -220,6 +218,15 @@ impl Client {
             Some(token) => request.bearer_auth(token),
             None => request,
         }
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Answer<T>, ClientError> {
+        let body = self.text(request.timeout(ANSWER_LIMIT)).await?;
+        let value = serde_json::from_str(&body).map_err(|error| self.nonsense(&error.to_string()))?;
+        Ok(Answer { value, body })
     }
 
     async fn text(&self, request: reqwest::RequestBuilder) -> Result<String, ClientError> {
@@ -246,13 +253,18 @@ impl Client {
         }
     }
 
-    fn parse<T: DeserializeOwned>(&self, body: &str) -> Result<T, ClientError> {
-        serde_json::from_str(body).map_err(|error| self.nonsense(&error.to_string()))
-    }
-
     fn nonsense(&self, cause: &str) -> ClientError {
         ClientError::Nonsense { server: self.server.clone(), cause: cause.to_owned() }
     }
+}
+
+/// Whether `url` is on this machine: an address of it, or `localhost`.
+#[must_use]
+pub fn is_loopback(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The path of every job's configuration.
@@ -305,6 +317,23 @@ mod tests {
         assert_eq!(configuration_path("a/b c"), "/jobs/a%2Fb%20c/checkpoints/configuration");
         assert_eq!(escape(".."), "%2E%2E");
         assert_eq!(escape("v1.2"), "v1.2");
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for here in ["http://127.0.0.1:8571", "http://127.9.9.9", "http://[::1]:1", "http://LOCALHOST/"] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for there in [
+            "http://10.0.0.1:8571",
+            "http://localhost.example.org",
+            "http://127.0.0.1@example.org",
+            "http://127.0.0.1.example.org",
+            "http://0.0.0.0:8571",
+            "not a url",
+        ] {
+            assert!(!is_loopback(there), "{there}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::render::{Style, job, jobs};
 use crate::resolve::{self, Matching, label};
 use crate::server::Server;
 use ckpt_shared::api::ConfigurationList;
-use ckpt_shared::client::configurations_path;
+use ckpt_shared::client::Answer;
 use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]
@@ -39,11 +39,10 @@ async fn one(server: &Server, output: Option<Output>, name: &str) -> Result<(), 
 }
 
 async fn all(server: &Server, output: Option<Output>, ended_too: bool) -> Result<(), Error> {
+    let Answer { value: ConfigurationList { jobs, .. }, body } = server.jobs(ended_too).await?;
     if output == Some(Output::Json) {
-        let body = server.client.get(&configurations_path(ended_too)).await;
-        return console::data(&body.map_err(|error| server.failed_list(&error))?);
+        return console::data(&body);
     }
-    let ConfigurationList { jobs, .. } = server.jobs(ended_too).await?;
     if jobs.is_empty() {
         let hint = if ended_too { "submit one with: ckptctl submit FILE" } else { "--all shows ended ones" };
         console::note(&format!("no jobs on {}; {hint}", server.address()));

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::render::{Style, history};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
+use ckpt_shared::client::Answer;
 use ckpt_shared::flink::CheckpointStatistics;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -20,12 +21,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
     let job = resolve::job(server, &args.job, Matching::Prefix).await?;
     let path = format!("/jobs/{}/checkpoints", job.id());
-    let body = server.client.get(&path).await.map_err(|error| server.failed(&error))?;
+    let Answer { value: statistics, body } =
+        server.client.get::<CheckpointStatistics>(&path).await.map_err(|error| server.failed(&error))?;
     if output == Some(Output::Json) {
         console::data(&body)?;
         return Ok(Exit::Done);
     }
-    let statistics: CheckpointStatistics = server.parse(&body).map_err(|error| server.failed(&error))?;
     if output == Some(Output::Name) {
         let names: Vec<_> =
             statistics.history.iter().map(|entry| format!("checkpoint/{}", entry.id)).collect();

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::resolve::label;
 use crate::server::Server;
 use ckpt_shared::api::LARGEST_BODY;
+use ckpt_shared::client::Answer;
 use clap::ValueHint;
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,10 +25,11 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     // On a thread of its own, so that Ctrl-C is seen while stdin is waited for.
     let read = tokio::task::spawn_blocking(move || job_file(&file));
     let text = read.await.map_err(io::Error::other)??;
-    let submitted = server.client.submit(text).await.map_err(|error| server.failed(&error))?;
+    let Answer { value: submitted, body } =
+        server.client.submit(text).await.map_err(|error| server.failed(&error))?;
     let job = label(&submitted.name);
     match output {
-        Some(Output::Json) => console::data(&serde_json::to_string(&submitted).map_err(io::Error::from)?)?,
+        Some(Output::Json) => console::data(&body)?,
         Some(Output::Name) => console::data(&job)?,
         Some(Output::Wide) | None => {
             let what = if submitted.created { "submitted" } else { "is that very job already" };

@@ -7,14 +7,13 @@ use crate::exit::Exit;
 use crate::resolve::{self, Job};
 use crate::server::Server;
 use crate::wait;
-use ckpt_shared::client::ClientError;
+use ckpt_shared::client::{Answer, ClientError};
 use ckpt_shared::duration::Exact;
 use ckpt_shared::flink::{
     CheckpointType, FailureCause, QueueStatusId, TriggerRequest, TriggerResult, TriggerStatus,
 };
 use ckpt_shared::ids::TriggerId;
 use clap::builder::NonEmptyStringValueParser;
-use std::io;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -37,13 +36,13 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let job = resolve::job(server, &args.job, (&args.matching).into()).await?;
     let checkpoint_type = if args.full { CheckpointType::Full } else { CheckpointType::Configured };
     let request = TriggerRequest { checkpoint_type, trigger_id: None };
-    let requested =
+    let Answer { value: requested, body } =
         server.client.trigger(&job.id(), &request).await.map_err(|error| server.failed(&error))?;
     if args.wait {
         return wait(server, output, &job, requested.request_id, args).await;
     }
     match output {
-        Some(Output::Json) => console::data(&serde_json::to_string(&requested).map_err(io::Error::from)?)?,
+        Some(Output::Json) => console::data(&body)?,
         Some(Output::Name) => console::data(&job.label())?,
         Some(Output::Wide) | None => console::data(&format!(
             "{} checkpoint requested (request {})",
@@ -64,11 +63,11 @@ async fn wait(
     let path = format!("/jobs/{}/checkpoints/{request}", job.id());
     let label = job.label();
     let result = wait::until(args.limit.wait_timeout, async || {
-        let body = server.client.get(&path).await.map_err(|error| lost(server, &label, &error))?;
-        let status: TriggerStatus = server.parse(&body).map_err(|error| server.failed(&error))?;
-        Ok((status.status.id == QueueStatusId::Completed).then_some((status, body)))
+        let answer: Answer<TriggerStatus> =
+            server.client.get(&path).await.map_err(|error| lost(server, &label, &error))?;
+        Ok((answer.value.status.id == QueueStatusId::Completed).then_some(answer))
     });
-    let Some((status, body)) = result.await? else {
+    let Some(Answer { value: status, body }) = result.await? else {
         let limit = Exact(args.limit.wait_timeout);
         return Err(Error::new(
             Exit::InVain,

@@ -2,8 +2,8 @@
 
 use super::follow::{Follower, Verdict};
 use crate::server::Server;
-use ckpt_shared::api::{Configuration, ConfigurationList};
-use ckpt_shared::client::{ClientError, configuration_path, configurations_path};
+use ckpt_shared::api::Configuration;
+use ckpt_shared::client::{Answer, ClientError};
 use ckpt_shared::flink::CheckpointStatistics;
 use futures::{Stream, stream};
 use std::time::Duration;
@@ -64,16 +64,15 @@ async fn look(
 ) -> Result<Seen, ClientError> {
     let Watch { server, target, .. } = watch;
     let Target::Job(id) = target else {
-        let body = server.client.get(&configurations_path(false)).await?;
-        let ConfigurationList { jobs, .. } = server.parse(&body)?;
-        return Ok(Seen { body, jobs, statistics: None, verdict: None });
+        let Answer { value, body } = server.client.configurations(false).await?;
+        return Ok(Seen { body, jobs: value.jobs, statistics: None, verdict: None });
     };
-    let body = server.client.get(&configuration_path(id)).await?;
-    let job: Configuration = server.parse(&body)?;
+    let Answer { value: job, body } = server.client.configuration(id).await?;
     let mut statistics = None;
     let mut verdict = None;
     if with_statistics || follower.is_some() {
-        let recent: CheckpointStatistics = server.client.get_json(&format!("/jobs/{id}/checkpoints")).await?;
+        let path = format!("/jobs/{id}/checkpoints");
+        let recent: CheckpointStatistics = server.client.get(&path).await?.value;
         if let Some(follower) = follower {
             verdict = follower.step(server, &job, &recent.history).await?;
         }

@@ -44,8 +44,8 @@ impl Follower {
         }
         // The history holds only the newest few.
         let details = format!("/jobs/{}/checkpoints/details/{id}", job.job_id);
-        match server.client.get_json(&details).await {
-            Ok(checkpoint) => Ok(judge(job, &checkpoint)),
+        match server.client.get(&details).await {
+            Ok(answer) => Ok(judge(job, &answer.value)),
             Err(error) if error.status().is_some_and(|status| status.as_u16() == 404) => {
                 let sentence =
                     format!("{} checkpoint {id}: what became of it is not known any more", label(&job.name));

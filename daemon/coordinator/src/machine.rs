@@ -63,6 +63,8 @@ pub struct Coordinator {
     next_id: CheckpointId,
     last_completion: Option<Monotonic>,
     recently_completed: BTreeSet<CheckpointId>,
+    /// Up to this one, nobody remembers which completed.
+    forgotten: CheckpointId,
     failures: FailureCounter,
     retained: Retained,
     merged: u64,
@@ -85,7 +87,8 @@ impl Coordinator {
             at_work: BTreeMap::new(),
             next_id: start.next_id,
             last_completion: None,
-            recently_completed: start.completed.iter().copied().collect(),
+            recently_completed: BTreeSet::new(),
+            forgotten: CheckpointId(start.next_id.0.saturating_sub(1)),
             failures: FailureCounter::new(start.submitted.tolerable_failures),
             retained: Retained::new(start.submitted.retained, start.completed),
             merged: 0,

@@ -58,11 +58,10 @@ impl Scheduler {
             self.next = None;
             return 1;
         };
-        let late = now.since(planned).as_nanos() / interval.as_nanos().max(1);
-        let due = u64::try_from(late).unwrap_or(u64::MAX - 1) + 1;
-        let periods = u32::try_from(due).unwrap_or(u32::MAX);
-        self.next = Some(planned + interval.saturating_mul(periods));
-        due
+        let (late, period) = (now.since(planned).as_nanos(), interval.as_nanos().max(1));
+        let into_this_one = Duration::from_nanos(u64::try_from(late % period).unwrap_or(0));
+        self.next = Some(now + interval.saturating_sub(into_this_one));
+        u64::try_from(late / period).unwrap_or(u64::MAX - 1) + 1
     }
 
     /// Moves the pending trigger to `delay` from now, as min-pause demands (rule 13).

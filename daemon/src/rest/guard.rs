@@ -146,20 +146,20 @@ mod tests {
 
     const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn check(method: Method, headers: &[(&str, &str)], peer: IpAddr) -> Result<(), (u16, String)> {
+    fn check(method: &Method, headers: &[(&str, &str)], peer: IpAddr) -> Result<(), (u16, String)> {
         let guard = Guard::new("secret".to_owned(), vec!["ckptd.example".to_owned()]);
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(header::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        guard.check(&method, &map, peer).map_err(|error| {
+        guard.check(method, &map, peer).map_err(|error| {
             let status = error.clone().into_response().status().as_u16();
             (status, format!("{error:?}"))
         })
     }
 
     fn status(method: Method, headers: &[(&str, &str)]) -> u16 {
-        check(method, headers, LOCAL).map_or_else(|(status, _)| status, |()| 200)
+        check(&method, headers, LOCAL).map_or_else(|(status, _)| status, |()| 200)
     }
 
     #[test]
@@ -167,10 +167,10 @@ mod tests {
         let host = ("host", "127.0.0.1:8571");
         assert_eq!(status(Method::GET, &[host]), 200);
         let elsewhere: IpAddr = "192.0.2.7".parse().unwrap();
-        assert_eq!(check(Method::GET, &[host], elsewhere).unwrap_err().0, 401);
+        assert_eq!(check(&Method::GET, &[host], elsewhere).unwrap_err().0, 401);
         let token = ("authorization", "Bearer secret");
-        assert_eq!(check(Method::GET, &[host, token], elsewhere), Ok(()));
-        assert_eq!(check(Method::GET, &[host], "::ffff:127.0.0.1".parse().unwrap()), Ok(()));
+        assert_eq!(check(&Method::GET, &[host, token], elsewhere), Ok(()));
+        assert_eq!(check(&Method::GET, &[host], "::ffff:127.0.0.1".parse().unwrap()), Ok(()));
     }
 
     #[test]

@@ -162,6 +162,14 @@ fn field<T>(
 fn reason(value: &Value) -> Result<String, PatchError> {
     let text =
         value.as_str().ok_or_else(|| PatchError(format!("reason is {}; it must be a text", kind(value))))?;
+    parse_reason(text)
+}
+
+/// Takes a reason: one plain line of at most [`LONGEST_REASON`] characters.
+///
+/// # Errors
+/// [`PatchError`] for anything else.
+pub fn parse_reason(text: &str) -> Result<String, PatchError> {
     let length = text.chars().count();
     if length > LONGEST_REASON {
         return Err(PatchError(format!("reason has {length} characters; at most {LONGEST_REASON} are kept")));

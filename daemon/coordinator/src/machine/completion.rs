@@ -19,7 +19,7 @@ impl Coordinator {
         actions: &mut Vec<Action>,
     ) {
         let Some(pending) = self.pending.get_mut(&id) else {
-            if !self.recently_completed.contains(&id) {
+            if id > self.forgotten && !self.recently_completed.contains(&id) {
                 let fact = Fact::AcknowledgedLate { id, subtask, snapshot: snapshot.clone() };
                 actions.push(Action::Record(fact));
                 actions.push(Action::DiscardSnapshot { id, snapshot });
@@ -98,8 +98,10 @@ impl Coordinator {
         // Any success counts here, a savepoint's too (rule 25).
         self.last_completion = Some(now);
         self.recently_completed.insert(id);
-        if self.recently_completed.len() > REMEMBERED {
-            self.recently_completed.pop_first();
+        if self.recently_completed.len() > REMEMBERED
+            && let Some(oldest) = self.recently_completed.pop_first()
+        {
+            self.forgotten = self.forgotten.max(oldest);
         }
         actions.push(Action::Record(Fact::Completed { id }));
         Self::answer(answer_to, TriggerOutcome::Completed(id), actions);

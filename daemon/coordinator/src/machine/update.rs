@@ -38,7 +38,7 @@ impl Coordinator {
         self.overridden = overridden;
         self.effective = EffectiveConfig::of(&self.submitted, &overridden);
         let after = self.effective.timeout();
-        let updates = self
+        let mut updates: Vec<_> = self
             .pending
             .iter()
             .map(|(id, pending)| InFlightUpdate {
@@ -58,6 +58,13 @@ impl Coordinator {
         let mut actions = Vec::new();
         if before != after {
             self.expire(now, &mut actions);
+            // One expiry may have failed the job, and with it the others.
+            let gone = |update: &InFlightUpdate| !self.pending.contains_key(&update.checkpoint.id);
+            for update in updates.iter_mut().filter(|update| gone(update)) {
+                if update.outcome != Outcome::Expired {
+                    update.outcome = Outcome::TooLate;
+                }
+            }
         }
         (updates, actions)
     }

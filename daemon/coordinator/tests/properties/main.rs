@@ -1,8 +1,9 @@
 //! Whatever happens to a coordinator, in whatever order, [`model::Model`] holds after every step.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod checks;
+mod actions;
 mod model;
+mod seen;
 
 use ckpt_coordinator::config::{JobEnd, Override, RetentionPolicy, SubmittedConfig, Tolerable};
 use ckpt_coordinator::reason::FailureReason;
@@ -107,7 +108,7 @@ fn submitted() -> impl Strategy<Value = SubmittedConfig> {
 
 fn steps() -> impl Strategy<Value = Step> {
     use Step::{Acknowledge, Decline, Nonsense, Pass, Update, Work};
-    let which = || 0_usize..6;
+    let which = || 0_usize..12;
     let rarely = || proptest::bool::weighted(0.1);
     let passing = prop_oneof![
         6 => (0_u64..500).prop_map(Duration::from_millis),
@@ -140,7 +141,7 @@ fn steps() -> impl Strategy<Value = Step> {
 
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
-    ProptestConfig { cases: default.cases.max(768), failure_persistence: None, ..default }
+    ProptestConfig { cases: default.cases.max(640), failure_persistence: None, ..default }
 }
 
 proptest! {

@@ -1,16 +1,19 @@
 //! What is to be expected of a coordinator, kept beside a real one.
 
+use crate::actions::Told;
 use crate::{Awake, Step};
 use ckpt_coordinator::config::{Override, SubmittedConfig, Tolerable};
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_coordinator::{Action, Coordinator, Event, Kind, Monotonic, RequestToken, Snapshot, Start};
+use ckpt_coordinator::{Coordinator, Event, Kind, Monotonic, RequestToken, Snapshot, Start};
 use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-const JOB: JobId = JobId::from_bits(1);
+pub(crate) const JOB: JobId = JobId::from_bits(1);
 const OTHER_JOB: JobId = JobId::from_bits(2);
-const VERTEX: VertexId = VertexId::from_bits(3);
+pub(crate) const VERTEX: VertexId = VertexId::from_bits(3);
+/// What a task says that declines.
+pub(crate) const DECLINED: &str = "no space";
 pub(crate) const SUBTASKS: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +117,7 @@ impl Model {
             Step::Decline { which, by, reason, wrong_job } => {
                 let job = if wrong_job { OTHER_JOB } else { JOB };
                 let (id, subtask) = (self.choose(which), subtask(by));
-                self.hand_in(&Event::Decline { job, id, subtask, reason, detail: String::new() });
+                self.hand_in(&Event::Decline { job, id, subtask, reason, detail: DECLINED.to_owned() });
             }
             Step::Update { overridden, pull_in } => self.update(overridden, pull_in),
             Step::Suspend => self.hand_in(&Event::Suspend),
@@ -156,7 +159,8 @@ impl Model {
     }
 
     fn hand_in(&mut self, event: &Event) {
-        let accepted = self.accepted(event);
+        let expected = self.expected(event);
+        let next_trigger = self.coordinator.view(self.now).next_trigger;
         match event {
             Event::Prepared { id, .. } if self.at_work.get(id) == Some(&Work::Prepare) => {
                 self.at_work.remove(id);
@@ -172,15 +176,11 @@ impl Model {
             _ => {}
         }
         let actions = self.coordinator.handle(self.now, event.clone());
-        if let Event::Acknowledge { id, subtask, .. } = event
-            && accepted
-        {
+        if let (true, Event::Acknowledge { id, subtask, .. }) = (expected.counts, event) {
             self.checkpoints.get_mut(id).unwrap().acknowledged.insert(subtask.index);
         }
         self.absorb(&actions, Some(event));
-        let says_so =
-            |action: &Action| matches!(action, Action::Record(ckpt_coordinator::Fact::Acknowledged { .. }));
-        assert_eq!(actions.iter().any(says_so), accepted, "{event:?} {actions:?}");
+        assert_eq!(Told::by(&actions), expected, "{event:?} {actions:?}");
         if let Event::Shutdown { end } = event {
             let goes = end.is_some_and(|end| !self.submitted.retention_policy.retains(end));
             assert!(self.shut_down || !goes || self.kept.is_empty(), "the job has ended");
@@ -190,17 +190,8 @@ impl Model {
         if matches!(event, Event::Tick) {
             let wakeup = self.coordinator.next_wakeup();
             assert!(wakeup.is_none_or(|wakeup| wakeup > self.now), "nothing is due after a tick");
+            self.check_rate(next_trigger);
         }
-    }
-
-    /// Whether an event is an acknowledgement that has to count.
-    fn accepted(&self, event: &Event) -> bool {
-        let Event::Acknowledge { job, id, subtask, .. } = event else { return false };
-        let takes_part = subtask.vertex == VERTEX && (subtask.index as usize) < SUBTASKS;
-        let waits_for = |checkpoint: &Checkpoint| {
-            checkpoint.end.is_none() && !checkpoint.acknowledged.contains(&subtask.index)
-        };
-        *job == JOB && takes_part && self.checkpoints.get(id).is_some_and(waits_for)
     }
 
     fn acknowledge(&mut self, which: usize, by: usize, job: JobId) {
@@ -254,10 +245,13 @@ impl Model {
         }
     }
 
-    /// One of the last checkpoints, or one that does not exist yet.
+    /// Half of the time a checkpoint in flight; else one of the last ones, or one that does not exist yet.
     fn choose(&self, which: usize) -> CheckpointId {
-        let next = self.coordinator.next_id();
-        self.checkpoints.keys().rev().nth(which).copied().unwrap_or(next)
+        let in_flight: Vec<_> = self.in_flight().map(|(id, _)| id).collect();
+        let of_all = || self.checkpoints.keys().rev().nth(which / 2).copied();
+        let of_those = (!in_flight.is_empty()).then(|| in_flight[which / 2 % in_flight.len()]);
+        let chosen = if which.is_multiple_of(2) { of_those } else { of_all() };
+        chosen.unwrap_or(self.coordinator.next_id())
     }
 
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = (CheckpointId, &Checkpoint)> {

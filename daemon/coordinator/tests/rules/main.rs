@@ -12,6 +12,7 @@ mod pacing;
 mod periodic;
 mod queue;
 mod retention;
+mod rulebook;
 mod shutdown;
 mod sim;
 mod triggering;

@@ -120,7 +120,6 @@ fn rule_20_a_late_acknowledgement_never_discards_a_restored_checkpoint() {
 }
 
 #[test]
-#[ignore = "only the last 1000 completions are remembered, so the savepoint's state is discarded"]
 fn rule_20_a_late_acknowledgement_never_discards_what_completed_long_ago() {
     let mut sim = Sim::new(by_hand());
     sim.savepoint(1);
@@ -133,7 +132,6 @@ fn rule_20_a_late_acknowledgement_never_discards_what_completed_long_ago() {
 }
 
 #[test]
-#[ignore = "savepoints of an earlier life are not known, so the savepoint's state is discarded"]
 fn rule_20_a_late_acknowledgement_never_discards_a_savepoint_of_an_earlier_life() {
     let mut sim = Sim::new(by_hand());
     sim.savepoint(1);

@@ -38,7 +38,6 @@ fn rule_6_triggers_that_were_slept_through_keep_the_rate() {
 
 /// 10 ms fit more than 2^32 times into 498 days.
 #[test]
-#[ignore = "the number of periods is cut off at u32::MAX, so the next trigger stays in the past"]
 fn rule_6_triggers_that_were_slept_through_keep_the_rate_however_many_they_are() {
     let mut sim = Sim::running(every(10));
     let days = 498 * 86_400_000;

@@ -169,7 +169,10 @@ impl Sim {
     /// Lets time pass with nobody awake, and ticks at the end.
     pub(crate) fn sleep_to(&mut self, millis: u64) -> Vec<Action> {
         self.skip_to(millis);
-        self.send(Event::Tick)
+        let actions = self.send(Event::Tick);
+        let wakeup = self.coordinator.next_wakeup();
+        assert!(wakeup.is_none_or(|wakeup| wakeup > self.now()), "something is due after a tick");
+        actions
     }
 
     /// Lets time pass with nobody awake, without a tick.

@@ -1,15 +1,67 @@
-//! What every action has to fit to, and what has to be seen after every step.
+//! What every action has to fit to.
 
-use crate::model::{Checkpoint, End, Model, SUBTASKS, Work};
-use ckpt_coordinator::config::{EffectiveConfig, Override};
+use crate::model::{Checkpoint, DECLINED, End, JOB, Model, SUBTASKS, VERTEX, Work};
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_coordinator::{Action, Event, Fact, InFlightUpdate, Kind, TriggerOutcome, View};
-use ckpt_shared::api::Outcome;
+use ckpt_coordinator::{Action, Event, Fact, Kind, TriggerOutcome};
 use ckpt_shared::ids::CheckpointId;
 use std::collections::BTreeSet;
-use std::time::Duration;
+
+/// What becomes of a message from a task.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// An acknowledgement is counted.
+    pub(crate) counts: bool,
+    late: bool,
+    discards: bool,
+    /// A decline ends its checkpoint.
+    aborts: bool,
+}
+
+impl Told {
+    pub(crate) fn by(actions: &[Action]) -> Self {
+        let mut told = Self::default();
+        for action in actions {
+            match action {
+                Action::Record(Fact::Acknowledged { .. }) => told.counts = true,
+                Action::Record(Fact::AcknowledgedLate { .. }) => told.late = true,
+                Action::DiscardSnapshot { .. } => told.discards = true,
+                Action::Record(Fact::Failed { detail: Some(said), .. }) if said == DECLINED => {
+                    told.aborts = true;
+                }
+                _ => {}
+            }
+        }
+        told
+    }
+}
 
 impl Model {
+    /// What has to become of an event, if it is a message from a task.
+    pub(crate) fn expected(&self, event: &Event) -> Told {
+        let nothing = Told::default();
+        let (Event::Acknowledge { job, id, subtask, .. } | Event::Decline { job, id, subtask, .. }) = event
+        else {
+            return nothing;
+        };
+        if *job != JOB || self.shut_down {
+            return nothing;
+        }
+        let takes_part = subtask.vertex == VERTEX && (subtask.index as usize) < SUBTASKS;
+        let checkpoint = self.checkpoints.get(id);
+        let in_flight = checkpoint.is_some_and(|checkpoint| checkpoint.end.is_none());
+        if matches!(event, Event::Decline { .. }) {
+            return Told { aborts: takes_part && in_flight && !self.is_being_stored(*id), ..nothing };
+        }
+        match checkpoint.map(|checkpoint| (checkpoint.end, &checkpoint.acknowledged)) {
+            Some((None, acknowledged)) if takes_part => {
+                Told { counts: !acknowledged.contains(&subtask.index), ..nothing }
+            }
+            Some((None, _)) => Told { discards: true, ..nothing },
+            Some((Some(End::Completed), _)) => nothing,
+            Some((Some(End::Failed(_)), _)) | None => Told { late: true, discards: true, ..nothing },
+        }
+    }
+
     /// Goes through what came out, one action after another.
     pub(crate) fn absorb(&mut self, actions: &[Action], event: Option<&Event>) {
         for action in actions {
@@ -32,14 +84,15 @@ impl Model {
                     assert_eq!(stored, checkpoint.acknowledged);
                     assert_eq!(self.at_work.insert(*id, Work::Finalize), None);
                 }
-                Action::Answer { to, outcome } => self.answer(to.0, outcome),
+                Action::Answer { to, outcome } => self.answer(to.0, outcome, event),
                 Action::Discard { id, kind, completed } => self.discard(*id, kind, *completed, event),
                 Action::DiscardSnapshot { id, .. } => {
                     let completed = |checkpoint: &Checkpoint| checkpoint.end == Some(End::Completed);
                     assert!(!self.checkpoints.get(id).is_some_and(completed), "{id} is complete");
                 }
                 Action::NotifyComplete { id } => {
-                    assert!(self.of(*id).end == Some(End::Completed) && !self.of(*id).savepoint);
+                    assert_eq!(self.of(*id).end, Some(End::Completed));
+                    assert_eq!(self.kept.last(), Some(id), "neither a savepoint nor an old one");
                 }
                 Action::NotifyAborted { id } => {
                     assert!(self.of(*id).tasks_know && matches!(self.of(*id).end, Some(End::Failed(_))));
@@ -110,14 +163,12 @@ impl Model {
 
     fn failed(&mut self, id: CheckpointId, reason: FailureReason, event: Option<&Event>) {
         let declined = matches!(event, Some(Event::Decline { id: declined, .. }) if *declined == id);
-        let (now, timeout, being_stored) = (self.now, self.timeout(), self.is_being_stored(id));
+        if !declined {
+            self.check_reason(id, reason, event);
+        }
         let checkpoint = self.of(id);
         assert_eq!(checkpoint.end.replace(End::Failed(reason)), None, "{id} has two outcomes");
         let savepoint = checkpoint.savepoint;
-        if reason == FailureReason::CheckpointExpired && !declined {
-            assert!(now >= checkpoint.created + timeout, "{id} expires too early");
-            assert!(!being_stored, "all have acknowledged {id}");
-        }
         let stale = self.last_success.is_some_and(|last| id <= last);
         if reason.counts() && !stale && (declined || !savepoint) {
             self.failures += 1;
@@ -128,7 +179,44 @@ impl Model {
         }
     }
 
-    fn answer(&mut self, token: u64, outcome: &TriggerOutcome) {
+    /// What the coordinator gives as a reason has to be true.
+    fn check_reason(&self, id: CheckpointId, reason: FailureReason, event: Option<&Event>) {
+        let checkpoint = &self.checkpoints[&id];
+        let spared = self.is_being_stored(id);
+        match reason {
+            FailureReason::CheckpointExpired => {
+                assert!(self.now >= checkpoint.created + self.timeout(), "{id} expires too early");
+                assert!(!spared);
+            }
+            FailureReason::CheckpointSubsumed => {
+                let Some(Event::Finalized { id: newer, .. }) = event else { panic!("{id} is not subsumed") };
+                assert!(id < *newer && !checkpoint.savepoint && !spared);
+                let newer = &self.checkpoints[newer];
+                assert!(newer.end == Some(End::Completed) && !newer.savepoint);
+            }
+            FailureReason::CheckpointCoordinatorSuspend => assert!(!self.running && !spared),
+            FailureReason::CheckpointCoordinatorShutdown => {
+                assert!(matches!(event, Some(Event::Shutdown { .. })));
+            }
+            FailureReason::IoException => {
+                let failed =
+                    |id| matches!(event, Some(Event::Prepared { id: made, result: Err(_) }) if *made == id);
+                assert!(failed(id));
+            }
+            FailureReason::FinalizeCheckpointFailure => {
+                let failed = |id| matches!(event, Some(Event::Finalized { id: stored, result: Err(_) }) if *stored == id);
+                assert!(failed(id));
+            }
+            FailureReason::PeriodicSchedulerShutdown
+            | FailureReason::TooManyCheckpointRequests
+            | FailureReason::MinimumTimeBetweenCheckpoints
+            | FailureReason::CheckpointAsyncException
+            | FailureReason::CheckpointDeclined
+            | FailureReason::CheckpointDeclinedTaskNotReady => panic!("no task declined {id}"),
+        }
+    }
+
+    fn answer(&mut self, token: u64, outcome: &TriggerOutcome, event: Option<&Event>) {
         assert!(self.answered.insert(token), "a second answer to {token}");
         match outcome {
             TriggerOutcome::Completed(id) => {
@@ -137,7 +225,13 @@ impl Model {
             TriggerOutcome::Failed { id: Some(id), reason } => {
                 assert_eq!((self.of(*id).token, self.of(*id).end), (Some(token), Some(End::Failed(*reason))));
             }
-            TriggerOutcome::Failed { id: None, .. } => {
+            TriggerOutcome::Failed { id: None, reason } => {
+                let shutting_down = self.shut_down || matches!(event, Some(Event::Shutdown { .. }));
+                match reason {
+                    FailureReason::CheckpointCoordinatorSuspend => assert!(!self.running),
+                    FailureReason::CheckpointCoordinatorShutdown => assert!(shutting_down),
+                    other => panic!("{other:?} is no reason to refuse anything here"),
+                }
                 let waiting = self.waiting_checkpoints.len() + self.waiting_savepoints.len();
                 self.waiting_checkpoints.retain(|waiting| *waiting != token);
                 self.waiting_savepoints.retain(|waiting| *waiting != token);
@@ -162,102 +256,5 @@ impl Model {
         assert_eq!(kind.is_savepoint(), checkpoint.savepoint);
         assert!(!completed || !checkpoint.savepoint, "a savepoint is its owner's");
         assert!(!std::mem::replace(&mut checkpoint.discarded, true), "{id} is discarded twice");
-    }
-
-    /// What is seen at any time.
-    pub(crate) fn check(&self) {
-        let view = self.coordinator.view(self.now);
-        self.check_configuration(&view);
-        let timeout = self.timeout();
-        let mut due = view.next_trigger.into_iter().collect::<Vec<_>>();
-        let mut in_flight = view.in_flight.iter();
-        for (id, checkpoint) in self.in_flight() {
-            let seen = in_flight.next().unwrap();
-            assert_eq!((seen.id, seen.savepoint), (id, checkpoint.savepoint));
-            assert_eq!((seen.acknowledged, seen.subtasks), (checkpoint.acknowledged.len(), SUBTASKS));
-            assert_eq!(seen.elapsed, self.now - checkpoint.created);
-            if self.is_being_stored(id) {
-                assert_eq!(seen.remaining, None);
-            } else {
-                assert_eq!(seen.remaining, Some(timeout.saturating_sub(seen.elapsed)));
-                due.push(checkpoint.created + timeout);
-            }
-        }
-        assert_eq!(in_flight.next(), None, "it is not in flight any more");
-        assert_eq!(self.coordinator.next_wakeup(), due.into_iter().min());
-
-        let checkpoints = self.in_flight().filter(|(_, checkpoint)| !checkpoint.savepoint).count();
-        assert!(checkpoints <= self.submitted.max_concurrent.get() as usize);
-        assert!(view.next_trigger.is_none() || self.running);
-        let waiting = self.waiting_checkpoints.len() + self.waiting_savepoints.len();
-        assert!((waiting..=waiting + 1).contains(&view.queued), "and at most one periodic request");
-        assert_eq!(view.consecutive_failures, self.failures);
-        assert!(self.kept.iter().copied().eq(self.coordinator.completed()));
-        assert!(self.kept.len() <= self.submitted.retained.get());
-    }
-
-    /// Nobody sees a value of one configuration beside a value of another.
-    fn check_configuration(&self, view: &View) {
-        assert_eq!(view.overridden, self.overridden);
-        assert_eq!(view.effective, EffectiveConfig::of(&self.submitted, &self.overridden));
-        assert_eq!(view.effective.timeout(), self.timeout());
-        assert_eq!(view.effective.interval(), self.interval());
-        assert_eq!(view.effective.min_pause(), self.submitted.min_pause);
-        assert_eq!(*self.coordinator.submitted(), self.submitted);
-    }
-
-    pub(crate) fn update(&mut self, overridden: Override, pull_in: bool) {
-        let before = self.coordinator.view(self.now);
-        let mut dry_run = self.coordinator.clone();
-        let foreseen = dry_run.update(self.now, overridden, pull_in);
-        assert_eq!(self.coordinator.view(self.now), before, "a dry run changes nothing");
-
-        let previous = std::mem::replace(&mut self.overridden, overridden);
-        let timeout_changed = previous.timeout.unwrap_or(self.submitted.timeout).get() != self.timeout();
-        let (updates, actions) = self.coordinator.update(self.now, overridden, pull_in);
-        assert_eq!((&updates, &actions), (&foreseen.0, &foreseen.1), "a dry run tells what happens");
-        self.absorb(&actions, None);
-        self.check();
-
-        assert_eq!(updates.len(), before.in_flight.len());
-        for (update, before) in updates.iter().zip(&before.in_flight) {
-            assert_eq!((update.checkpoint.id, update.previous_remaining), (before.id, before.remaining));
-            self.check_outcome(update, timeout_changed);
-        }
-        let after = self.coordinator.view(self.now);
-        if timeout_changed {
-            let used_up = |remaining: Option<Duration>| remaining == Some(Duration::ZERO);
-            assert!(!after.in_flight.iter().any(|seen| used_up(seen.remaining)), "it is due at once");
-        }
-        if actions.is_empty() {
-            let pulled = before.next_trigger.map(|next| match self.interval() {
-                Some(interval) if pull_in => next.min(self.now + interval),
-                _ => next,
-            });
-            assert_eq!(after.next_trigger, pulled);
-        }
-    }
-
-    fn check_outcome(&self, update: &InFlightUpdate, timeout_changed: bool) {
-        let id = update.checkpoint.id;
-        let end = self.checkpoints[&id].end;
-        let (before, after) = (update.previous_remaining, update.checkpoint.remaining);
-        match update.outcome {
-            Outcome::Unchanged => {
-                assert_eq!((before, end), (after, None));
-                assert!(!timeout_changed || self.is_being_stored(id));
-            }
-            Outcome::Expired => {
-                assert_eq!(after, Some(Duration::ZERO));
-                assert!(matches!(end, Some(End::Failed(_))));
-            }
-            // One that expires beside it may fail the job, and that ends this one.
-            Outcome::Extended | Outcome::Shortened => {
-                assert!(if update.outcome == Outcome::Extended { after > before } else { after < before });
-                let suspended = End::Failed(FailureReason::CheckpointCoordinatorSuspend);
-                assert!(end.is_none() || end == Some(suspended));
-            }
-            Outcome::Completed | Outcome::TooLate => panic!("only the host can tell that"),
-        }
     }
 }

@@ -1,0 +1,155 @@
+//! `ckptctl` against a real `ckptd`, both as programs.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod daemon;
+
+use daemon::Daemon;
+use serde_json::Value;
+
+/// Checkpoint 1 hangs, so that it is in flight for as long as its timeout lets it; the others take as
+/// long as the disk does.
+const HANGS_ONCE: &str = r#"
+name = "orders"
+vertices = [{ name = "source", parallelism = 1 }, { name = "sink", parallelism = 3 }]
+[checkpointing]
+interval = "200ms"
+timeout = "10m"
+tolerable-failures = "unlimited"
+[rehearsal]
+size = "1kB"
+faults = [{ vertex = "sink", subtask = 2, to = 1, kind = "hang" }]
+"#;
+
+/// Fails at its first checkpoint, and then waits an hour until it restarts.
+const RESTARTS: &str = r#"
+name = "broken"
+vertices = [{ name = "v", parallelism = 1 }]
+[checkpointing]
+interval = "10ms"
+[restart]
+delay = "1h"
+[rehearsal]
+faults = [{ kind = "decline" }]
+"#;
+
+#[test]
+fn a_checkpoint_in_flight_is_extended_and_let_go() {
+    let daemon = Daemon::start();
+    daemon.submit(HANGS_ONCE);
+    daemon.until_json("orders", |job| job["inFlight"][0]["acknowledged"] == 3);
+
+    let tried = daemon.ckptctl("set-timeout orders 20m --dry-run");
+    assert_eq!(tried.code, 0, "{tried:?}");
+    assert!(
+        tried.out.contains("timeout 10m → 20m (dry run, nothing changed; checkpoint 1 would expire in 19m"),
+        "{tried:?}"
+    );
+    let made = daemon.ckptctl("set-timeout orders 20m --reason slow-storage");
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(
+        made.out.starts_with(
+            "job/orders timeout 10m → 20m (revision 1, stored, applied; checkpoint 1 now expires in 19m"
+        ),
+        "{made:?}"
+    );
+    let stored = std::fs::read_to_string(daemon.state().join("overrides.json")).unwrap();
+    assert!(stored.contains("\"checkpointTimeout\": 1200000") && stored.contains("slow-storage"), "{stored}");
+
+    let shown = daemon.ckptctl("get orders");
+    assert!(shown.out.contains("timeout   10m        20m       20m"), "{shown:?}");
+    assert!(shown.out.contains("checkpoint 1  3 of 4, 75%"), "{shown:?}");
+
+    let guarded = daemon.ckptctl("set-timeout orders 10ms");
+    assert_eq!(guarded.code, 6, "{guarded:?}");
+    assert!(
+        guarded.err.contains("loses checkpoint 1 (3 of 4") && guarded.err.contains("--yes"),
+        "{guarded:?}"
+    );
+    assert_eq!(daemon.json("orders")["inFlight"][0]["id"], 1, "nothing was changed");
+    let expired = daemon.ckptctl("set-timeout orders 10ms --yes");
+    assert_eq!(expired.code, 0, "{expired:?}");
+    assert!(expired.out.contains("checkpoint 1 expired at once, 3 of 4 acknowledged"), "{expired:?}");
+
+    let back = daemon.ckptctl("reset orders timeout");
+    assert!(back.out.contains("job/orders timeout 10ms → 10m"), "{back:?}");
+    let watched = daemon.ckptctl("watch orders --until completed --every 100ms --wait-timeout 2m");
+    assert_eq!(watched.code, 0, "{watched:?}");
+    assert!(watched.out.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{watched:?}");
+    let history = daemon.ckptctl("history orders");
+    assert_eq!(history.code, 0, "{history:?}");
+    let triggered = daemon.ckptctl("trigger orders --wait --wait-timeout 2m");
+    assert_eq!(triggered.code, 0, "{triggered:?}");
+}
+
+#[test]
+fn both_values_change_together_and_scripts_can_tell() {
+    let daemon = Daemon::start();
+    daemon.submit(HANGS_ONCE);
+    let both = daemon.ckptctl("set orders --timeout 30m --interval 1h");
+    assert!(both.out.contains("interval 200ms → 1h") && both.out.contains("timeout 10m → 30m"), "{both:?}");
+    let again = daemon.ckptctl("set orders --timeout 30m --interval 1h --error-unchanged");
+    assert_eq!(again.code, 3, "{again:?}");
+    let stale = daemon.ckptctl("set-interval orders 2h --if-revision 7");
+    assert_eq!(stale.code, 6, "{stale:?}");
+    assert!(stale.err.contains("revision is 1"), "{stale:?}");
+    let fresh = daemon.ckptctl("set-interval orders 30m --now --if-revision 1");
+    assert_eq!(fresh.code, 0, "{fresh:?}");
+    let job = daemon.json("orders");
+    let left = job["nextTrigger"].as_u64().unwrap() - job["observedAt"].as_u64().unwrap();
+    assert!(left <= 1_800_000, "the pending trigger is within the new interval: {job}");
+    let list: Value = serde_json::from_str(&daemon.ckptctl("get -o json").out).unwrap();
+    assert_eq!(list["schema"], "ckpt/v1");
+    assert_eq!(list["jobs"][0]["checkpointInterval"]["override"], 1_800_000);
+    assert_eq!(daemon.ckptctl("get -o name").out, "job/orders\n");
+    let reset = daemon.ckptctl("reset orders");
+    assert!(reset.out.contains("revision 3"), "revisions go on: {reset:?}");
+}
+
+#[test]
+fn a_change_of_a_job_that_restarts_is_stored_and_said_not_to_be_applied() {
+    let daemon = Daemon::start();
+    daemon.submit(RESTARTS);
+    daemon.until_json("broken", |job| job["state"] == "RESTARTING");
+    let stored = daemon.ckptctl("set-timeout broken 20m");
+    assert_eq!(stored.code, 8, "{stored:?}");
+    assert!(stored.out.contains("stored, not applied"), "{stored:?}");
+    let waited = daemon.ckptctl("set-timeout broken 30m --wait --wait-timeout 300ms");
+    assert_eq!(waited.code, 8, "{waited:?}");
+    let cancelled = daemon.ckptctl("cancel broken");
+    assert_eq!(cancelled.code, 0, "{cancelled:?}");
+    daemon.until_json("broken", |job| job["state"] == "CANCELED");
+    let over = daemon.ckptctl("set-timeout broken 20m");
+    assert_eq!(over.code, 6, "{over:?}");
+    assert!(daemon.ckptctl("get --all -o name").out.contains("job/broken"));
+    assert!(!daemon.ckptctl("get -o name").out.contains("job/broken"));
+}
+
+#[test]
+fn every_refusal_has_its_code_and_leaves_everything_as_it_was() {
+    let daemon = Daemon::start();
+    daemon.submit(HANGS_ONCE);
+    let file = daemon.state().join("bad.toml");
+    std::fs::write(&file, "name = \"x\"\nvertices = []\n").unwrap();
+    let bad_file = format!("submit {}", file.display());
+    for (arguments, code, part) in [
+        ("set-timeout orders 20", 2, "no unit"),
+        ("set-timeout orders 20M", 2, "'M' in '20M' is not a unit"),
+        ("set-timeout orders 5ms", 2, "shortest is 10ms"),
+        ("set-timeout orders -5m", 2, ""),
+        ("set orders", 2, "--timeout"),
+        ("get nothing", 5, "there is no job 'nothing'"),
+        ("set-timeout ord 20m", 5, "did you mean orders"),
+        (&bad_file, 2, "line 2, column 12"),
+        ("get --server http://127.0.0.1:1", 7, "ckptd serve"),
+        ("get --server https://127.0.0.1:1", 2, "https"),
+        ("set-timeout orders 20m --state-dir /nonexistent", 4, "--state-dir"),
+    ] {
+        let refused = daemon.ckptctl(arguments);
+        assert_eq!(refused.code, code, "{arguments}: {refused:?}");
+        assert!(refused.err.contains(part), "{arguments}: {refused:?}");
+        assert_eq!(refused.out, "", "{arguments}");
+    }
+    assert_eq!(daemon.json("orders")["revision"], 0);
+    assert!(!daemon.state().join("overrides.json").exists());
+    assert_eq!(daemon.ckptctl("get ord -o name").out, "job/orders\n", "reading takes a prefix");
+}
