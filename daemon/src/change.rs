@@ -138,7 +138,7 @@ struct Stage {
 
 fn answer(identity: &Identity, applied: &Applied, wanted: Wanted, stage: Stage) -> Configuration {
     let updated = applied.updates.iter().map(|InFlightUpdate { checkpoint, previous_remaining, outcome }| {
-        let previous_remaining = previous_remaining.map(millis);
+        let previous_remaining = previous_remaining.map(|left| whole_rest(checkpoint, left));
         let mut entry = seen(checkpoint, Some(InFlightChange { previous_remaining, outcome: *outcome }));
         if matches!(outcome, Outcome::Expired | Outcome::TooLate) {
             entry.remaining = None;
@@ -160,9 +160,14 @@ fn seen(checkpoint: &InFlight, change: Option<InFlightChange>) -> SeenInFlight {
         acknowledged: u32::try_from(checkpoint.acknowledged).unwrap_or(u32::MAX),
         subtasks: u32::try_from(checkpoint.subtasks).unwrap_or(u32::MAX),
         elapsed: millis(checkpoint.elapsed),
-        remaining: checkpoint.remaining.map(millis),
+        remaining: checkpoint.remaining.map(|left| whole_rest(checkpoint, left)),
         change,
     }
+}
+
+/// The milliseconds left, so that they and those elapsed make up the timeout to the millisecond.
+fn whole_rest(checkpoint: &InFlight, left: Duration) -> u64 {
+    millis(checkpoint.elapsed + left) - millis(checkpoint.elapsed)
 }
 
 fn configuration(

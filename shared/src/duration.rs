@@ -46,6 +46,13 @@ pub enum DurationError {
 
 /// Parses a duration such as `20m` or `1h30m`.
 ///
+/// ```
+/// use ckpt_shared::duration::{Exact, parse};
+/// assert_eq!(Exact(parse("90m")?).to_string(), "1h 30m");
+/// assert!(parse("20M").is_err());
+/// # Ok::<(), ckpt_shared::duration::DurationError>(())
+/// ```
+///
 /// # Errors
 /// [`DurationError`] for everything outside the grammar of this module: bare numbers, months and
 /// years, negatives, fractions, `inf`, units out of order.

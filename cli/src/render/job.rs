@@ -1,7 +1,7 @@
 //! One job in detail.
 
 use super::jobs::urgency;
-use super::{Paint, Style, build, cell, cut, due, exact_or_none, lines, percent, rough};
+use super::{Paint, Style, build, cell, cut, due, exact, exact_or_none, lines, percent, rough};
 use crate::console::clean;
 use crate::resolve::label;
 use crate::sentence::named;
@@ -105,7 +105,7 @@ pub(super) fn gauges(checkpoints: &[InFlight], style: Style) -> Vec<String> {
         let share = format!("{acknowledged} of {subtasks}, {}%", percent(acknowledged, subtasks));
         let whole = elapsed.saturating_add(remaining.unwrap_or(0));
         let time = match remaining {
-            Some(left) => format!("{} of {}, {} left", rough(elapsed), rough(whole), rough(left)),
+            Some(left) => format!("{} of {}, {} left", rough(elapsed), exact(whole), rough(left)),
             None => format!("{}, it is finishing", rough(elapsed)),
         };
         [
