@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use tokio::sync::Mutex;
 
-/// How many jobs that have ended are still shown after a start.
+/// How many jobs that have ended are still shown; the files of older ones stay.
 const ENDED_SHOWN: usize = 100;
 
 /// A job, whatever coordinates it.
@@ -91,6 +91,12 @@ struct Hosted {
     spec: Arc<JobSpec>,
 }
 
+impl Hosted {
+    fn has_ended(&self) -> bool {
+        self.job.state().has_ended()
+    }
+}
+
 impl Registry {
     /// Brings back every job that was submitted before.
     ///
@@ -105,15 +111,10 @@ impl Registry {
         };
         let stored = tokio::task::spawn_blocking(move || load(&directory)).await;
         let mut stored = stored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-        stored.sort_by_key(|stored| stored.ended.map(|ended| std::cmp::Reverse(ended.at)));
-        let mut shown = 0;
+        stored.sort_by_key(|stored| stored.ended.map_or(u64::MAX, |ended| ended.at));
         for stored in stored {
             if stored.ended.is_some() {
                 registry.forget_override(stored.id).await;
-                shown += 1;
-                if shown > ENDED_SHOWN {
-                    continue;
-                }
             }
             registry.host(stored);
         }
@@ -141,8 +142,14 @@ impl Registry {
             overrides: self.overrides.clone(),
             ended: stored.ended,
         });
-        let hosted = Hosted { job: job.clone(), spec: Arc::new(stored.spec) };
-        self.hosted.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(hosted);
+        let mut all = self.hosted.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.push(Hosted { job: job.clone(), spec: Arc::new(stored.spec) });
+        let ended = all.iter().filter(|hosted| hosted.has_ended()).count();
+        if ended > ENDED_SHOWN
+            && let Some(oldest) = all.iter().position(Hosted::has_ended)
+        {
+            all.remove(oldest);
+        }
         job
     }
 
@@ -166,21 +173,18 @@ impl Registry {
     ///
     /// # Errors
     /// [`ResolveError`].
-    pub async fn resolve(&self, wanted: &str) -> Result<Job, ResolveError> {
+    pub fn resolve(&self, wanted: &str) -> Result<Job, ResolveError> {
         let jobs = self.all_hosted();
         if let Ok(id) = wanted.parse::<JobId>()
             && let Some(hosted) = jobs.iter().find(|hosted| hosted.job.identity().id == id)
         {
             return Ok(Arc::new(hosted.job.clone()));
         }
-        let named: Vec<_> = jobs.into_iter().filter(|hosted| hosted.spec.name == wanted).collect();
-        match named.as_slice() {
-            [] => Err(ResolveError::Unknown { wanted: wanted.escape_debug().to_string() }),
-            [only] => Ok(Arc::new(only.job.clone())),
-            [.., last] => {
-                let live = first_live(&named).await.unwrap_or_else(|| last.clone());
-                Ok(Arc::new(live.job))
-            }
+        let named = jobs.iter().filter(|hosted| hosted.spec.name == wanted);
+        // The last of the greatest: a live one, or else the latest.
+        match named.max_by_key(|hosted| !hosted.has_ended()) {
+            Some(hosted) => Ok(Arc::new(hosted.job.clone())),
+            None => Err(ResolveError::Unknown { wanted: wanted.escape_debug().to_string() }),
         }
     }
 
@@ -192,9 +196,8 @@ impl Registry {
     pub async fn submit(&self, text: &str) -> Result<(Job, bool), SubmitError> {
         let spec = JobSpec::parse(text)?;
         let _one_at_a_time = self.submitting.lock().await;
-        let named: Vec<_> =
-            self.all_hosted().into_iter().filter(|hosted| hosted.spec.name == spec.name).collect();
-        if let Some(live) = first_live(&named).await {
+        let live = |hosted: &Hosted| hosted.spec.name == spec.name && !hosted.has_ended();
+        if let Some(live) = self.all_hosted().into_iter().find(live) {
             return match *live.spec == spec {
                 true => Ok((Arc::new(live.job), false)),
                 false => Err(SubmitError::NameTaken { name: spec.name, id: live.job.identity().id }),
@@ -209,16 +212,6 @@ impl Registry {
     }
 }
 
-/// The first that has not ended. One that does not answer is taken for alive.
-async fn first_live(jobs: &[Hosted]) -> Option<Hosted> {
-    for hosted in jobs {
-        if !hosted.job.observe().await.is_ok_and(|seen| seen.state.has_ended()) {
-            return Some(hosted.clone());
-        }
-    }
-    None
-}
-
 /// A job as it is on disk.
 struct Stored {
     id: JobId,
@@ -227,10 +220,13 @@ struct Stored {
     ended: Option<Ended>,
 }
 
+/// How the name of a job's directory begins until all is in it.
+const DRAFT: &str = ".new-";
+
 /// Stores a job whole or not at all: its directory gets its name when all is in it.
 fn store(target: &Path, text: &str) -> io::Result<()> {
     let jobs = target.parent().unwrap_or(target);
-    let draft = tempfile::Builder::new().prefix(".new-").tempdir_in(jobs)?;
+    let draft = tempfile::Builder::new().prefix(DRAFT).tempdir_in(jobs)?;
     durable::create(&draft.path().join("job.toml"), text.as_bytes())?;
     fs::rename(draft.path(), target)?;
     drop(draft.keep());
@@ -243,9 +239,12 @@ fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(&jobs).map_err(|cause| unreadable(&jobs, cause))? {
         let entry = entry.map_err(|cause| unreadable(&jobs, cause))?;
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok()) else {
-            continue;
-        };
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(DRAFT)) {
+            // A crash came before it was submitted.
+            fs::remove_dir_all(entry.path()).map_err(|cause| unreadable(&entry.path(), cause))?;
+        }
+        let Some(id) = name.to_str().and_then(|name| name.parse::<JobId>().ok()) else { continue };
         let path = entry.path().join("job.toml");
         let content = read_limited(&path, LARGEST_BODY as u64).map_err(|cause| unreadable(&path, cause))?;
         let spec = String::from_utf8(content).map_err(|error| error.to_string());

@@ -49,8 +49,8 @@ pub struct Api {
 }
 
 impl Api {
-    async fn job(&self, wanted: &str) -> Result<Job, ApiError> {
-        Ok(self.registry.resolve(wanted).await?)
+    fn job(&self, wanted: &str) -> Result<Job, ApiError> {
+        Ok(self.registry.resolve(wanted)?)
     }
 }
 

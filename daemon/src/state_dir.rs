@@ -16,8 +16,8 @@ use ckpt_shared::paths;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why the state directory cannot be used.
@@ -118,10 +118,10 @@ impl StateDir {
     /// Those of the file system.
     pub fn announce(&self, listen: Option<String>) -> io::Result<()> {
         let owner = Owner { pid: std::process::id(), listen };
-        let mut file = &self.lock;
-        file.set_len(0)?;
-        file.rewind()?;
-        file.write_all(serde_json::to_string(&owner).unwrap_or_default().as_bytes())
+        let content = serde_json::to_vec(&owner)?;
+        // In this order, so that whoever reads meanwhile does not find it empty.
+        self.lock.write_all_at(&content, 0)?;
+        self.lock.set_len(content.len() as u64)
     }
 
     /// The token for changes, made when there is none yet (mode 0600).

@@ -257,6 +257,7 @@ impl Owner {
     fn enter(&mut self, now: Moment, state: JobState, reason: Option<String>) {
         tracing::info!(job = %self.identity.name, %state, "state");
         self.history.enter(state, now.wall_millis());
+        self.published.send_replace(state);
         self.tell_readers(now, Happening::State { state, reason });
     }
 }

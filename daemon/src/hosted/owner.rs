@@ -24,7 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -67,6 +67,7 @@ pub struct HostedJob {
     identity: Arc<Identity>,
     questions: mpsc::Sender<Question>,
     events: broadcast::Sender<api::Event>,
+    state: watch::Receiver<JobState>,
 }
 
 impl HostedJob {
@@ -76,8 +77,16 @@ impl HostedJob {
         let (questions, asked) = mpsc::channel(MOST_QUESTIONS);
         let (events, _) = broadcast::channel(MOST_EVENTS);
         let identity = Arc::new(setup.identity.clone());
-        tokio::spawn(Owner::new(setup, events.clone()).run(asked));
-        Self { identity, questions, events }
+        let owner = Owner::new(setup, events.clone());
+        let state = owner.published.subscribe();
+        tokio::spawn(owner.run(asked));
+        Self { identity, questions, events, state }
+    }
+
+    /// The job's state, without asking its owner.
+    #[must_use]
+    pub fn state(&self) -> JobState {
+        *self.state.borrow()
     }
 
     async fn ask<T: Send + 'static>(
@@ -180,6 +189,7 @@ pub(super) struct Owner {
     pub(super) reports: mpsc::Sender<TaskReport>,
     reported: mpsc::Receiver<TaskReport>,
     events: broadcast::Sender<api::Event>,
+    pub(super) published: watch::Sender<JobState>,
 }
 
 impl Owner {
@@ -187,13 +197,15 @@ impl Owner {
         let checkpoints = setup.spec.directory.clone().unwrap_or(setup.checkpoints);
         let (reports, reported) = mpsc::channel(MOST_REPORTS);
         let vertices = setup.spec.vertices.iter().map(|vertex| (vertex.id, vertex.parallelism)).collect();
+        let history = Life::new(setup.submitted_at, setup.ended.as_ref());
         let mut owner = Self {
+            published: watch::Sender::new(history.state),
             files: CheckpointFiles::new(setup.identity.id, &checkpoints, &setup.job_dir),
             clock: Clock::start(),
             job_dir: setup.job_dir,
             wanted: Wanted::default(),
             stage: Stage::new(setup.ended.as_ref()),
-            history: Life::new(setup.submitted_at, setup.ended.as_ref()),
+            history,
             statistics: Statistics::new(vertices),
             triggers: Triggers::default(),
             work: JoinSet::new(),

@@ -232,3 +232,64 @@ async fn write(path: &std::path::Path, draft: Document) -> Result<Arc<Document>,
         Err(error) => Err(error.to_string().into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ckpt_shared::api::Field;
+    use ckpt_shared::bounds::CheckpointTimeout;
+    use ckpt_shared::ids::JobId;
+
+    fn edit(job: u128, millis: u64) -> Edit {
+        let timeout = Field::Set(CheckpointTimeout::from_millis(millis).unwrap());
+        Edit {
+            key: Key { cluster: "hosted".to_owned(), job: JobId::from_bits(job) },
+            name: "a".to_owned(),
+            patch: ConfigurationPatch { timeout, ..ConfigurationPatch::default() },
+            if_match: IfMatch::Any,
+        }
+    }
+
+    /// On one thread the writer runs only when all have asked: what comes together shares a write.
+    #[tokio::test]
+    async fn requests_that_come_together_share_a_write() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("overrides.json");
+        let store = OverrideStore::open(path.clone()).unwrap();
+        let mut writes = store.durable.clone();
+        writes.borrow_and_update();
+        let edits = (0..100).map(|nth| store.edit(edit(u128::from(nth % 10), 1_000 + nth)));
+        let edited = futures::future::join_all(edits).await;
+        let revisions: Vec<_> = edited.into_iter().map(|edited| edited.unwrap().revision).collect();
+        assert_eq!(revisions[..10], [1; 10]);
+        assert_eq!(revisions[90..], [10; 10], "none of ten changes of a job was lost");
+        assert!(writes.has_changed().unwrap());
+        let written = Document::load(&path).unwrap();
+        assert_eq!(written.get(&edit(7, 1_000).key).unwrap().checkpoint_timeout, Some(1_097));
+        assert_eq!(written, **writes.borrow_and_update());
+        assert!(!writes.has_changed().unwrap(), "it was one write");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_stored_is_refused_whole_and_leaves_no_trace() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("overrides.json");
+        let store = OverrideStore::open(path.clone()).unwrap();
+        store.edit(edit(1, 1_000)).await.unwrap();
+        let kept = std::fs::read(&path).unwrap();
+        // No file can be made in a directory that is gone.
+        let away = home.path().with_extension("away");
+        std::fs::rename(home.path(), &away).unwrap();
+        let stale = Edit { if_match: IfMatch::Revision(Some(1)), ..edit(1, 3_000) };
+        let refused = futures::future::join(store.edit(edit(1, 2_000)), store.edit(stale)).await;
+        assert!(matches!(refused.0, Err(EditError::NotStored { .. })), "{refused:?}");
+        assert!(matches!(refused.1, Err(EditError::NotStored { .. })), "it rests on the first: {refused:?}");
+        std::fs::rename(&away, home.path()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), kept);
+        assert_eq!(store.record(&edit(1, 1_000).key).unwrap().revision, 1);
+        let unchanged = store.edit(edit(1, 1_000)).await.unwrap();
+        assert_eq!(unchanged.revision, 1);
+        assert_eq!(std::fs::read(&path).unwrap(), kept, "nothing changed, so nothing was written");
+        assert_eq!(store.edit(edit(1, 2_000)).await.unwrap().revision, 2);
+    }
+}

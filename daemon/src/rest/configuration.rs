@@ -32,7 +32,7 @@ pub(super) struct ListQuery {
 }
 
 pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
-    let job = api.job(&job).await?;
+    let job = api.job(&job)?;
     let configuration = change::look(job.as_ref(), &api.overrides).await?;
     Ok(answer(StatusCode::OK, &configuration))
 }
@@ -89,7 +89,7 @@ async fn make(
     patch: ConfigurationPatch,
 ) -> Result<Response, ApiError> {
     let request = Request { patch, if_match: if_match(headers)?, dry_run: query.dry_run };
-    let job = api.job(job).await?;
+    let job = api.job(job)?;
     // On a task of its own: a client that goes away must not leave a change stored and not applied.
     let change = tokio::spawn(change::change(job, api.overrides.clone(), request));
     let changed = timeout(CHANGE_LIMIT, change).await.map_err(|_| {

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError::Lagged;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
-    let job = api.job(&job).await?;
+    let job = api.job(&job)?;
     let job_id = job.identity().id;
     let stream = BroadcastStream::new(job.events()).map(move |event| {
         event.unwrap_or_else(|Lagged(missed)| api::Event {

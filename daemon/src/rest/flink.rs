@@ -75,28 +75,28 @@ async fn overviews(api: &Api) -> Result<Vec<JobOverview>, ApiError> {
 }
 
 pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
-    Ok(seen(api.job(&job).await?.details().await?))
+    Ok(seen(api.job(&job)?.details().await?))
 }
 
 pub(super) async fn checkpoints(
     State(api): State<Api>,
     Path(job): Path<String>,
 ) -> Result<Response, ApiError> {
-    Ok(seen(api.job(&job).await?.checkpoints().await?))
+    Ok(seen(api.job(&job)?.checkpoints().await?))
 }
 
 pub(super) async fn checkpoint_config(
     State(api): State<Api>,
     Path(job): Path<String>,
 ) -> Result<Response, ApiError> {
-    Ok(seen(api.job(&job).await?.checkpoint_config().await?))
+    Ok(seen(api.job(&job)?.checkpoint_config().await?))
 }
 
 pub(super) async fn checkpoint(
     State(api): State<Api>,
     Path((job, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let job = api.job(&job).await?;
+    let job = api.job(&job)?;
     let id = checkpoint_id(&id)?;
     job.checkpoint(id).await?.map(seen).ok_or_else(|| unknown_checkpoint(id))
 }
@@ -105,7 +105,7 @@ pub(super) async fn subtasks(
     State(api): State<Api>,
     Path((job, id, vertex)): Path<(String, String, String)>,
 ) -> Result<Response, ApiError> {
-    let job = api.job(&job).await?;
+    let job = api.job(&job)?;
     let id = checkpoint_id(&id)?;
     let vertex: VertexId = vertex.parse().map_err(|_| {
         ApiError::bad_request(format!("'{}' is no vertex id: 32 hexadecimal digits", vertex.escape_debug()))
@@ -131,7 +131,7 @@ pub(super) async fn trigger(
         })?,
         _ => return Err(ApiError::bad_request("the body must be a JSON object, or empty")),
     };
-    let request_id = api.job(&job).await?.trigger(request).await?;
+    let request_id = api.job(&job)?.trigger(request).await?;
     Ok((StatusCode::ACCEPTED, Json(TriggerResponse { request_id })).into_response())
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn trigger_status(
     State(api): State<Api>,
     Path((job, trigger)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let job = api.job(&job).await?;
+    let job = api.job(&job)?;
     let trigger: TriggerId = trigger.parse().map_err(|_| {
         ApiError::bad_request(format!("'{}' is no trigger id: 32 hexadecimal digits", trigger.escape_debug()))
     })?;

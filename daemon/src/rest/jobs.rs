@@ -42,6 +42,6 @@ pub(super) async fn cancel(
     Path(job): Path<String>,
     Known(CancelQuery { mode: Mode::Cancel }): Known<CancelQuery>,
 ) -> Result<Response, ApiError> {
-    api.job(&job).await?.cancel().await?;
+    api.job(&job)?.cancel().await?;
     Ok((StatusCode::ACCEPTED, Json(Nothing::new())).into_response())
 }
