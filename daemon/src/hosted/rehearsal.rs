@@ -117,7 +117,8 @@ async fn write(path: &Path, size: u64, speed: u64) -> io::Result<Duration> {
     let pattern: Vec<u8> = (0..=u8::MAX).cycle().take(usize::try_from(LARGEST_PIECE).unwrap_or(0)).collect();
     let mut written = 0;
     while written < size {
-        let due = share_of(speed, began.elapsed() + STEP).min(size);
+        // At least one byte, so that every round sleeps: the slowest speeds have less than one a step.
+        let due = share_of(speed, began.elapsed() + STEP).clamp(written + 1, size);
         while written < due {
             let piece = (due - written).min(LARGEST_PIECE);
             file.write_all(&pattern[..usize::try_from(piece).unwrap_or(0)]).await?;
@@ -129,10 +130,10 @@ async fn write(path: &Path, size: u64, speed: u64) -> io::Result<Duration> {
     Ok(opened)
 }
 
-/// How many bytes are due after `elapsed`, at least one.
+/// How many bytes are due after `elapsed`.
 fn share_of(speed: u64, elapsed: Duration) -> u64 {
     let bytes = u128::from(speed) * elapsed.as_millis() / 1_000;
-    u64::try_from(bytes).unwrap_or(u64::MAX).max(1)
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn time_for(bytes: u64, speed: u64) -> Duration {
