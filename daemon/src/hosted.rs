@@ -2,7 +2,9 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `job` | the handle that the rest of ckptd has |
 //! | `owner` | the one task that owns a job: its coordinator, its tasks, its statistics |
+//! | `answers` | what that task answers: how the job is, and what a change did |
 //! | `life` | how that task starts, restarts and ends a job |
 //! | `tasks` | what a coordinator and its tasks say to each other |
 //! | `rehearsal` | tasks that store real files, with faults on request |
@@ -11,7 +13,9 @@
 //! | `report` | those paths' bodies |
 //! | `triggers` | checkpoints that were asked for by hand |
 
+mod answers;
 mod files;
+mod job;
 mod life;
 mod owner;
 mod rehearsal;
@@ -21,6 +25,7 @@ mod tasks;
 mod triggers;
 
 pub use files::{Metadata, StoredSubtask};
+pub use job::{HostedJob, Setup};
+pub(crate) use life::ENDED_FILE;
 pub use life::Ended;
-pub use owner::{HostedJob, Setup};
 pub(crate) use report::tolerable;

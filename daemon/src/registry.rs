@@ -3,7 +3,7 @@
 
 use crate::clock::wall_millis;
 use crate::durable;
-use crate::hosted::{Ended, HostedJob, Setup};
+use crate::hosted::{ENDED_FILE, Ended, HostedJob, Setup};
 use crate::job_file::{JobFileError, JobSpec};
 use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, JobCoordinator};
@@ -253,7 +253,7 @@ fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
         let submitted = fs::metadata(&path).and_then(|file| file.modified());
         let submitted_at = submitted.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let submitted_at = submitted_at.map_or_else(wall_millis, ckpt_shared::duration::millis);
-        let ended = load_end(&entry.path().join("ended.json"))?;
+        let ended = load_end(&entry.path().join(ENDED_FILE))?;
         found.push(Stored { id, spec, submitted_at, ended });
     }
     Ok(found)

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// How long until something that the disk refused is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
+/// The file that says how a job ended, in its directory.
+pub(crate) const ENDED_FILE: &str = "ended.json";
+
 /// How and when a job ended; the content of `ended.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -238,7 +241,7 @@ impl Owner {
     /// Writes the end down, then ends the override: an override is never lost before its job's end is
     /// known.
     fn write_end(&mut self, ended: Ended) {
-        let file = Self::ended_file(&self.job_dir);
+        let file = self.job_dir.join(ENDED_FILE);
         let (overrides, key) = (self.overrides.clone(), self.key());
         self.work.spawn(async move {
             let content = serde_json::to_vec(&ended).unwrap_or_default();

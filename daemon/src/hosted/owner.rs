@@ -2,176 +2,36 @@
 //! of both values included, is one step that nothing comes between.
 
 use super::files::{CheckpointFiles, Metadata, StoredSubtask};
-use super::life::{Done, Ended, Stage};
-use super::report::{self, Life};
-use super::statistics::{Statistics, age};
+use super::job::{Question, Setup};
+use super::life::{Done, Stage};
+use super::report::Life;
+use super::statistics::Statistics;
 use super::tasks::{TaskAnswer, TaskReport, ToTask};
 use super::triggers::Triggers;
 use crate::clock::{Clock, Moment};
 use crate::job_file::JobSpec;
 use crate::overrides::{Key, OverrideStore};
-use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
-use async_trait::async_trait;
-use ckpt_coordinator::config::{EffectiveConfig, Override};
+use crate::seam::{Identity, Wanted};
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_coordinator::{Action, Coordinator, Event, Fact, InFlight, InFlightUpdate, Kind, Snapshot, View};
-use ckpt_shared::api::{self, Happening, JobState, Outcome};
-use ckpt_shared::duration::millis;
-use ckpt_shared::flink::{self, CheckpointStatus};
-use ckpt_shared::ids::{CheckpointId, Subtask, TriggerId, VertexId};
+use ckpt_coordinator::{Action, Event, Fact, Kind, Snapshot};
+use ckpt_shared::api::{self, Happening, JobState};
+use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// The most questions that wait for an owner.
-const MOST_QUESTIONS: usize = 256;
-/// The longest wait for an owner's answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// The most reports of tasks that wait for an owner; tasks wait when it is full.
 const MOST_REPORTS: usize = 1_024;
-/// How many events a slow reader may be behind.
-const MOST_EVENTS: usize = 1_024;
 /// The longest wait for the disk, before a checkpoint's part on it counts as failed.
 const DISK_LIMIT: Duration = Duration::from_secs(60);
 
-/// A question to an owner, which it answers between two events.
-type Question = Box<dyn FnOnce(&mut Owner, Moment) + Send>;
-
-/// What a hosted job is made of.
-#[derive(Debug)]
-pub struct Setup {
-    /// Which job.
-    pub identity: Identity,
-    /// As it was submitted.
-    pub spec: JobSpec,
-    /// When that was, in milliseconds since the epoch.
-    pub submitted_at: u64,
-    /// Where its own files are.
-    pub job_dir: PathBuf,
-    /// Where checkpoints go, unless its file names another directory.
-    pub checkpoints: PathBuf,
-    /// What operators changed.
-    pub overrides: OverrideStore,
-    /// How it ended, when it did before.
-    pub ended: Option<Ended>,
-}
-
-/// A job that ckptd hosts. Its owner ends with the last handle.
-#[derive(Debug, Clone)]
-pub struct HostedJob {
-    identity: Arc<Identity>,
-    questions: mpsc::Sender<Question>,
-    events: broadcast::Sender<api::Event>,
-    state: watch::Receiver<JobState>,
-}
-
-impl HostedJob {
-    /// Starts a job, with the override that is stored for it.
-    #[must_use]
-    pub fn start(setup: Setup) -> Self {
-        let (questions, asked) = mpsc::channel(MOST_QUESTIONS);
-        let (events, _) = broadcast::channel(MOST_EVENTS);
-        let identity = Arc::new(setup.identity.clone());
-        let owner = Owner::new(setup, events.clone());
-        let state = owner.published.subscribe();
-        tokio::spawn(owner.run(asked));
-        Self { identity, questions, events, state }
-    }
-
-    /// The job's state, without asking its owner.
-    #[must_use]
-    pub fn state(&self) -> JobState {
-        *self.state.borrow()
-    }
-
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&mut Owner, Moment) -> T + Send + 'static,
-    ) -> Result<T, SeamError> {
-        let (answer, answered) = oneshot::channel();
-        let question: Question = Box::new(move |owner, now| drop(answer.send(question(owner, now))));
-        let asked = async {
-            self.questions.send(question).await.map_err(|_| SeamError::Silent)?;
-            answered.await.map_err(|_| SeamError::Silent)
-        };
-        timeout(ANSWER_LIMIT, asked).await.unwrap_or(Err(SeamError::Silent))
-    }
-}
-
-#[async_trait]
-impl JobCoordinator for HostedJob {
-    fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    async fn observe(&self) -> Result<Observation, SeamError> {
-        self.ask(|owner, now| owner.observe(now)).await
-    }
-
-    async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError> {
-        self.ask(move |owner, now| owner.preview(now, overridden, pull_in)).await?
-    }
-
-    async fn apply(
-        &self,
-        wanted: Wanted,
-        pull_in: bool,
-        seen: Vec<CheckpointId>,
-    ) -> Result<Applied, SeamError> {
-        self.ask(move |owner, now| owner.apply(now, wanted, pull_in, &seen)).await?
-    }
-
-    async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError> {
-        self.ask(move |owner, now| owner.trigger(now, request)).await?
-    }
-
-    async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError> {
-        self.ask(move |owner, _| owner.triggers.status(id)).await
-    }
-
-    async fn cancel(&self) -> Result<(), SeamError> {
-        self.ask(|owner, now| owner.cancel(now)).await?
-    }
-
-    async fn overview(&self) -> Result<flink::JobOverview, SeamError> {
-        self.ask(|owner, now| report::overview(owner.identity.id, &owner.spec, &owner.life(now))).await
-    }
-
-    async fn details(&self) -> Result<flink::JobDetails, SeamError> {
-        self.ask(|owner, now| report::details(owner.identity.id, &owner.spec, &owner.life(now))).await
-    }
-
-    async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
-        self.ask(|owner, _| report::statistics(&owner.statistics)).await
-    }
-
-    async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
-        self.ask(|owner, _| report::checkpoint_config(&owner.spec.checkpointing, &owner.effective())).await
-    }
-
-    async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError> {
-        self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::checkpoint(seen, true))).await
-    }
-
-    async fn subtasks(
-        &self,
-        id: CheckpointId,
-        vertex: VertexId,
-    ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
-        self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::subtasks(seen, vertex))).await
-    }
-
-    fn events(&self) -> broadcast::Receiver<api::Event> {
-        self.events.subscribe()
-    }
-}
-
-/// The owner's own things. How it starts, restarts and ends the job is in [`super::life`].
+/// The owner's own things. How it starts, restarts and ends the job is in [`super::life`], what it
+/// answers in [`super::answers`].
 pub(super) struct Owner {
     pub(super) identity: Identity,
     pub(super) spec: Arc<JobSpec>,
@@ -193,7 +53,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    fn new(setup: Setup, events: broadcast::Sender<api::Event>) -> Self {
+    pub(super) fn new(setup: Setup, events: broadcast::Sender<api::Event>) -> Self {
         let checkpoints = setup.spec.directory.clone().unwrap_or(setup.checkpoints);
         let (reports, reported) = mpsc::channel(MOST_REPORTS);
         let vertices = setup.spec.vertices.iter().map(|vertex| (vertex.id, vertex.parallelism)).collect();
@@ -234,7 +94,7 @@ impl Owner {
         Key { cluster: self.identity.cluster.clone(), job: self.identity.id }
     }
 
-    async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
+    pub(super) async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
         self.begin();
         loop {
             let wakeup = self.next_wakeup().map(|moment| self.clock.instant(moment));
@@ -423,152 +283,5 @@ impl Owner {
             what,
         };
         drop(self.events.send(event));
-    }
-
-    fn effective(&self) -> EffectiveConfig {
-        EffectiveConfig::of(&self.spec.checkpointing, &self.wanted.overridden)
-    }
-
-    fn life(&self, now: Moment) -> Life {
-        Life { now: now.wall_millis(), ..self.history.clone() }
-    }
-
-    fn observe(&self, now: Moment) -> Observation {
-        let in_force = Some(self.wanted.revision);
-        match &self.stage {
-            Stage::Running { coordinator, .. } => {
-                self.observation(now, in_force, &coordinator.view(now.monotonic))
-            }
-            _ => self.absence(now, &self.wanted.overridden),
-        }
-    }
-
-    fn observation(&self, now: Moment, revision_in_force: Option<u64>, view: &View) -> Observation {
-        Observation {
-            state: self.history.state,
-            submitted: self.spec.checkpointing.clone(),
-            effective: view.effective,
-            revision_in_force,
-            in_flight: view.in_flight.clone(),
-            consecutive_failures: view.consecutive_failures,
-            next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
-            merged: view.merged,
-            observed_at: now.wall_millis(),
-        }
-    }
-
-    /// What there is to see without a coordinator.
-    fn absence(&self, now: Moment, overridden: &Override) -> Observation {
-        Observation {
-            state: self.history.state,
-            submitted: self.spec.checkpointing.clone(),
-            effective: EffectiveConfig::of(&self.spec.checkpointing, overridden),
-            revision_in_force: None,
-            in_flight: Vec::new(),
-            consecutive_failures: 0,
-            next_trigger: None,
-            merged: 0,
-            observed_at: now.wall_millis(),
-        }
-    }
-
-    /// The real thing, done to a copy of the coordinator.
-    fn preview(&mut self, now: Moment, overridden: Override, pull_in: bool) -> Result<Applied, SeamError> {
-        self.refuse_if_ended()?;
-        let Stage::Running { coordinator, .. } = &self.stage else {
-            let observation = self.absence(now, &overridden);
-            return Ok(Applied { observation, updates: Vec::new(), ended: Vec::new() });
-        };
-        let mut copy: Coordinator = Coordinator::clone(coordinator);
-        let (updates, _) = copy.update(now.monotonic, overridden, pull_in);
-        let observation = self.observation(now, None, &copy.view(now.monotonic));
-        Ok(Applied { observation, updates, ended: Vec::new() })
-    }
-
-    fn apply(
-        &mut self,
-        now: Moment,
-        wanted: Wanted,
-        pull_in: bool,
-        seen: &[CheckpointId],
-    ) -> Result<Applied, SeamError> {
-        self.refuse_if_ended()?;
-        let changes = wanted.revision > self.wanted.revision;
-        if changes {
-            self.wanted = wanted;
-        }
-        let overridden = self.wanted.overridden;
-        let mut updates = Vec::new();
-        if let Stage::Running { coordinator, .. } = &mut self.stage {
-            let (updated, actions) = coordinator.update(now.monotonic, overridden, pull_in);
-            updates = updated;
-            if changes {
-                self.configured(now);
-            }
-            self.perform(now, actions);
-        }
-        let ended = self.ended_meanwhile(now, seen, &updates);
-        Ok(Applied { observation: self.observe(now), updates, ended })
-    }
-
-    fn configured(&self, now: Moment) {
-        let effective = self.effective();
-        let happening = Happening::Configured {
-            revision: self.wanted.revision,
-            checkpoint_interval: effective.interval().map(millis),
-            checkpoint_timeout: millis(effective.timeout()),
-        };
-        tracing::info!(job = %self.identity.name, revision = self.wanted.revision, interval = ?effective.interval(), timeout = ?effective.timeout(), "configuration changed");
-        self.tell_readers(now, happening);
-    }
-
-    /// What became of the checkpoints that were in flight when a change was asked for, and were not any
-    /// more when it was applied.
-    fn ended_meanwhile(
-        &self,
-        now: Moment,
-        seen: &[CheckpointId],
-        updates: &[InFlightUpdate],
-    ) -> Vec<(InFlight, Outcome)> {
-        let gone = seen.iter().filter(|id| !updates.iter().any(|update| update.checkpoint.id == **id));
-        gone.filter_map(|id| self.statistics.get(*id))
-            .map(|seen| {
-                let completed = seen.status == CheckpointStatus::Completed;
-                let outcome = if completed { Outcome::Completed } else { Outcome::TooLate };
-                let checkpoint = InFlight {
-                    id: seen.id,
-                    savepoint: seen.kind.is_savepoint(),
-                    acknowledged: usize::try_from(seen.acknowledged()).unwrap_or(usize::MAX),
-                    subtasks: usize::try_from(seen.subtasks()).unwrap_or(usize::MAX),
-                    elapsed: age(seen, now.monotonic),
-                    remaining: None,
-                };
-                (checkpoint, outcome)
-            })
-            .collect()
-    }
-
-    fn trigger(&mut self, now: Moment, request: flink::TriggerRequest) -> Result<TriggerId, SeamError> {
-        self.refuse_if_ended()?;
-        if !matches!(self.stage, Stage::Running { .. }) {
-            return Err(SeamError::NotNow { state: self.history.state });
-        }
-        let id = request.trigger_id.unwrap_or_else(|| TriggerId::from_bits(rand::random()));
-        if let Some(answer_to) = self.triggers.begin(id) {
-            self.handle(now, Event::Trigger { kind: Kind::Checkpoint, answer_to });
-        }
-        Ok(id)
-    }
-
-    pub(super) fn refuse_if_ended(&self) -> Result<(), SeamError> {
-        let state = self.history.state;
-        match state.has_ended() || state == JobState::Cancelling {
-            true => Err(SeamError::Ended { state }),
-            false => Ok(()),
-        }
-    }
-
-    pub(super) fn ended_file(job_dir: &Path) -> PathBuf {
-        job_dir.join("ended.json")
     }
 }

@@ -1,0 +1,168 @@
+//! What an owner answers: how the job is, and what a change did to it.
+
+use super::life::Stage;
+use super::owner::Owner;
+use super::report::Life;
+use super::statistics::age;
+use crate::clock::Moment;
+use crate::seam::{Applied, Observation, SeamError, Wanted};
+use ckpt_coordinator::config::{EffectiveConfig, Override};
+use ckpt_coordinator::{Coordinator, Event, InFlight, InFlightUpdate, Kind, View};
+use ckpt_shared::api::{Happening, JobState, Outcome};
+use ckpt_shared::duration::millis;
+use ckpt_shared::flink::{self, CheckpointStatus};
+use ckpt_shared::ids::{CheckpointId, TriggerId};
+
+impl Owner {
+    pub(super) fn effective(&self) -> EffectiveConfig {
+        EffectiveConfig::of(&self.spec.checkpointing, &self.wanted.overridden)
+    }
+
+    pub(super) fn life(&self, now: Moment) -> Life {
+        Life { now: now.wall_millis(), ..self.history.clone() }
+    }
+
+    pub(super) fn observe(&self, now: Moment) -> Observation {
+        let in_force = Some(self.wanted.revision);
+        match &self.stage {
+            Stage::Running { coordinator, .. } => {
+                self.observation(now, in_force, &coordinator.view(now.monotonic))
+            }
+            _ => self.absence(now, &self.wanted.overridden),
+        }
+    }
+
+    fn observation(&self, now: Moment, revision_in_force: Option<u64>, view: &View) -> Observation {
+        Observation {
+            state: self.history.state,
+            submitted: self.spec.checkpointing.clone(),
+            effective: view.effective,
+            revision_in_force,
+            in_flight: view.in_flight.clone(),
+            consecutive_failures: view.consecutive_failures,
+            next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
+            merged: view.merged,
+            observed_at: now.wall_millis(),
+        }
+    }
+
+    /// What there is to see without a coordinator.
+    fn absence(&self, now: Moment, overridden: &Override) -> Observation {
+        Observation {
+            state: self.history.state,
+            submitted: self.spec.checkpointing.clone(),
+            effective: EffectiveConfig::of(&self.spec.checkpointing, overridden),
+            revision_in_force: None,
+            in_flight: Vec::new(),
+            consecutive_failures: 0,
+            next_trigger: None,
+            merged: 0,
+            observed_at: now.wall_millis(),
+        }
+    }
+
+    /// The real thing, done to a copy of the coordinator.
+    pub(super) fn preview(
+        &mut self,
+        now: Moment,
+        overridden: Override,
+        pull_in: bool,
+    ) -> Result<Applied, SeamError> {
+        self.refuse_if_ended()?;
+        let Stage::Running { coordinator, .. } = &self.stage else {
+            let observation = self.absence(now, &overridden);
+            return Ok(Applied { observation, updates: Vec::new(), ended: Vec::new() });
+        };
+        let mut copy: Coordinator = Coordinator::clone(coordinator);
+        let (updates, _) = copy.update(now.monotonic, overridden, pull_in);
+        let observation = self.observation(now, None, &copy.view(now.monotonic));
+        Ok(Applied { observation, updates, ended: Vec::new() })
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        now: Moment,
+        wanted: Wanted,
+        pull_in: bool,
+        seen: &[CheckpointId],
+    ) -> Result<Applied, SeamError> {
+        self.refuse_if_ended()?;
+        let changes = wanted.revision > self.wanted.revision;
+        if changes {
+            self.wanted = wanted;
+        }
+        let overridden = self.wanted.overridden;
+        let mut updates = Vec::new();
+        if let Stage::Running { coordinator, .. } = &mut self.stage {
+            let (updated, actions) = coordinator.update(now.monotonic, overridden, pull_in);
+            updates = updated;
+            if changes {
+                self.configured(now);
+            }
+            self.perform(now, actions);
+        }
+        let ended = self.ended_meanwhile(now, seen, &updates);
+        Ok(Applied { observation: self.observe(now), updates, ended })
+    }
+
+    fn configured(&self, now: Moment) {
+        let effective = self.effective();
+        let happening = Happening::Configured {
+            revision: self.wanted.revision,
+            checkpoint_interval: effective.interval().map(millis),
+            checkpoint_timeout: millis(effective.timeout()),
+        };
+        tracing::info!(job = %self.identity.name, revision = self.wanted.revision, interval = ?effective.interval(), timeout = ?effective.timeout(), "configuration changed");
+        self.tell_readers(now, happening);
+    }
+
+    /// What became of the checkpoints that were in flight when a change was asked for, and were not any
+    /// more when it was applied.
+    fn ended_meanwhile(
+        &self,
+        now: Moment,
+        seen: &[CheckpointId],
+        updates: &[InFlightUpdate],
+    ) -> Vec<(InFlight, Outcome)> {
+        let gone = seen.iter().filter(|id| !updates.iter().any(|update| update.checkpoint.id == **id));
+        gone.filter_map(|id| self.statistics.get(*id))
+            .map(|seen| {
+                let completed = seen.status == CheckpointStatus::Completed;
+                let outcome = if completed { Outcome::Completed } else { Outcome::TooLate };
+                let checkpoint = InFlight {
+                    id: seen.id,
+                    savepoint: seen.kind.is_savepoint(),
+                    acknowledged: usize::try_from(seen.acknowledged()).unwrap_or(usize::MAX),
+                    subtasks: usize::try_from(seen.subtasks()).unwrap_or(usize::MAX),
+                    elapsed: age(seen, now.monotonic),
+                    remaining: None,
+                };
+                (checkpoint, outcome)
+            })
+            .collect()
+    }
+
+    pub(super) fn trigger(
+        &mut self,
+        now: Moment,
+        request: flink::TriggerRequest,
+    ) -> Result<TriggerId, SeamError> {
+        self.refuse_if_ended()?;
+        if !matches!(self.stage, Stage::Running { .. }) {
+            return Err(SeamError::NotNow { state: self.history.state });
+        }
+        let id = request.trigger_id.unwrap_or_else(|| TriggerId::from_bits(rand::random()));
+        if let Some(answer_to) = self.triggers.begin(id) {
+            self.handle(now, Event::Trigger { kind: Kind::Checkpoint, answer_to });
+        }
+        Ok(id)
+    }
+
+    pub(super) fn refuse_if_ended(&self) -> Result<(), SeamError> {
+        let state = self.history.state;
+        match state.has_ended() || state == JobState::Cancelling {
+            true => Err(SeamError::Ended { state }),
+            false => Ok(()),
+        }
+    }
+}

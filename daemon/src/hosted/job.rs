@@ -1,0 +1,158 @@
+//! A hosted job as the rest of ckptd sees it: a handle that asks its owner.
+
+use super::life::Ended;
+use super::owner::Owner;
+use super::report;
+use crate::clock::Moment;
+use crate::job_file::JobSpec;
+use crate::overrides::OverrideStore;
+use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use async_trait::async_trait;
+use ckpt_coordinator::config::Override;
+use ckpt_shared::api::{self, JobState};
+use ckpt_shared::flink;
+use ckpt_shared::ids::{CheckpointId, TriggerId, VertexId};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+/// The most questions that wait for an owner.
+const MOST_QUESTIONS: usize = 256;
+/// The longest wait for an owner's answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How many events a slow reader may be behind.
+const MOST_EVENTS: usize = 1_024;
+
+/// A question to an owner, which it answers between two events.
+pub(super) type Question = Box<dyn FnOnce(&mut Owner, Moment) + Send>;
+
+/// What a hosted job is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// Which job.
+    pub identity: Identity,
+    /// As it was submitted.
+    pub spec: JobSpec,
+    /// When that was, in milliseconds since the epoch.
+    pub submitted_at: u64,
+    /// Where its own files are.
+    pub job_dir: PathBuf,
+    /// Where checkpoints go, unless its file names another directory.
+    pub checkpoints: PathBuf,
+    /// What operators changed.
+    pub overrides: OverrideStore,
+    /// How it ended, when it did before.
+    pub ended: Option<Ended>,
+}
+
+/// A job that ckptd hosts. Its owner ends with the last handle.
+#[derive(Debug, Clone)]
+pub struct HostedJob {
+    identity: Arc<Identity>,
+    questions: mpsc::Sender<Question>,
+    events: broadcast::Sender<api::Event>,
+    state: watch::Receiver<JobState>,
+}
+
+impl HostedJob {
+    /// Starts a job, with the override that is stored for it.
+    #[must_use]
+    pub fn start(setup: Setup) -> Self {
+        let (questions, asked) = mpsc::channel(MOST_QUESTIONS);
+        let (events, _) = broadcast::channel(MOST_EVENTS);
+        let identity = Arc::new(setup.identity.clone());
+        let owner = Owner::new(setup, events.clone());
+        let state = owner.published.subscribe();
+        tokio::spawn(owner.run(asked));
+        Self { identity, questions, events, state }
+    }
+
+    /// The job's state, without asking its owner.
+    #[must_use]
+    pub fn state(&self) -> JobState {
+        *self.state.borrow()
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Owner, Moment) -> T + Send + 'static,
+    ) -> Result<T, SeamError> {
+        let (answer, answered) = oneshot::channel();
+        let question: Question = Box::new(move |owner, now| drop(answer.send(question(owner, now))));
+        let asked = async {
+            self.questions.send(question).await.map_err(|_| SeamError::Silent)?;
+            answered.await.map_err(|_| SeamError::Silent)
+        };
+        timeout(ANSWER_LIMIT, asked).await.unwrap_or(Err(SeamError::Silent))
+    }
+}
+
+#[async_trait]
+impl JobCoordinator for HostedJob {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    async fn observe(&self) -> Result<Observation, SeamError> {
+        self.ask(|owner, now| owner.observe(now)).await
+    }
+
+    async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError> {
+        self.ask(move |owner, now| owner.preview(now, overridden, pull_in)).await?
+    }
+
+    async fn apply(
+        &self,
+        wanted: Wanted,
+        pull_in: bool,
+        seen: Vec<CheckpointId>,
+    ) -> Result<Applied, SeamError> {
+        self.ask(move |owner, now| owner.apply(now, wanted, pull_in, &seen)).await?
+    }
+
+    async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError> {
+        self.ask(move |owner, now| owner.trigger(now, request)).await?
+    }
+
+    async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError> {
+        self.ask(move |owner, _| owner.triggers.status(id)).await
+    }
+
+    async fn cancel(&self) -> Result<(), SeamError> {
+        self.ask(|owner, now| owner.cancel(now)).await?
+    }
+
+    async fn overview(&self) -> Result<flink::JobOverview, SeamError> {
+        self.ask(|owner, now| report::overview(owner.identity.id, &owner.spec, &owner.life(now))).await
+    }
+
+    async fn details(&self) -> Result<flink::JobDetails, SeamError> {
+        self.ask(|owner, now| report::details(owner.identity.id, &owner.spec, &owner.life(now))).await
+    }
+
+    async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
+        self.ask(|owner, _| report::statistics(&owner.statistics)).await
+    }
+
+    async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
+        self.ask(|owner, _| report::checkpoint_config(&owner.spec.checkpointing, &owner.effective())).await
+    }
+
+    async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError> {
+        self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::checkpoint(seen, true))).await
+    }
+
+    async fn subtasks(
+        &self,
+        id: CheckpointId,
+        vertex: VertexId,
+    ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
+        self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::subtasks(seen, vertex))).await
+    }
+
+    fn events(&self) -> broadcast::Receiver<api::Event> {
+        self.events.subscribe()
+    }
+}
