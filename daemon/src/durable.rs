@@ -3,7 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use tempfile::NamedTempFile;
+
+/// How the name of a file or directory begins until all is in it.
+pub const DRAFT: &str = ".draft-";
 
 /// Replaces the file at `path` with `content`: afterwards either the old or the new content is there,
 /// never a part, and the new one is durable when this returns.
@@ -12,11 +14,29 @@ use tempfile::NamedTempFile;
 /// Those of the file system; the old content is intact then.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = parent(path)?;
-    let mut file = NamedTempFile::new_in(directory)?;
+    // Readable for its owner alone (0600), as is what it becomes.
+    let mut file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(directory)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_directory(directory)
+}
+
+/// Removes the drafts in a directory that a crash left behind.
+///
+/// # Errors
+/// Those of the file system.
+pub fn remove_drafts(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(DRAFT)) {
+            match entry.file_type()?.is_dir() {
+                true => fs::remove_dir_all(entry.path())?,
+                false => fs::remove_file(entry.path())?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file that must not exist yet, durably.

@@ -188,6 +188,26 @@ impl Registry {
         }
     }
 
+    /// Makes sure that all these job files can be submitted, before the first one is.
+    ///
+    /// # Errors
+    /// [`SubmitError`], with the place of the file that cannot be.
+    pub fn check(&self, texts: &[String]) -> Result<(), (usize, SubmitError)> {
+        let mut taken = self.all_hosted();
+        taken.retain(|hosted| !hosted.has_ended());
+        let mut taken: Vec<_> =
+            taken.iter().map(|live| (live.job.identity().id, Arc::clone(&live.spec))).collect();
+        for (place, text) in texts.iter().enumerate() {
+            let spec = JobSpec::parse(text).map_err(|mistake| (place, mistake.into()))?;
+            match taken.iter().find(|(_, other)| other.name == spec.name) {
+                Some((_, same)) if **same == spec => {}
+                Some((id, _)) => return Err((place, SubmitError::NameTaken { name: spec.name, id: *id })),
+                None => taken.push((JobId::from_bits(0), Arc::new(spec))),
+            }
+        }
+        Ok(())
+    }
+
     /// Submits a job file. The same file as that of a live job is that job; the flag tells whether a
     /// new one was made.
     ///
@@ -220,13 +240,10 @@ struct Stored {
     ended: Option<Ended>,
 }
 
-/// How the name of a job's directory begins until all is in it.
-const DRAFT: &str = ".new-";
-
 /// Stores a job whole or not at all: its directory gets its name when all is in it.
 fn store(target: &Path, text: &str) -> io::Result<()> {
     let jobs = target.parent().unwrap_or(target);
-    let draft = tempfile::Builder::new().prefix(DRAFT).tempdir_in(jobs)?;
+    let draft = tempfile::Builder::new().prefix(durable::DRAFT).tempdir_in(jobs)?;
     durable::create(&draft.path().join("job.toml"), text.as_bytes())?;
     fs::rename(draft.path(), target)?;
     drop(draft.keep());
@@ -240,11 +257,8 @@ fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
     for entry in fs::read_dir(&jobs).map_err(|cause| unreadable(&jobs, cause))? {
         let entry = entry.map_err(|cause| unreadable(&jobs, cause))?;
         let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(DRAFT)) {
-            // A crash came before it was submitted.
-            fs::remove_dir_all(entry.path()).map_err(|cause| unreadable(&entry.path(), cause))?;
-        }
         let Some(id) = name.to_str().and_then(|name| name.parse::<JobId>().ok()) else { continue };
+        durable::remove_drafts(&entry.path()).map_err(|cause| unreadable(&entry.path(), cause))?;
         let path = entry.path().join("job.toml");
         let content = read_limited(&path, LARGEST_BODY as u64).map_err(|cause| unreadable(&path, cause))?;
         let spec = String::from_utf8(content).map_err(|error| error.to_string());

@@ -35,7 +35,7 @@ use axum::{Json, Router};
 use error::ApiError;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub struct Api {
     /// The overrides.
     pub overrides: OverrideStore,
     /// Whether ckptd takes requests: not any more when it shuts down.
-    pub ready: Arc<AtomicBool>,
+    pub ready: watch::Receiver<bool>,
 }
 
 impl Api {
@@ -90,7 +90,7 @@ async fn healthy() -> Response {
 }
 
 async fn ready(axum::extract::State(api): axum::extract::State<Api>) -> Response {
-    match api.ready.load(Ordering::Relaxed) {
+    match *api.ready.borrow() {
         true => Json(json!({"status": "ready"})).into_response(),
         false => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ckptd is shutting down").into_response(),
     }

@@ -8,11 +8,11 @@ use ckpt_shared::api::LARGEST_BODY;
 use ckpt_shared::paths::DEFAULT_LISTEN;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 /// What `ckptd serve` takes.
 #[derive(Debug, clap::Args)]
@@ -99,42 +99,37 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let occupied = |cause| ServeError::Listen { address: options.listen, cause };
     let listener = TcpListener::bind(options.listen).await.map_err(occupied)?;
     let address = listener.local_addr().map_err(occupied)?;
+    let texts = options.jobs.iter().map(|path| read_job_file(path)).collect::<Result<Vec<_>, _>>()?;
     let registry = Registry::recover(Arc::clone(&directory), overrides.clone()).await?;
-    for path in options.jobs {
-        submit(&registry, path).await?;
+    let refused = |place: usize, cause| ServeError::Submit { path: options.jobs[place].clone(), cause };
+    registry.check(&texts).map_err(|(place, cause)| refused(place, cause))?;
+    for (place, text) in texts.iter().enumerate() {
+        let (job, created) = registry.submit(text).await.map_err(|cause| refused(place, cause))?;
+        let identity = job.identity();
+        let file = options.jobs[place].display();
+        tracing::info!(job = identity.name, id = %identity.id, created, %file, "job submitted");
     }
     if let Err(error) = directory.announce(Some(address.to_string())) {
         tracing::warn!(%error, "the lock file cannot say where ckptd listens");
     }
-    let ready = Arc::new(AtomicBool::new(true));
-    let api = Api { registry: Arc::new(registry), overrides, ready: Arc::clone(&ready) };
+    let (ready, is_ready) = watch::channel(true);
+    let api = Api { registry: Arc::new(registry), overrides, ready: is_ready };
     let router = rest::router(api, Guard::new(token, options.allowed_hosts));
     tracing::info!(url = format!("http://{address}"), state = %directory.path().display(), pid = std::process::id(), "ckptd is ready");
     rest::serve(listener, router, async move {
         let name = shutdown.await_signal().await;
-        ready.store(false, Ordering::Relaxed);
+        ready.send_replace(false);
         tracing::info!(signal = name, "shutting down");
     })
     .await;
     Ok(())
 }
 
-async fn submit(registry: &Registry, path: PathBuf) -> Result<(), ServeError> {
-    let read = read_limited(&path, LARGEST_BODY as u64).and_then(|content| {
-        String::from_utf8(content).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-    });
-    let text = match read {
-        Ok(text) => text,
-        Err(cause) => return Err(ServeError::JobFile { path, cause }),
-    };
-    match registry.submit(&text).await {
-        Ok((job, created)) => {
-            let identity = job.identity();
-            tracing::info!(job = identity.name, id = %identity.id, created, file = %path.display(), "job submitted");
-            Ok(())
-        }
-        Err(cause) => Err(ServeError::Submit { path, cause }),
-    }
+fn read_job_file(path: &Path) -> Result<String, ServeError> {
+    let not_text = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    read_limited(path, LARGEST_BODY as u64)
+        .and_then(|content| String::from_utf8(content).map_err(not_text))
+        .map_err(|cause| ServeError::JobFile { path: path.to_owned(), cause })
 }
 
 /// The signals that end the daemon, caught from its first moment.

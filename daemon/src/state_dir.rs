@@ -16,8 +16,8 @@ use ckpt_shared::paths;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 /// Why the state directory cannot be used.
@@ -109,6 +109,9 @@ impl StateDir {
         for needed in [directory.jobs(), directory.checkpoints()] {
             durable::create_directory(&needed).map_err(unusable(&needed))?;
         }
+        for cleared in [directory.path.clone(), directory.jobs()] {
+            durable::remove_drafts(&cleared).map_err(unusable(&cleared))?;
+        }
         Ok(directory)
     }
 
@@ -140,10 +143,7 @@ impl StateDir {
             Err(error) => return Err(unusable(error)),
         }
         let token = format!("{:032x}{:032x}", rand::rng().random::<u128>(), rand::rng().random::<u128>());
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(unusable)?;
-        let written = writeln!(file, "{token}").and_then(|()| file.sync_all());
-        written.and_then(|()| durable::sync_directory(&self.path)).map_err(unusable)?;
+        durable::replace(&path, format!("{token}\n").as_bytes()).map_err(unusable)?;
         Ok(token)
     }
 

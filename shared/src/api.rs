@@ -37,7 +37,8 @@ pub struct Configuration {
     pub name: String,
     /// The job's state.
     pub state: JobState,
-    /// Counts the changes of this job; it only rises.
+    /// Counts the changes of this job; it only rises while the job lives, and 0 says that nothing was
+    /// changed.
     pub revision: u64,
     /// Whether what this body shows as override is durable on disk.
     pub stored: bool,

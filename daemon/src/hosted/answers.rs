@@ -24,12 +24,15 @@ impl Owner {
 
     pub(super) fn observe(&self, now: Moment) -> Observation {
         let in_force = Some(self.wanted.revision);
-        match &self.stage {
-            Stage::Running { coordinator, .. } => {
-                self.observation(now, in_force, &coordinator.view(now.monotonic))
-            }
-            _ => self.absence(now, &self.wanted.overridden),
+        match self.in_force() {
+            Some(coordinator) => self.observation(now, in_force, &coordinator.view(now.monotonic)),
+            None => self.absence(now, &self.wanted.overridden),
         }
+    }
+
+    /// The coordinator, while the job runs.
+    fn in_force(&self) -> Option<&Coordinator> {
+        self.coordinator.as_ref().filter(|_| matches!(self.stage, Stage::Running { .. }))
     }
 
     fn observation(&self, now: Moment, revision_in_force: Option<u64>, view: &View) -> Observation {
@@ -69,11 +72,11 @@ impl Owner {
         pull_in: bool,
     ) -> Result<Applied, SeamError> {
         self.refuse_if_ended()?;
-        let Stage::Running { coordinator, .. } = &self.stage else {
+        let Some(coordinator) = self.in_force() else {
             let observation = self.absence(now, &overridden);
             return Ok(Applied { observation, updates: Vec::new(), ended: Vec::new() });
         };
-        let mut copy: Coordinator = Coordinator::clone(coordinator);
+        let mut copy = coordinator.clone();
         let (updates, _) = copy.update(now.monotonic, overridden, pull_in);
         let observation = self.observation(now, None, &copy.view(now.monotonic));
         Ok(Applied { observation, updates, ended: Vec::new() })
@@ -93,7 +96,7 @@ impl Owner {
         }
         let overridden = self.wanted.overridden;
         let mut updates = Vec::new();
-        if let Stage::Running { coordinator, .. } = &mut self.stage {
+        if let (Stage::Running { .. }, Some(coordinator)) = (&self.stage, &mut self.coordinator) {
             let (updated, actions) = coordinator.update(now.monotonic, overridden, pull_in);
             updates = updated;
             if changes {

@@ -180,26 +180,34 @@ impl CheckpointFiles {
         named(&file, fs::remove_file(&file))
     }
 
+    /// Deletes every checkpoint of the job.
+    pub(super) fn discard_all(&self) -> io::Result<()> {
+        self.numbered()?.into_iter().try_for_each(|(id, _)| self.discard(id, &Kind::Checkpoint))
+    }
+
+    /// The numbers and directories that are there, complete or not.
+    fn numbered(&self) -> io::Result<Vec<(CheckpointId, PathBuf)>> {
+        durable::create_directory(&self.root)?;
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            let id = entry.file_name().to_str().and_then(|name| name.strip_prefix("chk-")?.parse().ok());
+            found.extend(id.map(|id| (CheckpointId(id), entry.path())));
+        }
+        Ok(found)
+    }
+
     /// Looks at what is there, and deletes what never became a checkpoint. One that lost files is said
     /// loudly and left alone; the one before it counts.
     pub(super) fn scan(&self) -> io::Result<Found> {
         let mut completed = Vec::new();
         let mut highest = CheckpointId(0);
-        durable::create_directory(&self.root)?;
-        for entry in fs::read_dir(&self.root)? {
-            let entry = entry?;
-            let Some(id) =
-                entry.file_name().to_str().and_then(|name| name.strip_prefix("chk-")?.parse().ok())
-            else {
-                continue;
-            };
-            let id = CheckpointId(id);
+        for (id, directory) in self.numbered()? {
             highest = highest.max(id);
-            if !entry.path().join(METADATA).exists() {
+            if !directory.join(METADATA).exists() {
                 self.discard(id, &Kind::Checkpoint)?;
                 continue;
             }
-            let directory = entry.path();
             let shown = directory.display();
             match Metadata::load(&directory) {
                 Ok(metadata) if metadata.job_id == self.job && metadata.checkpoint_id == id => {

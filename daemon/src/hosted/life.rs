@@ -8,7 +8,7 @@ use super::tasks::{Tasks, ToTask};
 use super::{rehearsal, tasks};
 use crate::clock::Moment;
 use crate::durable;
-use crate::seam::SeamError;
+use crate::seam::{SeamError, Wanted};
 use ckpt_coordinator::config::JobEnd;
 use ckpt_coordinator::{Coordinator, Event, Monotonic, Start};
 use ckpt_shared::api::{Happening, JobState};
@@ -37,8 +37,8 @@ pub struct Ended {
 pub(super) enum Stage {
     /// What is on disk is looked at.
     Restoring,
-    /// It runs. There is a coordinator in this stage alone.
-    Running { coordinator: Box<Coordinator>, tasks: Tasks },
+    /// It runs: its coordinator is in force.
+    Running { tasks: Tasks },
     /// It waits until it is restarted.
     Waiting { until: Monotonic },
     /// Its end is being written down, or waits to be.
@@ -53,6 +53,7 @@ pub(super) enum Done {
     Prepared { id: CheckpointId, result: Result<(), String> },
     Finalized { id: CheckpointId, result: Result<(), String> },
     Discarded { id: CheckpointId, completed: bool, result: Result<(), String> },
+    AllDiscarded(Result<(), String>),
     Ended(Result<(), String>),
 }
 
@@ -61,17 +62,10 @@ impl Stage {
         if ended.is_some() { Self::Over } else { Self::Restoring }
     }
 
-    pub(super) fn coordinator(&mut self) -> Option<&mut Coordinator> {
-        match self {
-            Self::Running { coordinator, .. } => Some(coordinator),
-            _ => None,
-        }
-    }
-
     /// Tells the tasks, if there are any; returns those that do not listen.
     pub(super) fn tell(&self, message: &ToTask) -> Vec<Subtask> {
         match self {
-            Self::Running { tasks, .. } => tasks.tell(message),
+            Self::Running { tasks } => tasks.tell(message),
             _ => Vec::new(),
         }
     }
@@ -128,6 +122,7 @@ impl Owner {
 
     fn look_at_disk(&mut self) {
         self.stage = Stage::Restoring;
+        self.coordinator = None;
         let files = self.files.clone();
         self.on_disk(move || files.scan(), Done::Found);
     }
@@ -135,7 +130,7 @@ impl Owner {
     /// When [`Self::wake`] has something to do.
     pub(super) fn next_wakeup(&mut self) -> Option<Monotonic> {
         match &self.stage {
-            Stage::Running { coordinator, .. } => coordinator.next_wakeup(),
+            Stage::Running { .. } => self.coordinator.as_ref().and_then(Coordinator::next_wakeup),
             // While work is under way its end wakes the owner.
             Stage::Waiting { until } => self.work.is_empty().then_some(*until),
             Stage::Ending { again_at, .. } => *again_at,
@@ -176,9 +171,15 @@ impl Owner {
                     self.handle(now, Event::Cleaned { id });
                 }
             }
+            Done::AllDiscarded(result) => {
+                if let Err(cause) = result {
+                    tracing::warn!(job = %self.identity.name, cause, "files could not be deleted");
+                }
+            }
             Done::Ended(Ok(())) => {
                 if let Stage::Ending { ended, .. } = self.stage {
                     self.stage = Stage::Over;
+                    self.wanted = Wanted::default();
                     self.enter(now, ended.state, None);
                 }
             }
@@ -212,17 +213,22 @@ impl Owner {
             tracing::info!(job = %self.identity.name, checkpoint = %newest.checkpoint, "restored");
             self.statistics.restored(now, newest.checkpoint, format!("file:{}", newest.directory.display()));
         }
-        self.stage = Stage::Running { coordinator: Box::new(coordinator), tasks };
+        self.coordinator = Some(coordinator);
+        self.stage = Stage::Running { tasks };
         drop(self.stage.tell(&ToTask::Restore { from: found.newest.map(Arc::new) }));
         self.enter(now, JobState::Running, None);
         self.handle(now, Event::TasksRunning { spread: rand::random() });
     }
 
-    /// Lets the job fail: it is restarted after its delay.
+    /// Lets the job fail: it is restarted after its delay. Its coordinator has aborted what can be
+    /// aborted and stays until the work on the disk is done, so that what is being stored comes to the
+    /// one end that it has.
     pub(super) fn fail(&mut self, now: Moment, reason: String) {
+        if !matches!(self.stage, Stage::Running { .. }) {
+            return;
+        }
         tracing::error!(job = %self.identity.name, reason, delay = ?self.spec.restart_delay, "the job fails and is restarted");
         self.enter(now, JobState::Failing, Some(reason));
-        self.handle(now, Event::Shutdown { end: None });
         self.stage = Stage::Waiting { until: now.monotonic + self.spec.restart_delay };
         self.enter(now, JobState::Restarting, None);
     }
@@ -232,6 +238,10 @@ impl Owner {
         self.refuse_if_ended()?;
         self.enter(now, JobState::Cancelling, None);
         self.handle(now, Event::Shutdown { end: Some(JobEnd::Canceled) });
+        if self.coordinator.is_none() && !self.spec.checkpointing.retention_policy.retains(JobEnd::Canceled) {
+            let files = self.files.clone();
+            self.on_disk(move || files.discard_all(), Done::AllDiscarded);
+        }
         let ended = Ended { state: JobState::Canceled, at: now.wall_millis() };
         self.stage = Stage::Ending { ended, again_at: None };
         self.write_end(ended);

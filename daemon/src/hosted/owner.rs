@@ -13,7 +13,7 @@ use crate::job_file::JobSpec;
 use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, Wanted};
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_coordinator::{Action, Event, Fact, Kind, Snapshot};
+use ckpt_coordinator::{Action, Coordinator, Event, Fact, Kind, Snapshot};
 use ckpt_shared::api::{self, Happening, JobState};
 use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ pub(super) struct Owner {
     pub(super) overrides: OverrideStore,
     pub(super) wanted: Wanted,
     pub(super) stage: Stage,
+    /// In force while the job runs; afterwards it only sees to what is still being written.
+    pub(super) coordinator: Option<Coordinator>,
     pub(super) history: Life,
     pub(super) statistics: Statistics,
     pub(super) triggers: Triggers,
@@ -65,6 +67,7 @@ impl Owner {
             job_dir: setup.job_dir,
             wanted: Wanted::default(),
             stage: Stage::new(setup.ended.as_ref()),
+            coordinator: None,
             history,
             statistics: Statistics::new(vertices),
             triggers: Triggers::default(),
@@ -124,7 +127,7 @@ impl Owner {
 
     /// Hands an event to the coordinator, if there is one, and does what it says.
     pub(super) fn handle(&mut self, now: Moment, event: Event) {
-        let actions = match self.stage.coordinator() {
+        let actions = match &mut self.coordinator {
             Some(coordinator) => coordinator.handle(now.monotonic, event),
             None => return,
         };

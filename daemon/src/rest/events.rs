@@ -26,7 +26,15 @@ pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> R
             what: Happening::Lagged { missed },
         })
     });
-    Ok(Sse::new(as_sse(stream)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    // A stream without end must not hold a shutdown up.
+    let mut ready = api.ready.clone();
+    let shutdown = async move {
+        if ready.wait_for(|ready| !ready).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let stream = as_sse(stream).take_until(Box::pin(shutdown));
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
 fn as_sse(events: impl Stream<Item = api::Event>) -> impl Stream<Item = Result<Event, Infallible>> {

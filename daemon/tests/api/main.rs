@@ -1,0 +1,36 @@
+//! The REST API in process: the whole daemon but for its socket, on real files, mostly in simulated time.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `changes` | FLIP-571's path: what a change does, revisions, conditions, dry runs |
+//! | `bad_changes` | what is refused, with nothing changed |
+//! | `in_flight` | what a change does to checkpoints in flight and to the next trigger |
+//! | `states` | changes of jobs that restart, have ended or are unknown |
+//! | `concurrency` | requests that come together |
+//! | `disk` | a disk that refuses |
+//! | `flink` | Flink's read paths against recorded answers of a real one |
+//! | `triggers` | checkpoints made by hand |
+//! | `errors` | unknown paths, vertices and checkpoints, wrong methods |
+//! | `guard` | who may do what |
+//! | `events` | what is pushed |
+//! | `jobs` | submitting, cancelling, bringing back |
+//! | `last_moments` | what happens while a checkpoint's metadata is being stored |
+//! | `lives` | checkpoints from their trigger to their deletion, in simulated time |
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod bad_changes;
+mod changes;
+mod concurrency;
+mod disk;
+mod errors;
+mod events;
+mod flink;
+mod guard;
+mod in_flight;
+mod jobs;
+mod last_moments;
+mod lives;
+mod shape;
+mod states;
+mod support;
+mod triggers;

@@ -1,0 +1,103 @@
+//! A disk that takes no more, with a limit on the size of files in its place.
+
+use crate::support::{Daemon, Home, ckptd};
+use ckpt_shared::api::JobState;
+use tokio::process::Command;
+
+/// No file that the daemon writes gets larger than one or two blocks of 512 bytes, as shells count.
+fn starved(home: &Home) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"]);
+    let serve = home.serve();
+    command.arg(serve.as_std().get_program()).args(serve.as_std().get_args()).env_remove("CKPTD_LOG");
+    command
+}
+
+const LARGE: &str = "name = 'large'
+vertices = [{name = 'v', parallelism = 2}]
+[checkpointing]
+timeout = '1h'
+tolerable-failures = 'unlimited'
+[rehearsal]
+size = '100kB'
+";
+
+#[tokio::test]
+async fn snapshots_that_cannot_be_written_decline_the_checkpoint_and_the_daemon_goes_on() {
+    let home = Home::new();
+    let daemon = Daemon::start(starved(&home), &home.state()).await;
+    daemon.client.submit(LARGE.to_owned()).await.unwrap();
+    daemon.until_running("large").await;
+    for failures in 1..=3 {
+        let cause = daemon.checkpoint("large").await.unwrap_err();
+        assert!(cause.contains("Asynchronous task checkpoint failed."), "{cause}");
+        let seen = daemon.configuration("large").await;
+        assert_eq!((seen.state, seen.failures.consecutive), (JobState::Running, failures));
+    }
+    let failed = daemon.get("/jobs/large/checkpoints/details/3").await;
+    let message = failed["failure_message"].as_str().unwrap();
+    assert!(
+        message.contains(".state") && message.contains("too large"),
+        "it says what the disk said: {message}"
+    );
+    let id = daemon.configuration("large").await.job_id;
+    daemon.stop().await;
+    // With room again, the same job goes on, with its next number.
+    let daemon = home.daemon().await;
+    daemon.until_running("large").await;
+    assert_eq!(daemon.checkpoint("large").await, Ok(4));
+    let directory = home.state().join("checkpoints").join(id.to_string());
+    assert!(directory.join("chk-4/_metadata").is_file());
+    assert!(!directory.join("chk-3").exists());
+}
+
+#[tokio::test]
+async fn overrides_that_cannot_be_written_are_503_and_not_applied() {
+    let home = Home::new();
+    let daemon = Daemon::start(starved(&home), &home.state()).await;
+    daemon.client.submit(LARGE.to_owned()).await.unwrap();
+    daemon.until_running("large").await;
+    // One that fits is stored.
+    daemon.set_timeout("large", 20_000).await.unwrap();
+    let path = home.state().join("overrides.json");
+    let stored = std::fs::read(&path).unwrap();
+    for _ in 0..3 {
+        let refused = daemon.change("large", 30_000, Some("長".repeat(500))).await.unwrap_err();
+        assert_eq!(refused.status().map(|status| status.as_u16()), Some(503), "{refused}");
+        assert!(refused.to_string().contains("nothing was changed"), "{refused}");
+    }
+    let seen = daemon.configuration("large").await;
+    assert_eq!((seen.revision, seen.applied), (1, true));
+    assert_eq!(seen.checkpoint_timeout.effective, Some(20_000));
+    assert_eq!(std::fs::read(&path).unwrap(), stored);
+    let drafts = std::fs::read_dir(home.state()).unwrap();
+    assert_eq!(drafts.count(), 5, "lock, token, overrides, jobs and checkpoints, and no half-written draft");
+    // What fits is taken again, as the next revision.
+    assert_eq!(daemon.set_timeout("large", 40_000).await.unwrap().revision, 2);
+    // A job file that does not fit is not submitted.
+    let long = LARGE.replace("'large'", "'longer'") + &"# a comment\n".repeat(200);
+    let refused = daemon.client.submit(long).await.unwrap_err();
+    assert_eq!(refused.status().map(|status| status.as_u16()), Some(503), "{refused}");
+    assert!(daemon.client.configuration("longer").await.is_err());
+    daemon.kill().await;
+    let daemon = home.daemon().await;
+    assert_eq!(daemon.configuration("large").await.revision, 2);
+    assert!(daemon.client.configuration("longer").await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_stored_is_not_used() {
+    let home = Home::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"]);
+    let serve = home.serve();
+    command.arg(serve.as_std().get_program()).args(serve.as_std().get_args());
+    let sentence = crate::support::refused(command).await;
+    assert!(sentence.contains(&home.state().display().to_string()), "{sentence}");
+    // The next start, with room, is not stopped by what is left of it.
+    let daemon = home.daemon().await;
+    daemon.get("/jobs").await;
+    let mut version = ckptd();
+    version.arg("--version");
+    assert!(crate::support::run(version, crate::support::LIMIT).await.status.success());
+}

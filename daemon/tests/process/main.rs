@@ -1,0 +1,21 @@
+//! The real program: `ckptd serve` and `ckptd demo` as processes, killed, refused and starved.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `crashes` | what survives SIGKILL |
+//! | `refusals` | what ckptd does not start with |
+//! | `signals` | SIGTERM and SIGINT |
+//! | `clients` | slow and half-open clients |
+//! | `full_disk` | a disk that takes no more |
+//! | `logs` | logs for people and for machines |
+//! | `demo` | the demonstration |
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod clients;
+mod crashes;
+mod demo;
+mod full_disk;
+mod logs;
+mod refusals;
+mod signals;
+mod support;
