@@ -21,12 +21,16 @@ pub(crate) async fn run(
     mut patch: ConfigurationPatch,
     args: &ChangeArgs,
 ) -> Result<Exit, Error> {
+    let mut args = args.clone();
     patch.reason.clone_from(&args.reason);
     let before = resolve::job(server, job, (&args.matching).into()).await?;
     if !args.dry_run && !args.yes && could_expire(&before.configuration, &patch) {
-        let preview = send(server, &before, &patch, args, true).await?;
+        let preview = send(server, &before, &patch, &args, true).await?;
         confirm(&preview.value).await?;
+        // What was agreed to holds for what was shown.
+        args.if_revision = args.if_revision.or(Some(preview.value.revision));
     }
+    let args = &args;
     let Answer { value: mut configuration, mut body } =
         send(server, &before, &patch, args, args.dry_run).await?;
     for warning in &configuration.warnings {

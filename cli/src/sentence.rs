@@ -37,7 +37,11 @@ impl Change<'_> {
 
     /// The line.
     pub(crate) fn line(&self) -> String {
-        let parts = self.parts();
+        let mut parts = self.parts();
+        if !self.is_none() {
+            // What was not overridden is nothing to go back from.
+            parts.retain(|part| part.asked != Field::Clear || !part.is_unchanged());
+        }
         let said = |between| parts.iter().map(Part::sentence).collect::<Vec<_>>().join(between);
         let what = match self.is_none() {
             true => format!("unchanged: {}", said(" and ")),

@@ -2,6 +2,7 @@
 //! applied, persist, apply, answer. Nothing is applied that is not durable, and nothing is stored that
 //! could not be applied.
 
+use crate::clock::wall_millis;
 use crate::hosted::tolerable;
 use crate::overrides::{Edit, EditError, Edited, IfMatch, Key, OverrideStore};
 use crate::registry::Job;
@@ -56,6 +57,31 @@ pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result
     let applied = observation.revision_in_force == Some(stored.revision);
     let in_flight = observation.in_flight.iter().map(|checkpoint| seen(checkpoint, None)).collect();
     Ok(configuration(job.identity(), &observation, stored, Stage { stored: true, applied }, in_flight))
+}
+
+/// What is known of a job whose coordinator does not answer: what is stored for it, and that it is silent.
+#[must_use]
+pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamError) -> Configuration {
+    let identity = job.identity();
+    let record = overrides.record(&key(identity));
+    let value = |overridden| Value { submitted: None, overridden, effective: None };
+    Configuration {
+        schema: SCHEMA.to_owned(),
+        cluster: identity.cluster.clone(),
+        job_id: identity.id,
+        name: identity.name.clone(),
+        state: job.last_state(),
+        revision: record.as_ref().map_or(0, |record| record.revision),
+        stored: true,
+        applied: false,
+        checkpoint_interval: value(record.as_ref().and_then(|record| record.checkpoint_interval)),
+        checkpoint_timeout: value(record.as_ref().and_then(|record| record.checkpoint_timeout)),
+        in_flight: Vec::new(),
+        failures: Failures { consecutive: 0, tolerable: Failures::UNLIMITED },
+        next_trigger: None,
+        warnings: vec![why.to_string()],
+        observed_at: wall_millis(),
+    }
 }
 
 /// Makes a change, or says what it would do.
@@ -208,7 +234,7 @@ fn configuration(
 
 /// What an operator ought to know.
 fn warnings(observation: &Observation, overridden: Override) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<_> = observation.trouble.iter().cloned().collect();
     let asked: Option<Duration> =
         overridden.interval.or(observation.submitted.interval).map(|interval| interval.get());
     let effective = &observation.effective;

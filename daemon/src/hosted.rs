@@ -8,12 +8,13 @@
 //! | `life` | how that task starts, restarts and ends a job |
 //! | `tasks` | what a coordinator and its tasks say to each other |
 //! | `rehearsal` | tasks that store real files, with faults on request |
-//! | `files` | checkpoint directories |
+//! | `files`, `disk` | checkpoint directories, and threads that wait for them |
 //! | `statistics` | what happened, for Flink's read paths |
 //! | `report` | those paths' bodies |
 //! | `triggers` | checkpoints that were asked for by hand |
 
 mod answers;
+mod disk;
 mod files;
 mod job;
 mod life;

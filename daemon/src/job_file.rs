@@ -199,6 +199,7 @@ mod tests {
             (fault("kind = 'hang', speed = '1kB/s'"), (6, 11), "only a straggler"),
             (fault("kind = 'hang', every = 0"), (6, 35), "nonzero"),
             ("name = 'a/b'\nvertices = []\n[rehearsal]".to_owned(), (1, 8), "slash"),
+            ("name = '..'\nvertices = []\n[rehearsal]".to_owned(), (1, 8), "directory"),
             ("name = ''\nvertices = []\n[rehearsal]".to_owned(), (1, 8), "empty"),
             ("name = 'a\u{1b}'\nvertices = []\n[rehearsal]".to_owned(), (1, 10), ""),
             ("name = \"a\\u001b\"\nvertices = []\n[rehearsal]".to_owned(), (1, 8), "control"),

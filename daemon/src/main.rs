@@ -10,6 +10,9 @@ use tracing_subscriber::EnvFilter;
 /// How long the process waits, when it ends, for threads that wait for a disk.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
+/// How many threads may wait for disks; all jobs together take half of them.
+const MOST_THREADS: usize = 2_048;
+
 /// Hosts checkpoint coordinators whose interval and timeout can be changed while a job runs.
 #[derive(Debug, Parser)]
 #[command(name = "ckptd", version, about, after_help = "Exit codes: 0 done, 1 error, 2 usage.")]
@@ -37,7 +40,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.enable_all().max_blocking_threads(MOST_THREADS).build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start: {error}")),
     };

@@ -42,6 +42,8 @@ pub struct Observation {
     pub next_trigger: Option<u64>,
     /// How many periodic requests were merged into the one that waits or ran last.
     pub merged: u64,
+    /// Why the job does not run, when that is known.
+    pub trouble: Option<String>,
     /// When this was seen, in milliseconds since the epoch.
     pub observed_at: u64,
 }
@@ -93,6 +95,9 @@ pub enum SeamError {
 pub trait JobCoordinator: Send + Sync {
     /// Which job it is.
     fn identity(&self) -> &Identity;
+
+    /// The state that it was in last, without asking.
+    fn last_state(&self) -> JobState;
 
     /// Looks at it.
     async fn observe(&self) -> Result<Observation, SeamError>;

@@ -6,6 +6,7 @@ use crate::rest::{self, Api, Guard};
 use crate::state_dir::{StateDir, StateDirError, read_limited};
 use ckpt_shared::api::LARGEST_BODY;
 use ckpt_shared::paths::DEFAULT_LISTEN;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,7 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     if !options.listen.ip().to_canonical().is_loopback() && !options.listen_beyond_loopback {
         return Err(ServeError::BeyondLoopback(options.listen));
     }
+    raise_open_files();
     let shutdown = Shutdown::new().map_err(ServeError::Signals)?;
     let directory = Arc::new(StateDir::open(options.state_dir)?);
     let token = directory.token()?;
@@ -123,6 +125,16 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     })
     .await;
     Ok(())
+}
+
+/// Lets this process have as many open files as it may: connections must not take those that checkpoints
+/// need.
+fn raise_open_files() {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
 }
 
 fn read_job_file(path: &Path) -> Result<String, ServeError> {

@@ -2,7 +2,7 @@
 //!
 //! | path | holds |
 //! |---|---|
-//! | `lock` | who uses the directory: one daemon at a time |
+//! | `lock` | who uses the directory, which is itself locked: one daemon at a time |
 //! | `token` | the token for changes, readable for its owner alone |
 //! | `overrides.json` | what operators changed |
 //! | `jobs/<id>/job.toml` | a job as it was submitted, never rewritten |
@@ -17,8 +17,11 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// The file that says who uses the directory.
+const LOCK_FILE: &str = "lock";
 
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +66,7 @@ impl Owner {
     /// Reads the lock file of the directory at `path`, whether or not its daemon lives.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
-        serde_json::from_str(&fs::read_to_string(path.join("lock")).ok()?).ok()
+        serde_json::from_str(&fs::read_to_string(path.join(LOCK_FILE)).ok()?).ok()
     }
 }
 
@@ -71,7 +74,7 @@ impl Owner {
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
-    lock: File,
+    _lock: File,
 }
 
 impl StateDir {
@@ -87,14 +90,8 @@ impl StateDir {
             move |cause| StateDirError::Unusable { path, cause }
         };
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(unusable(&path))?;
-        let lock_file = path.join("lock");
-        let lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&lock_file)
-            .map_err(unusable(&lock_file))?;
+        // The directory itself is locked: a lock file could be deleted while it is held.
+        let lock = File::open(&path).map_err(unusable(&path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -102,9 +99,10 @@ impl StateDir {
                     .map_or("an unknown pid".to_owned(), |owner| format!("pid {}", owner.pid));
                 return Err(StateDirError::Locked { path, owner });
             }
-            Err(TryLockError::Error(cause)) => return Err(unusable(&lock_file)(cause)),
+            Err(TryLockError::Error(cause)) => return Err(unusable(&path)(cause)),
         }
-        let directory = Self { path, lock };
+        let lock_file = path.join(LOCK_FILE);
+        let directory = Self { path, _lock: lock };
         directory.announce(None).map_err(unusable(&lock_file))?;
         for needed in [directory.jobs(), directory.checkpoints()] {
             durable::create_directory(&needed).map_err(unusable(&needed))?;
@@ -123,8 +121,10 @@ impl StateDir {
         let owner = Owner { pid: std::process::id(), listen };
         let content = serde_json::to_vec(&owner)?;
         // In this order, so that whoever reads meanwhile does not find it empty.
-        self.lock.write_all_at(&content, 0)?;
-        self.lock.set_len(content.len() as u64)
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(self.path.join(LOCK_FILE))?;
+        file.write_all_at(&content, 0)?;
+        file.set_len(content.len() as u64)
     }
 
     /// The token for changes, made when there is none yet (mode 0600).
@@ -135,7 +135,13 @@ impl StateDir {
         let path = paths::token_file(&self.path);
         let unusable = |cause| StateDirError::Unusable { path: path.clone(), cause };
         match paths::read_token(&path) {
-            Ok(token) => return Ok(token),
+            Ok(token) => {
+                let mode = fs::metadata(&path).map_err(unusable)?.permissions().mode();
+                if mode & 0o077 != 0 {
+                    tracing::warn!(file = %path.display(), "others can read the token; chmod 600 it");
+                }
+                return Ok(token);
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(StateDirError::BadToken { path });
@@ -194,7 +200,6 @@ pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_second_daemon_is_kept_off_and_told_the_pid_of_the_first() {

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
     /// How often a checkpoint is triggered, such as 5m
-    #[arg(value_name = "DURATION")]
+    #[arg(value_name = "DURATION", allow_hyphen_values = true)]
     interval: CheckpointInterval,
     /// Bring the next trigger forward to one new interval from now
     #[arg(long)]

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
     /// How long a checkpoint may take, such as 20m
-    #[arg(value_name = "DURATION")]
+    #[arg(value_name = "DURATION", allow_hyphen_values = true)]
     timeout: CheckpointTimeout,
     #[command(flatten)]
     change: ChangeArgs,

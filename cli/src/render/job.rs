@@ -27,10 +27,13 @@ pub(crate) fn text(job: &Configuration, style: Style) -> String {
 pub(super) fn head(job: &Configuration, style: Style) -> Vec<String> {
     let stored = if job.stored { "stored" } else { "not stored" };
     let applied = if job.applied { "applied" } else { "not applied yet" };
-    let state =
-        format!("{}  {}  revision {}, {stored}, {applied}", label(&job.name), job.state, job.revision);
+    let change = match job.revision {
+        0 => "as submitted (revision 0)".to_owned(),
+        revision => format!("revision {revision}, {stored}, {applied}"),
+    };
+    let state = format!("{}  {}  {change}", label(&job.name), job.state);
     let paint = match Paint::of_state(job.state) {
-        Paint::Plain if job.applied || job.state.has_ended() => Paint::Strong,
+        Paint::Plain if job.applied || job.revision == 0 || job.state.has_ended() => Paint::Strong,
         Paint::Plain => Paint::Notice,
         other => other,
     };

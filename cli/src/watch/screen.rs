@@ -17,11 +17,21 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// How often the age of what is shown is brought up to date.
 const REDRAW: Duration = Duration::from_secs(1);
 
+/// How old what is shown may get before that is said, if it is not asked for even less often.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// What was seen last.
 struct View {
     seen: Seen,
     at: Instant,
     stale: Option<String>,
+}
+
+impl View {
+    /// An answer that does not come is said long before it is given up.
+    fn overdue(&self, every: Duration) -> Option<String> {
+        (self.at.elapsed() >= PATIENCE.max(every * 3)).then(|| "the server does not answer".to_owned())
+    }
 }
 
 /// What a key asks for.
@@ -35,7 +45,8 @@ enum Key {
 pub(crate) async fn screen(watch: &Watch<'_>) -> Result<Exit, Error> {
     let verdict = show(watch).await?;
     let Some(Verdict { exit, sentence }) = verdict else {
-        return Ok(Exit::Done);
+        // Who waits for a checkpoint must not take leaving for its completion.
+        return if watch.until_completed { Err(Error::Interrupted) } else { Ok(Exit::Done) };
     };
     console::data(&sentence)?;
     Ok(exit)
@@ -59,7 +70,9 @@ async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
             return Ok(Some(verdict));
         }
         let (width, height) = crossterm::terminal::size()?;
-        terminal.draw(&render(&observation(watch, &view), width, height, colours))?;
+        let overdue = view.overdue(watch.every);
+        let stale = view.stale.as_deref().or(overdue.as_deref());
+        terminal.draw(&render(&observation(watch, &view, stale), width, height, colours))?;
         tokio::select! {
             seen = feed.next() => match seen {
                 Some(Ok(seen)) => view = View { seen, at: Instant::now(), stale: None },
@@ -77,12 +90,12 @@ async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
     }
 }
 
-fn observation<'a>(watch: &'a Watch<'_>, view: &'a View) -> Observation<'a> {
+fn observation<'a>(watch: &'a Watch<'_>, view: &'a View, stale: Option<&'a str>) -> Observation<'a> {
     let what = match (&watch.target, view.seen.jobs.as_slice()) {
         (Target::Job(_), [job]) => What::Job(job, view.seen.statistics.as_ref()),
         (_, jobs) => What::Jobs(jobs),
     };
-    Observation { server: watch.server.address(), what, age: view.at.elapsed(), stale: view.stale.as_deref() }
+    Observation { server: watch.server.address(), what, age: view.at.elapsed(), stale }
 }
 
 /// The next key; never, without a keyboard.

@@ -9,7 +9,7 @@ use crate::seam::{Applied, Observation, SeamError, Wanted};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::{Coordinator, Event, InFlight, InFlightUpdate, Kind, View};
 use ckpt_shared::api::{Happening, JobState, Outcome};
-use ckpt_shared::duration::millis;
+use ckpt_shared::duration::{Rough, millis};
 use ckpt_shared::flink::{self, CheckpointStatus};
 use ckpt_shared::ids::{CheckpointId, TriggerId};
 
@@ -30,6 +30,17 @@ impl Owner {
         }
     }
 
+    /// Why the job does not run, and when it is restarted.
+    fn trouble(&self, now: Moment) -> Option<String> {
+        let trouble = self.trouble.clone()?;
+        Some(match &self.stage {
+            Stage::Waiting { until } => {
+                format!("{trouble}; it is restarted in {}", Rough(*until - now.monotonic))
+            }
+            _ => trouble,
+        })
+    }
+
     /// The coordinator, while the job runs.
     fn in_force(&self) -> Option<&Coordinator> {
         self.coordinator.as_ref().filter(|_| matches!(self.stage, Stage::Running { .. }))
@@ -45,6 +56,7 @@ impl Owner {
             consecutive_failures: view.consecutive_failures,
             next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
             merged: view.merged,
+            trouble: None,
             observed_at: now.wall_millis(),
         }
     }
@@ -60,6 +72,7 @@ impl Owner {
             consecutive_failures: 0,
             next_trigger: None,
             merged: 0,
+            trouble: self.trouble(now),
             observed_at: now.wall_millis(),
         }
     }

@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// The file that makes a directory a completed checkpoint.
 const METADATA: &str = "_metadata";
 /// The format's number; it changes when an older ckptd could not read the file any more.
 const SCHEMA: u32 = 1;
+/// The highest number of a checkpoint, as in Flink.
+const HIGHEST: u64 = i64::MAX.unsigned_abs();
 /// No metadata is larger, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -121,11 +124,18 @@ pub(super) struct CheckpointFiles {
     root: PathBuf,
     /// The file with the number of the next checkpoint.
     counter: PathBuf,
+    /// The highest number that is in it.
+    taken: Arc<Mutex<CheckpointId>>,
 }
 
 impl CheckpointFiles {
     pub(super) fn new(job: JobId, checkpoints: &Path, job_dir: &Path) -> Self {
-        Self { job, root: checkpoints.join(job.to_string()), counter: job_dir.join("next-checkpoint") }
+        Self {
+            job,
+            root: checkpoints.join(job.to_string()),
+            counter: job_dir.join("next-checkpoint"),
+            taken: Arc::new(Mutex::new(CheckpointId(0))),
+        }
     }
 
     /// The directory of a checkpoint.
@@ -140,7 +150,14 @@ impl CheckpointFiles {
 
     /// Takes `id` for good, so that it is never given again, and makes its directory.
     pub(super) fn prepare(&self, id: CheckpointId, kind: &Kind) -> io::Result<()> {
-        durable::replace(&self.counter, id.next().to_string().as_bytes())?;
+        {
+            // A disk may wake up long after its work was given up: the number on it only rises.
+            let mut taken = self.taken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if id > *taken {
+                durable::replace(&self.counter, id.next().to_string().as_bytes())?;
+                *taken = id;
+            }
+        }
         durable::create_directory(&self.root)?;
         let directory = self.directory(id, kind);
         named(&directory, durable::create_directory(&directory))
@@ -201,6 +218,7 @@ impl CheckpointFiles {
     /// loudly and left alone; the one before it counts.
     pub(super) fn scan(&self) -> io::Result<Found> {
         let mut completed = Vec::new();
+        let mut damaged = None;
         let mut highest = CheckpointId(0);
         for (id, directory) in self.numbered()? {
             highest = highest.max(id);
@@ -219,10 +237,18 @@ impl CheckpointFiles {
                 }
                 Err(error) => {
                     tracing::error!(directory = %shown, %error, "a checkpoint that cannot be restored from; an older one is used if there is one");
+                    damaged = Some(format!("{shown} is damaged: {error}"));
                 }
             }
         }
         completed.sort_by_key(|(id, _)| *id);
+        if let (Some(damaged), true) = (damaged, completed.is_empty()) {
+            // To start from nothing would be to forget what was acknowledged.
+            let sentence = format!(
+                "{damaged}, and there is no older one; repair it, or move it away to start from nothing"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
+        }
         let counted = self.counter()?;
         let next_id = counted.unwrap_or(CheckpointId::FIRST).max(highest.next());
         Ok(Found {
@@ -237,7 +263,13 @@ impl CheckpointFiles {
         match read_limited(&self.counter, 64) {
             Ok(content) => {
                 let number = std::str::from_utf8(&content).ok().and_then(|text| text.trim().parse().ok());
-                let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it holds no number");
+                let number = number.filter(|number| (1..=HIGHEST).contains(number));
+                let damaged = || {
+                    io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "it holds no checkpoint's number; write the next one into it",
+                    )
+                };
                 named(&self.counter, number.map(|number| Some(CheckpointId(number))).ok_or_else(damaged))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -95,6 +95,10 @@ impl JobCoordinator for HostedJob {
         &self.identity
     }
 
+    fn last_state(&self) -> JobState {
+        self.state()
+    }
+
     async fn observe(&self) -> Result<Observation, SeamError> {
         self.ask(|owner, now| owner.observe(now)).await
     }

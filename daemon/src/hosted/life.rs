@@ -155,7 +155,9 @@ impl Owner {
         match done {
             Done::Found(Ok(found)) => self.build(now, found),
             Done::Found(Err(cause)) => {
-                tracing::error!(job = %self.identity.name, cause, "checkpoints cannot be read; trying again");
+                tracing::error!(job = %self.identity.name, cause, "the job cannot be restored; trying again");
+                self.trouble =
+                    Some(format!("the job cannot be restored, which is tried again and again: {cause}"));
                 if matches!(self.stage, Stage::Restoring) {
                     self.stage =
                         Stage::Waiting { until: now.monotonic + TRY_AGAIN.max(self.spec.restart_delay) };
@@ -178,6 +180,7 @@ impl Owner {
             }
             Done::Ended(Ok(())) => {
                 if let Stage::Ending { ended, .. } = self.stage {
+                    self.discard_on_end(now);
                     self.stage = Stage::Over;
                     self.wanted = Wanted::default();
                     self.enter(now, ended.state, None);
@@ -214,6 +217,7 @@ impl Owner {
             self.statistics.restored(now, newest.checkpoint, format!("file:{}", newest.directory.display()));
         }
         self.coordinator = Some(coordinator);
+        self.trouble = None;
         self.stage = Stage::Running { tasks };
         drop(self.stage.tell(&ToTask::Restore { from: found.newest.map(Arc::new) }));
         self.enter(now, JobState::Running, None);
@@ -228,24 +232,33 @@ impl Owner {
             return;
         }
         tracing::error!(job = %self.identity.name, reason, delay = ?self.spec.restart_delay, "the job fails and is restarted");
+        self.trouble = Some(format!("the job failed: {reason}"));
         self.enter(now, JobState::Failing, Some(reason));
         self.stage = Stage::Waiting { until: now.monotonic + self.spec.restart_delay };
         self.enter(now, JobState::Restarting, None);
     }
 
-    /// Cancels the job. What it retains follows from its policy (rule 30); its override ends with it.
+    /// Cancels the job. Its checkpoints and its override are there until its end is durable: a job that
+    /// a crash brings back needs both.
     pub(super) fn cancel(&mut self, now: Moment) -> Result<(), SeamError> {
         self.refuse_if_ended()?;
         self.enter(now, JobState::Cancelling, None);
-        self.handle(now, Event::Shutdown { end: Some(JobEnd::Canceled) });
-        if self.coordinator.is_none() && !self.spec.checkpointing.retention_policy.retains(JobEnd::Canceled) {
-            let files = self.files.clone();
-            self.on_disk(move || files.discard_all(), Done::AllDiscarded);
-        }
+        self.handle(now, Event::Suspend);
         let ended = Ended { state: JobState::Canceled, at: now.wall_millis() };
         self.stage = Stage::Ending { ended, again_at: None };
         self.write_end(ended);
         Ok(())
+    }
+
+    /// Deletes what the job's policy does not retain (rule 30).
+    fn discard_on_end(&mut self, now: Moment) {
+        let end = JobEnd::Canceled;
+        if self.coordinator.is_some() {
+            self.handle(now, Event::Shutdown { end: Some(end) });
+        } else if !self.spec.checkpointing.retention_policy.retains(end) {
+            let files = self.files.clone();
+            self.on_disk(move || files.discard_all(), Done::AllDiscarded);
+        }
     }
 
     /// Writes the end down, then ends the override: an override is never lost before its job's end is

@@ -1,6 +1,7 @@
 //! The one task that owns a hosted job. Everything else sends it questions, so each of them, a change
 //! of both values included, is one step that nothing comes between.
 
+use super::disk::Disk;
 use super::files::{CheckpointFiles, Metadata, StoredSubtask};
 use super::job::{Question, Setup};
 use super::life::{Done, Stage};
@@ -13,7 +14,7 @@ use crate::job_file::JobSpec;
 use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, Wanted};
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_coordinator::{Action, Coordinator, Event, Fact, Kind, Snapshot};
+use ckpt_coordinator::{Action, Coordinator, Event, Fact, Kind, RequestToken, Snapshot, TriggerOutcome};
 use ckpt_shared::api::{self, Happening, JobState};
 use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ use tokio::time::timeout;
 
 /// The most reports of tasks that wait for an owner; tasks wait when it is full.
 const MOST_REPORTS: usize = 1_024;
+/// How much of the owner's own work may wait for the disk.
+const MOST_WORK: usize = 16;
 /// The longest wait for the disk, before a checkpoint's part on it counts as failed.
 const DISK_LIMIT: Duration = Duration::from_secs(60);
 
@@ -40,12 +43,15 @@ pub(super) struct Owner {
     pub(super) job_dir: PathBuf,
     pub(super) overrides: OverrideStore,
     pub(super) wanted: Wanted,
+    /// Why the job does not run, while it does not.
+    pub(super) trouble: Option<String>,
     pub(super) stage: Stage,
     /// In force while the job runs; afterwards it only sees to what is still being written.
     pub(super) coordinator: Option<Coordinator>,
     pub(super) history: Life,
     pub(super) statistics: Statistics,
     pub(super) triggers: Triggers,
+    disk: Disk,
     /// What is done on other threads, because it may block.
     pub(super) work: JoinSet<Done>,
     pub(super) reports: mpsc::Sender<TaskReport>,
@@ -66,11 +72,13 @@ impl Owner {
             clock: Clock::start(),
             job_dir: setup.job_dir,
             wanted: Wanted::default(),
+            trouble: None,
             stage: Stage::new(setup.ended.as_ref()),
             coordinator: None,
             history,
             statistics: Statistics::new(vertices),
             triggers: Triggers::default(),
+            disk: Disk::new(MOST_WORK),
             work: JoinSet::new(),
             reports,
             reported,
@@ -175,7 +183,7 @@ impl Owner {
                         move |result| Done::Discarded { id, completed: false, result },
                     );
                 }
-                Action::Answer { to, outcome } => self.triggers.end(to, outcome),
+                Action::Answer { to, outcome } => self.answer(to, &outcome),
                 Action::FailJob { reason } => failure = Some(reason),
                 Action::Record(fact) => self.record(now, &fact),
             }
@@ -191,11 +199,10 @@ impl Owner {
         what: impl FnOnce() -> io::Result<T> + Send + 'static,
         done: impl FnOnce(Result<T, String>) -> Done + Send + 'static,
     ) {
+        let disk = self.disk.clone();
         self.work.spawn(async move {
-            let blocking = tokio::task::spawn_blocking(what);
-            done(match timeout(DISK_LIMIT, blocking).await {
-                Ok(Ok(result)) => result.map_err(|error| error.to_string()),
-                Ok(Err(error)) => Err(error.to_string()),
+            done(match timeout(DISK_LIMIT, disk.run(what)).await {
+                Ok(result) => result.map_err(|error| error.to_string()),
                 Err(_) => Err(format!("the disk did not answer within {} s", DISK_LIMIT.as_secs())),
             })
         });
@@ -235,6 +242,18 @@ impl Owner {
             .collect();
         let files = self.files.clone();
         self.on_disk(move || files.finalize(&metadata, &kind), move |result| Done::Finalized { id, result });
+    }
+
+    /// Tells whoever asked for a checkpoint how it ended, with the cause that the statistics have.
+    fn answer(&mut self, to: RequestToken, outcome: &TriggerOutcome) {
+        let result = match outcome {
+            TriggerOutcome::Completed(id) => Ok(*id),
+            TriggerOutcome::Failed { id, reason } => {
+                let failure = id.and_then(|id| self.statistics.get(id)?.failure.as_ref());
+                Err(failure.map_or_else(|| reason.to_string(), |failure| failure.message.clone()))
+            }
+        };
+        self.triggers.end(to, result);
     }
 
     fn vertex_name(&self, vertex: VertexId) -> String {

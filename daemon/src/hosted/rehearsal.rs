@@ -1,6 +1,7 @@
 //! Tasks for game days and demonstrations: they store real files of a given size at a given speed, and
 //! are slow, decline or hang on request.
 
+use super::disk::Disk;
 use super::tasks::{MOST_WAITING, TaskAnswer, TaskReport, Tasks, ToTask};
 use crate::job_file::{FaultKind, JobSpec, Rehearsal};
 use ckpt_coordinator::Snapshot;
@@ -8,23 +9,25 @@ use ckpt_coordinator::reason::FailureReason;
 use ckpt_shared::duration::millis;
 use ckpt_shared::ids::{CheckpointId, Subtask};
 use std::collections::HashMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 /// How often a task that stores has something to write.
 const STEP: Duration = Duration::from_millis(50);
-/// The most that is written at once, in bytes.
-const LARGEST_PIECE: u64 = 64 * 1024;
+/// What a snapshot is full of.
+const FILLING: u8 = b'c';
+/// How many writes of one job may wait for its disk; the others wait for these.
+const MOST_WRITES: usize = 16;
 
 /// Starts one task for each subtask of `job`.
 pub(super) fn start(job: &Arc<JobSpec>, reports: &mpsc::Sender<TaskReport>) -> Tasks {
+    let disk = Disk::new(MOST_WRITES);
     let mut running = JoinSet::new();
     let mut mailboxes = Vec::new();
     for vertex in &job.vertices {
@@ -32,7 +35,7 @@ pub(super) fn start(job: &Arc<JobSpec>, reports: &mpsc::Sender<TaskReport>) -> T
             let subtask = Subtask { vertex: vertex.id, index };
             let (mailbox, messages) = mpsc::channel(MOST_WAITING);
             mailboxes.push((subtask, mailbox));
-            running.spawn(run(subtask, Arc::clone(job), messages, reports.clone()));
+            running.spawn(run(subtask, Arc::clone(job), disk.clone(), messages, reports.clone()));
         }
     }
     Tasks::new(mailboxes, running)
@@ -41,6 +44,7 @@ pub(super) fn start(job: &Arc<JobSpec>, reports: &mpsc::Sender<TaskReport>) -> T
 async fn run(
     subtask: Subtask,
     job: Arc<JobSpec>,
+    disk: Disk,
     mut messages: mpsc::Receiver<ToTask>,
     reports: mpsc::Sender<TaskReport>,
 ) {
@@ -55,7 +59,9 @@ async fn run(
                 }
             }
             ToTask::Trigger { checkpoint, directory, sent } => {
-                let snapshot = store(subtask, Arc::clone(&job), checkpoint, directory, sent, reports.clone());
+                let job = Arc::clone(&job);
+                let snapshot =
+                    store(subtask, job, disk.clone(), checkpoint, directory, sent, reports.clone());
                 in_flight.insert(checkpoint, snapshots.spawn(snapshot));
             }
             ToTask::Abort { checkpoint } => {
@@ -73,6 +79,7 @@ async fn run(
 async fn store(
     subtask: Subtask,
     job: Arc<JobSpec>,
+    disk: Disk,
     checkpoint: CheckpointId,
     directory: PathBuf,
     sent: Instant,
@@ -92,7 +99,7 @@ async fn store(
         }
     };
     let location = format!("{}-{}.state", subtask.vertex, subtask.index);
-    let answer = match write(&directory.join(&location), job.rehearsal.size, speed).await {
+    let answer = match write(&disk, directory.join(&location), job.rehearsal.size, speed).await {
         Ok(sync) => TaskAnswer::Acknowledge(Snapshot {
             location,
             bytes: job.rehearsal.size,
@@ -110,23 +117,21 @@ async fn store(
 
 /// Writes `size` bytes at `speed` bytes a second, durably; returns how long the file took to open, the
 /// one moment in which a real task would stand still.
-async fn write(path: &Path, size: u64, speed: u64) -> io::Result<Duration> {
+async fn write(disk: &Disk, path: PathBuf, size: u64, speed: u64) -> io::Result<Duration> {
     let began = Instant::now();
-    let mut file = File::create(path).await?;
+    let mut file = disk.run(move || File::create(path)).await?;
     let opened = began.elapsed();
-    let pattern: Vec<u8> = (0..=u8::MAX).cycle().take(usize::try_from(LARGEST_PIECE).unwrap_or(0)).collect();
     let mut written = 0;
     while written < size {
         // At least one byte, so that every round sleeps: the slowest speeds have less than one a step.
         let due = share_of(speed, began.elapsed() + STEP).clamp(written + 1, size);
-        while written < due {
-            let piece = (due - written).min(LARGEST_PIECE);
-            file.write_all(&pattern[..usize::try_from(piece).unwrap_or(0)]).await?;
-            written += piece;
-        }
+        let count = due - written;
+        file =
+            disk.run(move || io::copy(&mut io::repeat(FILLING).take(count), &mut file).map(|_| file)).await?;
+        written = due;
         sleep_until(began + time_for(written, speed)).await;
     }
-    file.sync_all().await?;
+    disk.run(move || file.sync_all()).await?;
     Ok(opened)
 }
 
@@ -166,7 +171,7 @@ mod tests {
             [(1_400_000, 100_000, 14_000), (10, 1, 10_000), (0, 1, 0), (5_000_000, 1_000_000, 5_000)]
         {
             let began = Instant::now();
-            write(&path, size, speed).await.unwrap();
+            write(&Disk::new(1), path.clone(), size, speed).await.unwrap();
             assert_eq!(began.elapsed().as_millis() / 10, millis / 10, "{size} at {speed}");
             assert_eq!(std::fs::metadata(&path).unwrap().len(), size);
         }

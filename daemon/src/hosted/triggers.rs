@@ -1,17 +1,20 @@
 //! Checkpoints that were asked for by hand, and what became of them.
 
-use ckpt_coordinator::{RequestToken, TriggerOutcome};
+use ckpt_coordinator::RequestToken;
 use ckpt_shared::flink::{FailureCause, QueueStatus, QueueStatusId, TriggerResult, TriggerStatus};
-use ckpt_shared::ids::TriggerId;
+use ckpt_shared::ids::{CheckpointId, TriggerId};
 use std::collections::{HashMap, VecDeque};
 
 /// How many ended ones are remembered.
 const REMEMBERED: usize = 1_000;
 
+/// How a request ended: the checkpoint that completed, or why none did.
+pub(super) type Outcome = Result<CheckpointId, String>;
+
 /// The requests of one job.
 #[derive(Debug, Default)]
 pub(super) struct Triggers {
-    by_id: HashMap<TriggerId, Option<TriggerOutcome>>,
+    by_id: HashMap<TriggerId, Option<Outcome>>,
     under_way: HashMap<RequestToken, TriggerId>,
     ended: VecDeque<TriggerId>,
     next_token: u64,
@@ -31,7 +34,7 @@ impl Triggers {
     }
 
     /// Notes how a request ended.
-    pub(super) fn end(&mut self, token: RequestToken, outcome: TriggerOutcome) {
+    pub(super) fn end(&mut self, token: RequestToken, outcome: Outcome) {
         let Some(id) = self.under_way.remove(&token) else { return };
         self.by_id.insert(id, Some(outcome));
         self.ended.push_back(id);
@@ -52,14 +55,14 @@ impl Triggers {
     }
 }
 
-fn result(outcome: &TriggerOutcome) -> TriggerResult {
+fn result(outcome: &Outcome) -> TriggerResult {
     match outcome {
-        TriggerOutcome::Completed(id) => TriggerResult { checkpoint_id: Some(*id), failure_cause: None },
-        TriggerOutcome::Failed { reason, .. } => TriggerResult {
+        Ok(id) => TriggerResult { checkpoint_id: Some(*id), failure_cause: None },
+        Err(message) => TriggerResult {
             checkpoint_id: None,
             failure_cause: Some(FailureCause {
                 class: "org.apache.flink.runtime.checkpoint.CheckpointException".to_owned(),
-                stack_trace: format!("org.apache.flink.runtime.checkpoint.CheckpointException: {reason}"),
+                stack_trace: format!("org.apache.flink.runtime.checkpoint.CheckpointException: {message}"),
                 serialized_throwable: String::new(),
             }),
         },

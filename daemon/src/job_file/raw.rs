@@ -248,6 +248,8 @@ fn check_name(name: &str, what: &str) -> Result<(), String> {
         Err(format!("the name of the {what} is longer than {LONGEST_NAME} characters"))
     } else if name.chars().any(char::is_control) {
         Err(format!("the name of the {what} has control characters"))
+    } else if what == "job" && matches!(name, "." | "..") {
+        Err("the name of the job means a directory in a path; choose another one".to_owned())
     } else if what == "job" && name.contains('/') {
         Err("the name of the job has a slash, which separates a cluster from a name".to_owned())
     } else if name.parse::<VertexId>().is_ok() {

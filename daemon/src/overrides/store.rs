@@ -5,7 +5,7 @@ use crate::clock::wall_millis;
 use crate::durable;
 use ckpt_coordinator::config::Override;
 use ckpt_shared::api::ConfigurationPatch;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -179,13 +179,13 @@ async fn write_what_comes(
         }
         let mut failure = None;
         if draft != *document {
-            match write(&path, draft).await {
-                Ok(written) => {
-                    document = written;
+            match write(&path, &document, &draft).await {
+                Ok(()) => {
+                    document = Arc::new(draft);
                     publish.send_replace(Arc::clone(&document));
                 }
                 Err(cause) => {
-                    tracing::error!(file = %path.display(), %cause, "overrides cannot be stored");
+                    tracing::error!(%cause, "overrides cannot be stored");
                     failure = Some(cause);
                 }
             }
@@ -222,15 +222,27 @@ fn outcome<T>(failure: Option<Arc<str>>, result: Result<T, EditError>) -> Result
     }
 }
 
-/// Writes on a thread of its own: a slow disk stops nobody but those who wait for it.
-async fn write(path: &std::path::Path, draft: Document) -> Result<Arc<Document>, Arc<str>> {
-    let (target, bytes) = (path.to_owned(), draft.to_bytes());
-    let written = tokio::task::spawn_blocking(move || durable::replace(&target, &bytes)).await;
+/// Writes on another thread; a job's disk never has all of those, see `hosted::disk`.
+async fn write(path: &Path, old: &Document, new: &Document) -> Result<(), Arc<str>> {
+    let (path, old, new) = (path.to_owned(), old.to_bytes(), new.to_bytes());
+    let written = tokio::task::spawn_blocking(move || replace_or_restore(&path, &old, &new)).await;
     match written {
-        Ok(Ok(())) => Ok(Arc::new(draft)),
-        Ok(Err(error)) => Err(format!("{}: {error}", path.display()).into()),
+        Ok(written) => written.map_err(|error| error.to_string().into()),
         Err(error) => Err(error.to_string().into()),
     }
+}
+
+/// Replaces the file. Where that fails after the new content has taken its place, the old one is put
+/// back, since its author will be told that nothing has changed.
+fn replace_or_restore(path: &Path, old: &[u8], new: &[u8]) -> std::io::Result<()> {
+    durable::replace(path, new).map_err(|error| {
+        if std::fs::read(path).is_ok_and(|there| there == new)
+            && let Err(again) = durable::replace(path, old)
+        {
+            tracing::error!(file = %path.display(), %again, "a change that was refused may be on disk");
+        }
+        std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    })
 }
 
 #[cfg(test)]

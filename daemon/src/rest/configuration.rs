@@ -2,20 +2,15 @@
 
 use super::Api;
 use super::error::ApiError;
-use super::input::{Known, SmallBody, if_match};
+use super::input::{Known, STORE_LIMIT, SmallBody, if_match};
 use crate::change::{self, Request};
-use crate::seam::SeamError;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ckpt_shared::api::{Configuration, ConfigurationList, ConfigurationPatch, OBSERVED_AT, SCHEMA};
 use serde::Deserialize;
-use std::time::Duration;
 use tokio::time::timeout;
-
-/// The longest wait for a change: what takes longer than this waits for a disk that does not answer.
-const CHANGE_LIMIT: Duration = Duration::from_secs(25);
 
 /// The query of a change.
 #[derive(Debug, Default, Deserialize)]
@@ -65,12 +60,12 @@ pub(super) async fn list(
     let jobs = api.registry.jobs();
     let looks = jobs.iter().map(|job| change::look(job.as_ref(), &api.overrides));
     let mut seen = Vec::new();
-    for look in futures::future::join_all(looks).await {
+    for (job, look) in jobs.iter().zip(futures::future::join_all(looks).await) {
         match look {
             Ok(configuration) if configuration.state.has_ended() && !query.all => {}
             Ok(configuration) => seen.push(configuration),
-            Err(error @ SeamError::Silent) => return Err(error.into()),
-            Err(SeamError::Ended { .. } | SeamError::NotNow { .. }) => {}
+            // It is shown all the same, and stands in nobody's way.
+            Err(error) => seen.push(change::unseen(job.as_ref(), &api.overrides, &error)),
         }
     }
     let observed_at = seen.iter().map(|configuration| configuration.observed_at).min();
@@ -92,7 +87,7 @@ async fn make(
     let job = api.job(job)?;
     // On a task of its own: a client that goes away must not leave a change stored and not applied.
     let change = tokio::spawn(change::change(job, api.overrides.clone(), request));
-    let changed = timeout(CHANGE_LIMIT, change).await.map_err(|_| {
+    let changed = timeout(STORE_LIMIT, change).await.map_err(|_| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "the change could not be stored in time, as the disk does not answer; it comes into force if the disk \

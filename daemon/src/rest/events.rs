@@ -3,22 +3,34 @@
 use super::Api;
 use super::error::ApiError;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use ckpt_shared::api::{self, Happening};
 use futures::{Stream, StreamExt};
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError::Lagged;
 
 /// How often a silent stream shows that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// The most streams at once, so that they never take all connections.
+static STREAMS: Semaphore = Semaphore::const_new(64);
+
 pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
+    let place = STREAMS.try_acquire().map_err(|_| {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many event streams are open; close one, or poll instead",
+        )
+    })?;
     let job_id = job.identity().id;
     let stream = BroadcastStream::new(job.events()).map(move |event| {
+        let _held = &place;
         event.unwrap_or_else(|Lagged(missed)| api::Event {
             schema: api::SCHEMA.to_owned(),
             job_id,

@@ -9,6 +9,8 @@ use ckpt_shared::api::LARGEST_BODY;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// The longest wait for something to be stored: what takes longer waits for a disk that does not answer.
+pub(super) const STORE_LIMIT: Duration = Duration::from_secs(25);
 /// The longest wait for a whole body.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 
@@ -39,11 +41,21 @@ impl<S: Send + Sync> FromRequest<S> for SmallBody {
         let body = timeout(BODY_LIMIT, to_bytes(request.into_body(), LARGEST_BODY)).await;
         match body {
             Ok(Ok(bytes)) => Ok(Self { bytes: bytes.into(), kind }),
-            Ok(Err(_)) if announced.is_none() => Err(too_large()),
+            Ok(Err(error)) if is_too_large(&error) => Err(too_large()),
             Ok(Err(_)) => Err(ApiError::bad_request("the body broke off")),
             Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
         }
     }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    std::iter::from_fn(|| {
+        let this = cause?;
+        cause = this.source();
+        Some(this)
+    })
+    .any(|cause| cause.is::<http_body_util::LengthLimitError>())
 }
 
 impl SmallBody {

@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::error::ApiError;
-use super::input::{Known, SmallBody};
+use super::input::{Known, STORE_LIMIT, SmallBody};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use ckpt_shared::api::{SCHEMA, Submission};
 use ckpt_shared::flink::Nothing;
 use serde::Deserialize;
+use std::sync::Arc;
+use tokio::time::timeout;
 
 /// The query of a cancellation.
 #[derive(Debug, Default, Deserialize)]
@@ -29,7 +31,16 @@ pub(super) struct CancelQuery {
 pub(super) async fn submit(State(api): State<Api>, body: SmallBody) -> Result<Response, ApiError> {
     let body = body.of_kind("application/toml")?;
     let text = String::from_utf8(body).map_err(|_| ApiError::bad_request("the job file is not UTF-8"))?;
-    let (job, created) = api.registry.submit(&text).await?;
+    // On a task of its own: a client that goes away must not leave a job stored and not hosted.
+    let registry = Arc::clone(&api.registry);
+    let submission = tokio::spawn(async move { registry.submit(&text).await });
+    let submitted = timeout(STORE_LIMIT, submission).await.map_err(|_| {
+        let sentence = "the job could not be stored in time, as the disk does not answer; it is hosted if the disk \
+                        recovers: look with ckptctl get";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
+    })?;
+    let (job, created) =
+        submitted.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))??;
     let identity = job.identity();
     let submission =
         Submission { schema: SCHEMA.to_owned(), job_id: identity.id, name: identity.name.clone(), created };

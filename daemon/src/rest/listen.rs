@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 /// The most connections at once.
-const MOST_CONNECTIONS: usize = 1_024;
+const MOST_CONNECTIONS: usize = 256;
 /// The longest wait for a request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for requests that are under way.
@@ -56,6 +56,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_LIMIT)
+            .half_close(true)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

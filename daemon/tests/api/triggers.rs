@@ -100,7 +100,7 @@ async fn a_request_that_waits_runs_when_its_turn_comes() {
     for id in [second, third] {
         let status = outcome(&host, "hanging", &id).await;
         let cause = status["operation"]["failureCause"]["stack-trace"].as_str().unwrap().to_owned();
-        assert!(cause.contains("CheckpointCoordinator shutdown"), "{cause}");
+        assert!(cause.contains("Checkpoint Coordinator is suspending"), "{cause}");
     }
 }
 

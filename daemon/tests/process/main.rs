@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `bad_days` | storage that does not answer, damage, bad timing |
 //! | `crashes` | what survives SIGKILL |
 //! | `refusals` | what ckptd does not start with |
 //! | `signals` | SIGTERM and SIGINT |
@@ -11,6 +12,7 @@
 //! | `demo` | the demonstration |
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod bad_days;
 mod clients;
 mod crashes;
 mod demo;
