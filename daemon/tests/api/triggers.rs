@@ -90,7 +90,7 @@ async fn a_request_that_waits_runs_when_its_turn_comes() {
     host.until_acknowledged("hanging", 1).await;
     let waiting = host.seen(&format!("/jobs/hanging/checkpoints/{second}")).await;
     assert_eq!(waiting["status"]["id"], "IN_PROGRESS");
-    let changed = host.change("hanging", &json!({"checkpointTimeout": 60_000})).await;
+    let changed = host.change("hanging", &json!({"checkpointTimeout": 30_000})).await;
     assert_eq!(changed["inFlight"].as_array().unwrap().len(), 1, "one at a time");
     outcome(&host, "hanging", &first).await;
     host.until_configuration("hanging", |seen| seen["inFlight"][0]["id"] == 2).await;
