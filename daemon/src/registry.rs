@@ -247,7 +247,8 @@ fn store(target: &Path, text: &str) -> io::Result<()> {
     durable::create(&draft.path().join("job.toml"), text.as_bytes())?;
     fs::rename(draft.path(), target)?;
     drop(draft.keep());
-    durable::sync_directory(jobs)
+    // Its author will be told that it was not submitted.
+    durable::sync_directory(jobs).inspect_err(|_| drop(fs::remove_dir_all(target)))
 }
 
 fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {

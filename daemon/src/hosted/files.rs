@@ -150,6 +150,7 @@ impl CheckpointFiles {
 
     /// Takes `id` for good, so that it is never given again, and makes its directory.
     pub(super) fn prepare(&self, id: CheckpointId, kind: &Kind) -> io::Result<()> {
+        durable::create_directory(&self.root)?;
         {
             // A disk may wake up long after its work was given up: the number on it only rises.
             let mut taken = self.taken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -158,7 +159,6 @@ impl CheckpointFiles {
                 *taken = id;
             }
         }
-        durable::create_directory(&self.root)?;
         let directory = self.directory(id, kind);
         named(&directory, durable::create_directory(&directory))
     }
@@ -204,9 +204,12 @@ impl CheckpointFiles {
 
     /// The numbers and directories that are there, complete or not.
     fn numbered(&self) -> io::Result<Vec<(CheckpointId, PathBuf)>> {
-        durable::create_directory(&self.root)?;
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.root)? {
+        let entries = match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             let id = entry.file_name().to_str().and_then(|name| name.strip_prefix("chk-")?.parse().ok());
             found.extend(id.map(|id| (CheckpointId(id), entry.path())));
@@ -220,6 +223,13 @@ impl CheckpointFiles {
         let mut completed = Vec::new();
         let mut damaged = None;
         let mut highest = CheckpointId(0);
+        let counted = self.counter()?;
+        if counted.is_some() && !self.root.is_dir() {
+            // As when the storage is not mounted yet: it was made before the first number was taken.
+            let sentence =
+                format!("{} is gone; bring it back, or make it to start from nothing", self.root.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, sentence));
+        }
         for (id, directory) in self.numbered()? {
             highest = highest.max(id);
             if !directory.join(METADATA).exists() {
@@ -249,7 +259,6 @@ impl CheckpointFiles {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
         }
-        let counted = self.counter()?;
         let next_id = counted.unwrap_or(CheckpointId::FIRST).max(highest.next());
         Ok(Found {
             completed: completed.iter().map(|(id, _)| *id).collect(),

@@ -113,10 +113,11 @@ impl Life {
 }
 
 impl Owner {
-    /// Starts a job that has not ended.
+    /// Starts a job that has not ended; of one that has, a crash may have left what it does not retain.
     pub(super) fn begin(&mut self) {
-        if matches!(self.stage, Stage::Restoring) {
-            self.look_at_disk();
+        match self.stage {
+            Stage::Restoring => self.look_at_disk(),
+            _ => self.discard_on_end(self.clock.now()),
         }
     }
 
@@ -252,7 +253,11 @@ impl Owner {
 
     /// Deletes what the job's policy does not retain (rule 30).
     fn discard_on_end(&mut self, now: Moment) {
-        let end = JobEnd::Canceled;
+        let end = match self.history.state {
+            JobState::Finished => JobEnd::Finished,
+            JobState::Failed => JobEnd::Failed,
+            _ => JobEnd::Canceled,
+        };
         if self.coordinator.is_some() {
             self.handle(now, Event::Shutdown { end: Some(end) });
         } else if !self.spec.checkpointing.retention_policy.retains(end) {

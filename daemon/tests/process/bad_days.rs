@@ -74,6 +74,26 @@ async fn a_job_whose_only_checkpoint_is_damaged_says_so_instead_of_starting_from
 }
 
 #[tokio::test]
+async fn a_job_whose_storage_is_not_there_waits_for_it() {
+    let home = Home::new();
+    let daemon = home.daemon_with(&home.write("quick.toml", QUICK)).await;
+    let id = daemon.until_running("quick").await.job_id;
+    assert_eq!(daemon.checkpoint("quick").await, Ok(1));
+    daemon.kill().await;
+    let place = home.state().join(format!("checkpoints/{id}"));
+    let away = home.state().join("away");
+    std::fs::rename(&place, &away).unwrap();
+    let daemon = home.daemon().await;
+    daemon.until("a warning", "quick", |seen| !seen.warnings.is_empty()).await;
+    let seen = daemon.configuration("quick").await;
+    assert!(seen.warnings[0].contains("is gone"), "{seen:?}");
+    std::fs::rename(&away, &place).unwrap();
+    daemon.until_running("quick").await;
+    assert_eq!(daemon.checkpoint("quick").await, Ok(2));
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn a_job_that_a_crash_brings_back_from_its_cancellation_has_its_checkpoints_still() {
     let home = Home::new();
     let daemon = home.daemon_with(&home.write("quick.toml", QUICK)).await;
