@@ -89,9 +89,18 @@ pub(super) fn foot(job: &Configuration, style: Style) -> Vec<String> {
         style.line(&format!("failures in a row: {consecutive}, {tolerated}"), paint),
         style.line(&format!("next trigger: {}", due(job.next_trigger, job.observed_at)), Paint::Plain),
     ];
-    let warnings = job.warnings.iter().map(|warning| format!("warning: {}", clean(warning)));
-    all.extend(warnings.map(|warning| style.line(&warning, Paint::Notice)));
+    for warning in &job.warnings {
+        let warning = format!("warning: {}", clean(warning));
+        all.extend(wrapped(&warning, style).iter().map(|line| style.line(line, Paint::Notice)));
+    }
     all
+}
+
+/// A sentence on as many lines as the terminal needs for it: what is cut off cannot be acted on.
+fn wrapped(sentence: &str, style: Style) -> Vec<String> {
+    let width = style.width.map_or(usize::MAX, usize::from);
+    let lines = textwrap::wrap(sentence, textwrap::Options::new(width).subsequent_indent("  "));
+    lines.into_iter().map(Into::into).collect()
 }
 
 /// Two bars a checkpoint: who has acknowledged, and how much of its time is used.
@@ -158,6 +167,15 @@ failures in a row: 2, any number is tolerated
 next trigger: in 5.9s
 warning: the health check restarts it after 5m";
         assert_eq!(text(&job, PLAIN), expected);
+    }
+
+    #[test]
+    fn a_long_warning_is_whole() {
+        let mut job = fixture::configuration();
+        job.warnings = vec![format!("{} and it is restarted in 6s", "why ".repeat(30))];
+        let shown = foot(&job, PLAIN);
+        assert!(shown.iter().all(|line| line.len() <= 80), "{shown:?}");
+        assert!(shown.last().unwrap().ends_with("it is restarted in 6s"), "{shown:?}");
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl Owner {
             return;
         }
         tracing::error!(job = %self.identity.name, reason, delay = ?self.spec.restart_delay, "the job fails and is restarted");
-        self.trouble = Some(format!("the job failed: {reason}"));
+        self.trouble = Some(format!("the job failed: {}", reason.trim_end_matches('.')));
         self.enter(now, JobState::Failing, Some(reason));
         self.stage = Stage::Waiting { until: now.monotonic + self.spec.restart_delay };
         self.enter(now, JobState::Restarting, None);
@@ -245,6 +245,7 @@ impl Owner {
         self.refuse_if_ended()?;
         self.enter(now, JobState::Cancelling, None);
         self.handle(now, Event::Suspend);
+        self.trouble = None;
         let ended = Ended { state: JobState::Canceled, at: now.wall_millis() };
         self.stage = Stage::Ending { ended, again_at: None };
         self.write_end(ended);
