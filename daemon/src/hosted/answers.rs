@@ -9,7 +9,7 @@ use crate::seam::{Applied, Observation, SeamError, Wanted};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::{Coordinator, Event, InFlight, InFlightUpdate, Kind, View};
 use ckpt_shared::api::{Happening, JobState, Outcome};
-use ckpt_shared::duration::{Rough, millis};
+use ckpt_shared::duration::{Exact, Rough, millis};
 use ckpt_shared::flink::{self, CheckpointStatus};
 use ckpt_shared::ids::{CheckpointId, TriggerId};
 
@@ -128,7 +128,10 @@ impl Owner {
             checkpoint_interval: effective.interval().map(millis),
             checkpoint_timeout: millis(effective.timeout()),
         };
-        tracing::info!(job = %self.identity.name, revision = self.wanted.revision, interval = ?effective.interval(), timeout = ?effective.timeout(), "configuration changed");
+        let interval = effective.interval().map(|interval| Exact(interval).to_string());
+        let (job, revision, timeout) =
+            (&self.identity.name, self.wanted.revision, Exact(effective.timeout()));
+        tracing::info!(job, revision, interval, %timeout, "configuration changed");
         self.tell_readers(now, happening);
     }
 
