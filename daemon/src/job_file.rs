@@ -111,6 +111,12 @@ impl JobSpec {
         file.check().map_err(|(start, message)| at(text, start, &message))
     }
 
+    /// Its vertices' ids and how many subtasks each has.
+    #[must_use]
+    pub fn graph(&self) -> Vec<(VertexId, u32)> {
+        self.vertices.iter().map(|vertex| (vertex.id, vertex.parallelism)).collect()
+    }
+
     /// How many subtasks it has.
     #[must_use]
     pub fn subtasks(&self) -> u32 {

@@ -49,6 +49,12 @@ pub enum SubmitError {
         /// The job that has it.
         id: JobId,
     },
+    /// Two files that are submitted together name different jobs alike.
+    #[error("another of these job files names its job '{name}' too; give one of them another name")]
+    NamedTwice {
+        /// The name.
+        name: String,
+    },
     /// It could not be stored.
     #[error("the job could not be stored, so it was not submitted: {0}")]
     NotStored(io::Error),
@@ -193,19 +199,26 @@ impl Registry {
     /// # Errors
     /// [`SubmitError`], with the place of the file that cannot be.
     pub fn check(&self, texts: &[String]) -> Result<(), (usize, SubmitError)> {
-        let mut taken = self.all_hosted();
-        taken.retain(|hosted| !hosted.has_ended());
-        let mut taken: Vec<_> =
-            taken.iter().map(|live| (live.job.identity().id, Arc::clone(&live.spec))).collect();
+        let mut specs: Vec<JobSpec> = Vec::new();
         for (place, text) in texts.iter().enumerate() {
             let spec = JobSpec::parse(text).map_err(|mistake| (place, mistake.into()))?;
-            match taken.iter().find(|(_, other)| other.name == spec.name) {
-                Some((_, same)) if **same == spec => {}
-                Some((id, _)) => return Err((place, SubmitError::NameTaken { name: spec.name, id: *id })),
-                None => taken.push((JobId::from_bits(0), Arc::new(spec))),
+            self.live(&spec).map_err(|taken| (place, taken))?;
+            if specs.iter().any(|other| other.name == spec.name && *other != spec) {
+                return Err((place, SubmitError::NamedTwice { name: spec.name }));
             }
+            specs.push(spec);
         }
         Ok(())
+    }
+
+    /// The live job that `spec` is, if its name is not free.
+    fn live(&self, spec: &JobSpec) -> Result<Option<HostedJob>, SubmitError> {
+        let namesake = |hosted: &Hosted| hosted.spec.name == spec.name && !hosted.has_ended();
+        match self.all_hosted().into_iter().find(namesake) {
+            Some(live) if *live.spec == *spec => Ok(Some(live.job)),
+            Some(live) => Err(SubmitError::NameTaken { name: spec.name.clone(), id: live.job.identity().id }),
+            None => Ok(None),
+        }
     }
 
     /// Submits a job file. The same file as that of a live job is that job; the flag tells whether a
@@ -216,12 +229,8 @@ impl Registry {
     pub async fn submit(&self, text: &str) -> Result<(Job, bool), SubmitError> {
         let spec = JobSpec::parse(text)?;
         let _one_at_a_time = self.submitting.lock().await;
-        let live = |hosted: &Hosted| hosted.spec.name == spec.name && !hosted.has_ended();
-        if let Some(live) = self.all_hosted().into_iter().find(live) {
-            return match *live.spec == spec {
-                true => Ok((Arc::new(live.job), false)),
-                false => Err(SubmitError::NameTaken { name: spec.name, id: live.job.identity().id }),
-            };
+        if let Some(same) = self.live(&spec)? {
+            return Ok((Arc::new(same), false));
         }
         let id = JobId::from_bits(rand::random());
         let (target, content) = (self.directory.job(id), text.to_owned());

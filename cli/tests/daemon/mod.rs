@@ -1,6 +1,7 @@
 //! A real `ckptd` for a test, on a port and in a directory of its own.
 
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -51,12 +52,13 @@ impl Daemon {
 
     /// Runs `ckptctl` with these arguments, separated by spaces.
     pub(crate) fn ckptctl(&self, arguments: &str) -> Ended {
+        let own = [OsStr::new("--state-dir"), self.state().as_os_str()];
+        let token = if arguments.contains("--state-dir") { &[] } else { own.as_slice() };
         let ended = Command::new(env!("CARGO_BIN_EXE_ckptctl"))
             .args(arguments.split_whitespace())
             .env("CKPTCTL_SERVER", &self.server)
             .env("XDG_STATE_HOME", "/nonexistent")
-            .args(if arguments.contains("--state-dir") { None } else { Some("--state-dir") })
-            .args(if arguments.contains("--state-dir") { None } else { Some(self.state()) })
+            .args(token)
             .env_remove("CKPTCTL_TOKEN_FILE")
             .stdin(Stdio::null())
             .output()

@@ -26,7 +26,7 @@ impl Owner {
         let in_force = Some(self.wanted.revision);
         match self.in_force() {
             Some(coordinator) => self.observation(now, in_force, &coordinator.view(now.monotonic)),
-            None => self.absence(now, &self.wanted.overridden),
+            None => self.absence(now, self.wanted.overridden),
         }
     }
 
@@ -56,25 +56,23 @@ impl Owner {
             consecutive_failures: view.consecutive_failures,
             next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
             merged: view.merged,
-            trouble: None,
+            trouble: self.trouble(now),
             observed_at: now.wall_millis(),
         }
     }
 
     /// What there is to see without a coordinator.
-    fn absence(&self, now: Moment, overridden: &Override) -> Observation {
-        Observation {
-            state: self.history.state,
-            submitted: self.spec.checkpointing.clone(),
-            effective: EffectiveConfig::of(&self.spec.checkpointing, overridden),
-            revision_in_force: None,
+    fn absence(&self, now: Moment, overridden: Override) -> Observation {
+        let view = View {
+            overridden,
+            effective: EffectiveConfig::of(&self.spec.checkpointing, &overridden),
             in_flight: Vec::new(),
             consecutive_failures: 0,
             next_trigger: None,
+            queued: 0,
             merged: 0,
-            trouble: self.trouble(now),
-            observed_at: now.wall_millis(),
-        }
+        };
+        self.observation(now, None, &view)
     }
 
     /// The real thing, done to a copy of the coordinator.
@@ -86,7 +84,7 @@ impl Owner {
     ) -> Result<Applied, SeamError> {
         self.refuse_if_ended()?;
         let Some(coordinator) = self.in_force() else {
-            let observation = self.absence(now, &overridden);
+            let observation = self.absence(now, overridden);
             return Ok(Applied { observation, updates: Vec::new(), ended: Vec::new() });
         };
         let mut copy = coordinator.clone();

@@ -50,10 +50,19 @@ pub(super) enum Stage {
 /// Something that was done on another thread.
 pub(super) enum Done {
     Found(Result<Found, String>),
-    Prepared { id: CheckpointId, result: Result<(), String> },
-    Finalized { id: CheckpointId, result: Result<(), String> },
-    Discarded { id: CheckpointId, completed: bool, result: Result<(), String> },
-    AllDiscarded(Result<(), String>),
+    Prepared {
+        id: CheckpointId,
+        result: Result<(), String>,
+    },
+    Finalized {
+        id: CheckpointId,
+        result: Result<(), String>,
+    },
+    /// With the completed checkpoint that it was, if it was one.
+    Discarded {
+        completed: Option<CheckpointId>,
+        result: Result<(), String>,
+    },
     Ended(Result<(), String>),
 }
 
@@ -129,7 +138,7 @@ impl Owner {
     }
 
     /// When [`Self::wake`] has something to do.
-    pub(super) fn next_wakeup(&mut self) -> Option<Monotonic> {
+    pub(super) fn next_wakeup(&self) -> Option<Monotonic> {
         match &self.stage {
             Stage::Running { .. } => self.coordinator.as_ref().and_then(Coordinator::next_wakeup),
             // While work is under way its end wakes the owner.
@@ -166,17 +175,12 @@ impl Owner {
             }
             Done::Prepared { id, result } => self.handle(now, Event::Prepared { id, result }),
             Done::Finalized { id, result } => self.handle(now, Event::Finalized { id, result }),
-            Done::Discarded { id, completed, result } => {
-                if let Err(cause) = result {
-                    tracing::warn!(job = %self.identity.name, checkpoint = %id, cause, "files could not be deleted");
-                }
-                if completed {
-                    self.handle(now, Event::Cleaned { id });
-                }
-            }
-            Done::AllDiscarded(result) => {
+            Done::Discarded { completed, result } => {
                 if let Err(cause) = result {
                     tracing::warn!(job = %self.identity.name, cause, "files could not be deleted");
+                }
+                if let Some(id) = completed {
+                    self.handle(now, Event::Cleaned { id });
                 }
             }
             Done::Ended(Ok(())) => {
@@ -205,7 +209,7 @@ impl Owner {
         self.read_override();
         let coordinator = Coordinator::new(Start {
             job: self.identity.id,
-            vertices: self.spec.vertices.iter().map(|vertex| (vertex.id, vertex.parallelism)).collect(),
+            vertices: self.spec.graph(),
             submitted: self.spec.checkpointing.clone(),
             overridden: self.wanted.overridden,
             completed: found.completed,
@@ -263,7 +267,7 @@ impl Owner {
             self.handle(now, Event::Shutdown { end: Some(end) });
         } else if !self.spec.checkpointing.retention_policy.retains(end) {
             let files = self.files.clone();
-            self.on_disk(move || files.discard_all(), Done::AllDiscarded);
+            self.on_disk(move || files.discard_all(), |result| Done::Discarded { completed: None, result });
         }
     }
 

@@ -64,7 +64,6 @@ impl Owner {
     pub(super) fn new(setup: Setup, events: broadcast::Sender<api::Event>) -> Self {
         let checkpoints = setup.spec.directory.clone().unwrap_or(setup.checkpoints);
         let (reports, reported) = mpsc::channel(MOST_REPORTS);
-        let vertices = setup.spec.vertices.iter().map(|vertex| (vertex.id, vertex.parallelism)).collect();
         let history = Life::new(setup.submitted_at, setup.ended.as_ref());
         let mut owner = Self {
             published: watch::Sender::new(history.state),
@@ -76,7 +75,7 @@ impl Owner {
             stage: Stage::new(setup.ended.as_ref()),
             coordinator: None,
             history,
-            statistics: Statistics::new(vertices),
+            statistics: Statistics::new(setup.spec.graph()),
             triggers: Triggers::default(),
             disk: Disk::new(MOST_WORK),
             work: JoinSet::new(),
@@ -173,14 +172,14 @@ impl Owner {
                     let files = self.files.clone();
                     self.on_disk(
                         move || files.discard(id, &kind),
-                        move |result| Done::Discarded { id, completed, result },
+                        move |result| Done::Discarded { completed: completed.then_some(id), result },
                     );
                 }
                 Action::DiscardSnapshot { id, snapshot } => {
                     let files = self.files.clone();
                     self.on_disk(
                         move || files.discard_snapshot(id, &snapshot.location),
-                        move |result| Done::Discarded { id, completed: false, result },
+                        |result| Done::Discarded { completed: None, result },
                     );
                 }
                 Action::Answer { to, outcome } => self.answer(to, &outcome),

@@ -82,7 +82,7 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         let status = match error {
             SubmitError::Mistake(_) => StatusCode::BAD_REQUEST,
-            SubmitError::NameTaken { .. } => StatusCode::CONFLICT,
+            SubmitError::NameTaken { .. } | SubmitError::NamedTwice { .. } => StatusCode::CONFLICT,
             SubmitError::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())

@@ -135,6 +135,16 @@ async fn when_one_of_two_job_files_has_a_mistake_neither_is_submitted() {
 }
 
 #[tokio::test]
+async fn two_job_files_that_name_different_jobs_alike_are_both_refused() {
+    let home = Home::new();
+    let mut command = home.serve_job(&home.write("one.toml", QUICK));
+    command.arg("--job").arg(home.write("other.toml", &QUICK.replace("'1h'", "'2h'")));
+    let sentence = refused(command).await;
+    assert!(sentence.contains("other.toml") && sentence.contains("names its job 'quick' too"), "{sentence}");
+    assert_eq!(fs::read_dir(home.state().join("jobs")).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn listening_beyond_loopback_has_to_be_said() {
     let home = Home::new();
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
