@@ -19,7 +19,7 @@ fn job(timeout: Option<u64>, revision: u64) -> Value {
         "inFlight": [{"id": 7, "savepoint": false, "acknowledged": 19, "subtasks": 20, "elapsed": 9012,
                       "remaining": 988}],
         "failures": {"consecutive": 2, "tolerable": 2147483647u32},
-        "nextTrigger": null, "warnings": [], "observedAt": 1790000000000u64
+        "nextTrigger": null, "warnings": [], "via": "hosted", "viaDetail": null, "stale": null, "observedAt": 1790000000000u64
     })
 }
 
@@ -120,7 +120,7 @@ fn json_is_what_the_server_said() {
 
 #[test]
 fn a_prefix_reads_but_does_not_change() {
-    let list = json!({"schema": "ckpt/v1", "jobs": [job(None, 2)]}).to_string();
+    let list = json!({"schema": "ckpt/v1", "jobs": [job(None, 2)], "clusters": []}).to_string();
     let by_id = format!("GET /jobs/{ID}/checkpoints/configuration");
     let fake = Fake::new(move |line, _| match line {
         "GET /checkpoints/configuration?all=true" => (200, list.clone()),

@@ -11,7 +11,7 @@ use ckpt_coordinator::config::Override;
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_shared::api::{
     Configuration, ConfigurationPatch, Failures, Field, InFlight as SeenInFlight, InFlightChange, Outcome,
-    SCHEMA, Value,
+    SCHEMA, Value, Via,
 };
 use ckpt_shared::duration::{Exact, millis};
 use std::time::Duration;
@@ -79,7 +79,10 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
         in_flight: Vec::new(),
         failures: Failures { consecutive: 0, tolerable: Failures::UNLIMITED },
         next_trigger: None,
-        warnings: vec![why.to_string()],
+        warnings: Vec::new(),
+        via: None,
+        via_detail: None,
+        stale: Some(why.to_string()),
         observed_at: wall_millis(),
     }
 }
@@ -228,6 +231,9 @@ fn configuration(
         failures: Failures { consecutive: observation.consecutive_failures, tolerable: tolerable(submitted) },
         next_trigger: observation.next_trigger,
         warnings: warnings(observation, wanted.overridden),
+        via: Some(Via::Hosted),
+        via_detail: None,
+        stale: None,
         observed_at: observation.observed_at,
     }
 }

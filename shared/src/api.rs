@@ -4,8 +4,10 @@
 //! Durations are whole milliseconds, points in time milliseconds since the epoch; what is absent is
 //! `null`, never −1 or a huge number.
 
+mod clusters;
 mod patch;
 
+pub use clusters::{Check, ClusterDiagnosis, ClusterState, Diagnosis, Verdict, Via};
 pub use patch::{ConfigurationPatch, Field, LONGEST_REASON, PatchError, parse_reason};
 
 use crate::ids::{CheckpointId, JobId};
@@ -57,7 +59,13 @@ pub struct Configuration {
     pub next_trigger: Option<u64>,
     /// What the operator ought to know.
     pub warnings: Vec<String>,
-    /// When this was seen.
+    /// How a change reaches the job's coordinator; `null` while that has not been found out.
+    pub via: Option<Via>,
+    /// More about that: which process, or why there is no way and what would make one.
+    pub via_detail: Option<String>,
+    /// Why this is old, when it is: the cluster does not answer, or not sensibly.
+    pub stale: Option<String>,
+    /// When this was seen; when `stale`, the time of the last good answer.
     pub observed_at: u64,
 }
 
@@ -144,6 +152,8 @@ pub struct ConfigurationList {
     pub schema: String,
     /// The jobs, by name.
     pub jobs: Vec<Configuration>,
+    /// The Flink clusters that are followed, by name.
+    pub clusters: Vec<ClusterState>,
 }
 
 /// The answer to the submission of a job.
@@ -319,7 +329,8 @@ mod tests {
         "inFlight": [{"id": 7, "savepoint": false, "acknowledged": 19, "subtasks": 20, "elapsed": 9012,
                       "remaining": 1190988, "previousRemaining": 988, "outcome": "extended"}],
         "failures": {"consecutive": 2, "tolerable": 2147483647},
-        "nextTrigger": 1790000000000, "warnings": [], "observedAt": 1790000000000}"#;
+        "nextTrigger": 1790000000000, "warnings": [], "via": "hosted", "viaDetail": null, "stale": null,
+        "observedAt": 1790000000000}"#;
 
     #[test]
     fn a_configuration_has_exactly_the_agreed_fields() {

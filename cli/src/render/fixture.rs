@@ -1,6 +1,6 @@
 //! A job to render: job123 while its checkpoint 7 waits for the last of its subtasks.
 
-use ckpt_shared::api::{Configuration, Failures, HOSTED, InFlight, JobState, SCHEMA, Value};
+use ckpt_shared::api::{Configuration, Failures, HOSTED, InFlight, JobState, SCHEMA, Value, Via};
 use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
 use ckpt_shared::ids::{CheckpointId, JobId};
 
@@ -25,6 +25,9 @@ pub(crate) fn configuration() -> Configuration {
         failures: Failures { consecutive: 2, tolerable: Failures::UNLIMITED },
         next_trigger: Some(1_790_000_005_900),
         warnings: vec![],
+        via: Some(Via::Hosted),
+        via_detail: None,
+        stale: None,
         observed_at: 1_790_000_000_000,
     }
 }

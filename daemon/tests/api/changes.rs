@@ -8,7 +8,7 @@ fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 18] = [
     "schema",
     "cluster",
     "jobId",
@@ -23,6 +23,9 @@ const FIELDS: [&str; 15] = [
     "failures",
     "nextTrigger",
     "warnings",
+    "via",
+    "viaDetail",
+    "stale",
     "observedAt",
 ];
 
