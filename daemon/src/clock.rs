@@ -57,6 +57,14 @@ impl Moment {
     }
 }
 
+/// Milliseconds on `CLOCK_MONOTONIC`, which other processes of this machine read alike; for deadlines that
+/// they are told. Pausing tokio's time does not pause it.
+#[must_use]
+pub fn machine_millis() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    millis(Duration::try_from(now).unwrap_or(Duration::ZERO))
+}
+
 /// Milliseconds since the epoch.
 #[must_use]
 pub fn wall_millis() -> u64 {

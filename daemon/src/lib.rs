@@ -11,11 +11,13 @@
 //! | [`hosted`] | coordinators that ckptd hosts itself |
 //! | [`job_file`] | a job as it is submitted |
 //! | [`state_dir`], [`durable`] | the state directory, and files that survive a crash |
+//! | [`attach`] | reaching a running JVM on this machine |
 //! | [`clock`] | the one door to time |
 //! | [`demo`] | the demonstration |
 //!
 //! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
 
+pub mod attach;
 pub mod change;
 pub mod clock;
 pub mod demo;

@@ -1,0 +1,159 @@
+//! Finding processes on this machine, in ckptd's own network namespace. What vanishes meanwhile, or may not
+//! be looked at, is passed over.
+
+use super::options::command_line;
+use super::process::Jvm;
+use procfs::net::{TcpNetEntry, TcpState};
+use procfs::process::{FDTarget, Process, all_processes};
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+/// Who listens on an address.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listeners {
+    /// The processes.
+    pub processes: Vec<Jvm>,
+    /// The users of those that ckptd may not look at, or that are in another pid namespace.
+    pub unseen: Vec<u32>,
+}
+
+/// A process that runs Flink's JobManager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobManager {
+    /// The process.
+    pub jvm: Jvm,
+    /// Where it can be reached by TCP: the address of its REST API is among them. Loopback stands for every
+    /// address. None when it has a network namespace of its own or may not be looked at.
+    pub ports: Vec<SocketAddr>,
+}
+
+/// Who listens on this machine on `address`; nobody when the address is another machine's. Blocks.
+#[must_use]
+pub fn listening_on(address: SocketAddr) -> Listeners {
+    let ip = address.ip().to_canonical();
+    // Only an address of this machine can be bound.
+    if !ip.is_loopback() && UdpSocket::bind((ip, 0)).is_err() {
+        return Listeners::default();
+    }
+    let on_it = |at: &SocketAddr| {
+        let here = at.ip().to_canonical();
+        at.port() == address.port() && (here == ip || here.is_unspecified() || ip.is_unspecified())
+    };
+    let mut sockets = listening_sockets();
+    sockets.retain(|socket| on_it(&socket.local_address));
+    let mut unseen: HashSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
+    let mut processes = Vec::new();
+    if !sockets.is_empty() {
+        for process in processes_there() {
+            let its: Vec<_> = sockets_of(&process);
+            let on_it: Vec<_> =
+                sockets.iter().map(|socket| socket.inode).filter(|inode| its.contains(inode)).collect();
+            if !on_it.is_empty() {
+                unseen.retain(|inode| !on_it.contains(inode));
+                processes.extend(Jvm::pin(&process));
+            }
+        }
+    }
+    sockets.retain(|socket| unseen.contains(&socket.inode));
+    let mut unseen: Vec<_> = sockets.into_iter().map(|socket| socket.uid).collect();
+    unseen.sort_unstable();
+    unseen.dedup();
+    Listeners { processes, unseen }
+}
+
+/// The JobManagers on this machine, by their command lines, with where they listen. Blocks.
+#[must_use]
+pub fn job_managers() -> Vec<JobManager> {
+    let sockets = listening_sockets();
+    let found = processes_there().filter(|process| is_job_manager(&command_line(process)));
+    let with_ports = found.filter_map(|process| {
+        let its = sockets_of(&process);
+        let mine = sockets.iter().filter(|socket| its.contains(&socket.inode));
+        let mut ports: Vec<_> = mine.map(|socket| reachable(socket.local_address)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        Some(JobManager { jvm: Jvm::pin(&process)?, ports })
+    });
+    with_ports.collect()
+}
+
+/// Whether a command line runs one of Flink's `…ClusterEntrypoint` classes, as all its JobManagers do and
+/// no TaskManager.
+fn is_job_manager(words: &[String]) -> bool {
+    let program = words.first().map(|word| word.rsplit('/').next().unwrap_or(word));
+    let class = |word: &String| {
+        word.starts_with("org.apache.flink.")
+            && word.to_ascii_lowercase().ends_with("clusterentrypoint")
+            && word.chars().all(|one| one.is_ascii_alphanumeric() || "._$".contains(one))
+    };
+    program == Some("java") && words.iter().skip(1).any(class)
+}
+
+/// Where a socket that listens there is reached. Java's sockets that take every IPv6 address take every
+/// IPv4 address too.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    match listening.ip().to_canonical() {
+        ip if ip.is_unspecified() => (IpAddr::V4(Ipv4Addr::LOCALHOST), listening.port()).into(),
+        ip => (ip, listening.port()).into(),
+    }
+}
+
+fn listening_sockets() -> Vec<TcpNetEntry> {
+    let all = procfs::net::tcp().into_iter().chain(procfs::net::tcp6()).flatten();
+    all.filter(|socket| socket.state == TcpState::Listen).collect()
+}
+
+fn processes_there() -> impl Iterator<Item = Process> {
+    all_processes().into_iter().flatten().flatten()
+}
+
+/// The inodes of a process's sockets.
+fn sockets_of(process: &Process) -> Vec<u64> {
+    let files = process.fd().into_iter().flatten().flatten();
+    let inodes = files.filter_map(|file| match file.target {
+        FDTarget::Socket(inode) => Some(inode),
+        _ => None,
+    });
+    inodes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn who_listens_is_found_on_each_address_that_leads_there() {
+        let one = TcpListener::bind("127.0.0.1:0").unwrap();
+        let all = TcpListener::bind("0.0.0.0:0").unwrap();
+        let us = Jvm::of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let address = one.local_addr().unwrap();
+        assert!(listening_on(address).processes.contains(&us));
+        let elsewhere = SocketAddr::from(([127, 0, 0, 2], address.port()));
+        assert!(!listening_on(elsewhere).processes.contains(&us));
+        let port = all.local_addr().unwrap().port();
+        assert!(listening_on(([127, 0, 0, 1], port).into()).processes.contains(&us));
+        // 192.0.2.0/24 is for documentation: no machine has such an address.
+        assert_eq!(listening_on(([192, 0, 2, 1], port).into()), Listeners::default());
+    }
+
+    #[test]
+    fn job_managers_are_told_from_task_managers_and_from_those_who_talk_about_them() {
+        let runs = |line: &str| is_job_manager(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for class in [
+            "runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+            "container.entrypoint.StandaloneApplicationClusterEntryPoint",
+            "kubernetes.entrypoint.KubernetesSessionClusterEntrypoint",
+            "kubernetes.entrypoint.KubernetesApplicationClusterEntrypoint",
+            "yarn.entrypoint.YarnJobClusterEntrypoint",
+            "yarn.entrypoint.YarnSessionClusterEntrypoint",
+            "yarn.entrypoint.YarnApplicationClusterEntryPoint",
+        ] {
+            assert!(runs(&format!("/opt/java/bin/java -Xmx1g -cp lib org.apache.flink.{class} -D a=b")));
+            assert!(!runs(&format!("pgrep -f org.apache.flink.{class}")), "{class}");
+        }
+        assert!(!runs("java org.apache.flink.runtime.taskexecutor.TaskManagerRunner --configDir conf"));
+        assert!(!runs("java org.apache.flink.kubernetes.taskmanager.KubernetesTaskExecutorRunner"));
+        assert!(!runs("java -jar app.jar"));
+    }
+}

@@ -1,0 +1,211 @@
+//! HotSpot's attach protocol, first version, which all releases speak.
+//!
+//! A JVM that finds `.attach_pid<PID>` when it gets SIGQUIT listens on the socket `.java_pid<PID>`; both are
+//! in its `/tmp`, under the pid that it sees itself. One connection carries one request: words that end with
+//! a zero byte, answered by a line with a number, then text, then the end.
+
+use super::AttachError;
+use super::preflight::{Finding, Found};
+use super::process::Target;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use rustix::process::{Uid, geteuid};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+/// How long to wait between two looks for the socket, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// What is read of a reply, and what is shown of it; in bytes and characters.
+const LARGEST_REPLY: u64 = 64 << 10;
+const SHOWN: usize = 300;
+
+fn socket_name(target: &Target) -> String {
+    format!(".java_pid{}", target.inner_pid)
+}
+
+/// Looks whether the socket is there, or could come to be.
+pub(super) fn look(target: &Target) -> Finding {
+    let name = socket_name(target);
+    match stat(target, &name) {
+        Ok(None) => Ok(Found::Well("not there yet; SIGQUIT brings it".to_owned())),
+        Ok(Some(stat)) if is_possible_socket(target, &stat) => Ok(Found::Well("there".to_owned())),
+        Ok(Some(stat)) => Err((
+            format!("{} is in the way, a file of user {}", target.shown(&name).display(), stat.st_uid),
+            "remove it".to_owned(),
+        )),
+        Err(error) => Err((
+            format!("{} cannot be seen: {error}", target.shown(&name).display()),
+            "let ckptd see the JobManager's /tmp".to_owned(),
+        )),
+    }
+}
+
+fn stat(target: &Target, name: &str) -> io::Result<Option<Stat>> {
+    match rustix::fs::statat(&target.tmp, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a file may be the JVM's socket, or one of a former process that it will replace.
+fn is_possible_socket(target: &Target, stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Socket
+        && (stat.st_uid == target.uid || stat.st_uid == 0)
+}
+
+/// Connects to the JVM, which is made to listen first when it does not. Returns only when it does or cannot.
+pub(super) async fn connect(target: &Arc<Target>) -> Result<UnixStream, AttachError> {
+    let mut trigger = None;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Some(socket) = try_connect(target).await? {
+            return Ok(socket);
+        }
+        if !target.is_alive() {
+            return Err(target.gone());
+        }
+        if trigger.is_none() {
+            let target = Arc::clone(target);
+            trigger = Some(super::off_thread(move || Trigger::pull(&target)).await?);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// `None` when nobody listens there, or somebody else does.
+async fn try_connect(target: &Target) -> Result<Option<UnixStream>, AttachError> {
+    let name = socket_name(target);
+    let failed = |cause| AttachError::NotPlaced { path: target.shown(&name), cause };
+    match stat(target, &name).map_err(failed)? {
+        Some(stat) if is_possible_socket(target, &stat) => {}
+        _ => return Ok(None),
+    }
+    // By way of the open directory: whatever the path means meanwhile, and however long it is.
+    let path = Path::new("/proc/self/fd").join(target.tmp.as_raw_fd().to_string()).join(&name);
+    match UnixStream::connect(path).await {
+        // Whoever listens, the process itself must have asked to: `/tmp` may be shared by containers, whose
+        // JVMs often have the same pid.
+        Ok(socket) => {
+            let listener = socket.peer_cred().ok().and_then(|listener| listener.pid());
+            Ok((listener == Some(target.process.pid)).then_some(socket))
+        }
+        Err(error) => match error.kind() {
+            // A former process left it; it has just gone; its queue is full.
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound | io::ErrorKind::WouldBlock => {
+                Ok(None)
+            }
+            _ => Err(failed(error)),
+        },
+    }
+}
+
+/// The file that turns SIGQUIT from a thread dump into an invitation. It is deleted with this value.
+struct Trigger(Arc<Target>);
+
+impl Trigger {
+    fn name(target: &Target) -> String {
+        format!(".attach_pid{}", target.inner_pid)
+    }
+
+    fn pull(target: &Arc<Target>) -> Result<Self, AttachError> {
+        let name = Self::name(target);
+        let failed = |cause: io::Error| match target.is_alive() {
+            true => AttachError::NotPlaced { path: target.shown(&name), cause },
+            false => target.gone(),
+        };
+        let owner = Uid::from_raw(target.uid);
+        let how = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&target.tmp, &name, how, Mode::from_raw_mode(0o600)) {
+            // JVMs before JDK 11 go by their own user's file alone.
+            Ok(file) if target.uid != geteuid().as_raw() => {
+                rustix::fs::fchown(&file, Some(owner), None).map_err(|error| failed(error.into()))?;
+            }
+            Ok(_) => {}
+            // Somebody else attaches at this moment, or was interrupted.
+            Err(Errno::EXIST) => {
+                let theirs = stat(target, &name).map_err(failed)?;
+                if theirs.is_some_and(|it| it.st_uid != target.uid && it.st_uid != 0) {
+                    return Err(failed(io::Error::other("it is another user's; remove it")));
+                }
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
+        let trigger = Self(Arc::clone(target));
+        target.send_quit().map_err(failed)?;
+        Ok(trigger)
+    }
+}
+
+impl Drop for Trigger {
+    fn drop(&mut self) {
+        let _ = rustix::fs::unlinkat(&self.0.tmp, Self::name(&self.0), AtFlags::empty());
+    }
+}
+
+/// Has the library at `library` loaded and handed `options`. Returns when it has done what they say.
+pub(super) async fn load(mut socket: UnixStream, library: &str, options: &str) -> Result<(), AttachError> {
+    let request = format!("1\0load\0{library}\0true\0{options}\0");
+    let mut reply = Vec::new();
+    let exchange = async {
+        socket.write_all(request.as_bytes()).await?;
+        (&mut socket).take(LARGEST_REPLY).read_to_end(&mut reply).await
+    };
+    match exchange.await {
+        Ok(_) => verdict(&reply),
+        Err(error) => Err(AttachError::NotLoaded { said: format!("it broke the connection off ({error})") }),
+    }
+}
+
+/// What a JVM's reply means. The number in front is not enough: JDK 25 says 0, then that it does not load.
+fn verdict(reply: &[u8]) -> Result<(), AttachError> {
+    let reply = String::from_utf8_lossy(reply);
+    let (number, text) = reply.split_once('\n').unwrap_or((&reply, ""));
+    match (number.trim(), text.trim()) {
+        // Before JDK 9 the second number stands alone.
+        ("0", "return code: 0" | "0") => Ok(()),
+        ("", "") => Err(AttachError::NotLoaded { said: "it said nothing".to_owned() }),
+        (number, "") => Err(AttachError::NotLoaded { said: format!("it said {}", shown(number)) }),
+        (_, text) => Err(AttachError::NotLoaded { said: format!("it said {}", shown(text)) }),
+    }
+}
+
+/// Foreign words, on one line and without what a terminal could take for a command.
+fn shown(words: &str) -> String {
+    let all: String = words.chars().map(|one| if one.is_control() { ' ' } else { one }).take(SHOWN).collect();
+    format!("\"{}\"", all.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(reply: &str) -> String {
+        match verdict(reply.as_bytes()) {
+            Ok(()) => "loaded".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_library_is_loaded_only_when_the_jvm_says_so_and_nothing_else() {
+        assert_eq!(said("0\nreturn code: 0\n"), "loaded");
+        assert_eq!(said("0\n0\n"), "loaded");
+        assert!(said("0\nreturn code: -1\n").contains("\"return code: -1\""));
+        assert!(said("0\nDynamic agent loading is not enabled.\n").contains("not enabled"));
+        assert!(said("0\nreturn code: 0\nand then an error\n").contains("and then an error"));
+        assert!(said("-1\n").contains("\"-1\""));
+        assert!(said("101\nno such file\n").contains("no such file"));
+        assert!(said("0\n").contains("\"0\""));
+        assert!(said("0").contains("\"0\""));
+        assert!(said("").contains("it said nothing"));
+        assert!(said("\x1b[2J\n\x1b]0;x\x07").contains("\"]0;x\""));
+    }
+}

@@ -1,0 +1,224 @@
+//! What ckptd puts into a JVM's `/tmp`: the library, and a file for one answer.
+//!
+//! `/tmp` is everybody's, and what is loaded from there runs in the JobManager. So both are in a directory
+//! that is ckptd's own user's and that nobody else can write to, every step starts from an open directory,
+//! and no symbolic link is followed. The library is named by its content and never written to in place: a
+//! JVM may have it mapped.
+
+use super::AttachError;
+use super::preflight::{Finding, Found};
+use super::process::Target;
+use crate::durable::DRAFT;
+use rand::RngExt;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
+use rustix::process::{Uid, geteuid};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::sync::LazyLock;
+
+/// The agent, as `build.rs` made it.
+pub(super) const LIBRARY: &[u8] = include_bytes!(env!("CKPT_AGENT"));
+
+/// Its name.
+static NAME: LazyLock<String> = LazyLock::new(|| {
+    let digest = Sha256::digest(LIBRARY);
+    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("libckpt-agent-{hex}.so")
+});
+
+/// The largest answer that is read, in bytes.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// What may be set on a directory of ckptd's, or a library in it: reading for all, writing for its owner.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// The directory's name; each user that runs a ckptd has one.
+fn directory_name() -> String {
+    format!("ckptd-{}", geteuid().as_raw())
+}
+
+/// Looks whether the library can be placed, and places nothing.
+pub(super) fn look(target: &Target) -> Finding {
+    let advice = "make /tmp writable for the JobManager's user and for ckptd";
+    let failed = |found: String, advice: &str| Err((found, advice.to_owned()));
+    let refused = |error: io::Error| {
+        (format!("{} cannot be used: {error}", target.shown("").display()), advice.to_owned())
+    };
+    let mount = rustix::fs::fstatvfs(&target.tmp).map_err(|error| refused(error.into()))?;
+    if mount.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+        return failed(
+            "its /tmp is mounted noexec, so that no library can be loaded from there".to_owned(),
+            "mount it without noexec",
+        );
+    }
+    if mount.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return failed("its /tmp is mounted read-only".to_owned(), advice);
+    }
+    let mode = rustix::fs::fstat(&target.tmp).map_err(|error| refused(error.into()))?.st_mode;
+    if mode & WRITABLE_BY_OTHERS != 0 && mode & Mode::SVTX.bits() == 0 {
+        return failed(
+            "anybody may replace files of others in its /tmp, which lacks the sticky bit".to_owned(),
+            "chmod +t /tmp",
+        );
+    }
+    let path = target.shown(directory_name());
+    let there = open_directory(target)
+        .map_err(|error| (format!("{} cannot be used: {error}", path.display()), "remove it".to_owned()))?;
+    if there.as_ref().is_some_and(|directory| is_placed(directory).unwrap_or(false)) {
+        return Ok(Found::Well("in place".to_owned()));
+    }
+    if there.is_none() {
+        let may = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::accessat(&target.tmp, ".", may, AtFlags::empty())
+            .map_err(|error| refused(error.into()))?;
+    }
+    let free = mount.f_bavail.saturating_mul(mount.f_frsize);
+    match free < LIBRARY.len() as u64 + (1 << 20) {
+        true => failed(format!("its /tmp is full: {free} bytes are left"), "make room in it"),
+        false => Ok(Found::Well(format!("can be placed in {}", path.display()))),
+    }
+}
+
+/// The library, and a file for one answer, which is deleted with this value.
+#[derive(Debug)]
+pub(super) struct Placed {
+    directory: OwnedFd,
+    name: String,
+    answer: File,
+}
+
+impl Placed {
+    /// Places both.
+    pub(super) fn new(target: &Target) -> Result<Self, AttachError> {
+        let failed = |name: &str| {
+            let path = target.shown(directory_name()).join(name);
+            |cause: io::Error| match target.is_alive() {
+                true => AttachError::NotPlaced { path, cause },
+                false => target.gone(),
+            }
+        };
+        let directory = make_directory(target).map_err(failed(""))?;
+        place(&directory).map_err(failed(&NAME))?;
+        let name = format!("answer-{:016x}", rand::rng().random::<u64>());
+        let answer = create(&directory, &name, OFlags::RDWR, 0o600).map_err(failed(&name))?;
+        let placed = Self { directory, name, answer };
+        if target.uid != geteuid().as_raw() {
+            let owner = Some(Uid::from_raw(target.uid));
+            let given = rustix::fs::fchown(&placed.answer, owner, None);
+            given.map_err(|error| failed(&placed.name)(error.into()))?;
+        }
+        Ok(placed)
+    }
+
+    /// The library, as the JVM sees it.
+    pub(super) fn library_path(&self) -> String {
+        format!("/tmp/{}/{}", directory_name(), *NAME)
+    }
+
+    /// The answer's file, as the JVM sees it.
+    pub(super) fn answer_path(&self) -> String {
+        format!("/tmp/{}/{}", directory_name(), self.name)
+    }
+
+    /// What is in the answer's file.
+    pub(super) fn read_answer(&self) -> Result<Vec<u8>, AttachError> {
+        let mut answer = Vec::new();
+        let read = (&self.answer).take(LARGEST_ANSWER as u64 + 1).read_to_end(&mut answer);
+        let cause = match read {
+            Ok(size) if size <= LARGEST_ANSWER => return Ok(answer),
+            Ok(_) => format!("it has more than {LARGEST_ANSWER} bytes"),
+            Err(error) => error.to_string(),
+        };
+        Err(AttachError::Unintelligible { cause })
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
+    }
+}
+
+/// ckptd's directory in the target's `/tmp`, made when it is not there.
+fn make_directory(target: &Target) -> io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(&target.tmp, directory_name(), Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let directory = open_directory(target)?.ok_or(io::ErrorKind::NotFound)?;
+    // A umask may have kept it from a JVM of another user.
+    rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o755))?;
+    Ok(directory)
+}
+
+/// ckptd's directory, if it is there; an error when it is not to be trusted.
+fn open_directory(target: &Target) -> io::Result<Option<OwnedFd>> {
+    let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = match rustix::fs::openat(&target.tmp, directory_name(), how, Mode::empty()) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::NOTDIR | Errno::LOOP) => return Err(untrusted("it is no directory")),
+        Err(error) => return Err(error.into()),
+    };
+    let stat = rustix::fs::fstat(&directory)?;
+    if stat.st_uid != geteuid().as_raw() {
+        return Err(untrusted(&format!("it belongs to user {}", stat.st_uid)));
+    }
+    if stat.st_mode & WRITABLE_BY_OTHERS != 0 {
+        return Err(untrusted("others can write to it"));
+    }
+    Ok(Some(directory))
+}
+
+fn untrusted(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, format!("{why}, so somebody else may have made it"))
+}
+
+/// Places the library, unless it is there already.
+fn place(directory: &OwnedFd) -> io::Result<()> {
+    if is_placed(directory)? {
+        return Ok(());
+    }
+    let draft = format!("{DRAFT}{:016x}", rand::rng().random::<u64>());
+    let mut file = create(directory, &draft, OFlags::WRONLY, 0o644)?;
+    let placed = file.write_all(LIBRARY).and_then(|()| {
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(0o644))?;
+        Ok(rustix::fs::renameat(directory, &draft, directory, NAME.as_str())?)
+    });
+    if placed.is_err() {
+        let _ = rustix::fs::unlinkat(directory, &draft, AtFlags::empty());
+    }
+    placed
+}
+
+/// Whether the library is there, whole and nobody else's. If something else is, it gets replaced.
+fn is_placed(directory: &OwnedFd) -> io::Result<bool> {
+    let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(directory, NAME.as_str(), how, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT | Errno::LOOP) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let stat = rustix::fs::fstat(&file)?;
+    let ours = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        && stat.st_uid == geteuid().as_raw()
+        && stat.st_mode & WRITABLE_BY_OTHERS == 0
+        && stat.st_mode & 0o444 == 0o444
+        && u64::try_from(stat.st_size) == Ok(LIBRARY.len() as u64);
+    if !ours {
+        return Ok(false);
+    }
+    let mut content = vec![0; LIBRARY.len()];
+    file.read_exact_at(&mut content, 0)?;
+    Ok(content == LIBRARY)
+}
+
+/// Makes a file that is not there yet.
+fn create(directory: &OwnedFd, name: &str, access: OFlags, mode: u32) -> io::Result<File> {
+    let how = access | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(directory, name, how, Mode::from_raw_mode(mode))?.into())
+}

@@ -1,0 +1,121 @@
+//! A process that is reached from outside, and never mistaken for another that got its pid.
+
+use super::AttachError;
+use procfs::process::Process;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// A process: its pid, and when it started, so that a later process with the same pid is not taken for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Jvm {
+    pub(super) pid: i32,
+    /// In clock ticks since the machine started.
+    pub(super) started: u64,
+}
+
+impl Jvm {
+    /// The process that has this pid now; `None` when there is none.
+    #[must_use]
+    pub fn of(pid: i32) -> Option<Self> {
+        Self::pin(&Process::new(pid).ok()?)
+    }
+
+    pub(super) fn pin(process: &Process) -> Option<Self> {
+        let stat = process.stat().ok()?;
+        (!matches!(stat.state, 'Z' | 'X')).then_some(Self { pid: process.pid, started: stat.starttime })
+    }
+
+    /// Its pid.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Whether this very process still runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.open().is_some()
+    }
+
+    /// Its directory in `/proc`, which stays that of this process whatever becomes of the pid.
+    pub(super) fn open(&self) -> Option<Process> {
+        let process = Process::new(self.pid).ok()?;
+        (Self::pin(&process)? == *self).then_some(process)
+    }
+}
+
+/// The bit of SIGQUIT in the masks of `/proc/PID/status`.
+const QUIT: u64 = 1 << (Signal::QUIT.as_raw() - 1);
+
+/// Whether a process has a handler for SIGQUIT, which ends those that have none.
+pub(super) fn catches_quit(process: &Process) -> bool {
+    process.status().is_ok_and(|status| status.sigcgt & QUIT != 0)
+}
+
+/// A process that passed its checks. It is held by file descriptors alone: nothing here can reach another.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Its directory in `/proc`.
+    pub(super) process: Process,
+    /// What a signal is sent through.
+    pub(super) signals: OwnedFd,
+    /// Its effective user, as ckptd sees it.
+    pub(super) uid: u32,
+    /// Its pid as it sees itself.
+    pub(super) inner_pid: i32,
+    /// Its `/tmp`, wherever that is for ckptd.
+    pub(super) tmp: OwnedFd,
+}
+
+impl Target {
+    /// A handle for signals.
+    pub(super) fn signals(process: &Process) -> io::Result<OwnedFd> {
+        let pid = Pid::from_raw(process.pid).ok_or(io::ErrorKind::InvalidInput)?;
+        let handle = pidfd_open(pid, PidfdFlags::empty())?;
+        // Only if it still is that process, the handle is its.
+        process.stat().map_err(io::Error::other)?;
+        Ok(handle)
+    }
+
+    /// Opens `/tmp` as the process sees it. A symbolic link in its file system leads nowhere else.
+    pub(super) fn tmp(process: &Process) -> io::Result<OwnedFd> {
+        let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = process.open_relative_flags("root", how).map_err(|error| match error {
+            procfs::ProcError::Io(error, _) => error,
+            other => io::Error::other(other),
+        })?;
+        let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(&root, "tmp", how, Mode::empty(), inside) {
+            // A kernel or a sandbox without it: then `/tmp` must be a directory itself.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                Ok(rustix::fs::openat(&root, "tmp", how | OFlags::NOFOLLOW, Mode::empty())?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    pub(super) fn gone(&self) -> AttachError {
+        AttachError::Gone { pid: self.process.pid }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.process.is_alive()
+    }
+
+    /// How ckptd would write the path of a file in its `/tmp`; for people.
+    pub(super) fn shown(&self, name: impl AsRef<Path>) -> PathBuf {
+        Path::new("/proc").join(self.process.pid.to_string()).join("root/tmp").join(name)
+    }
+
+    /// Sends SIGQUIT, if it is caught.
+    pub(super) fn send_quit(&self) -> io::Result<()> {
+        if !catches_quit(&self.process) {
+            return Err(io::Error::other("it does not catch SIGQUIT any more, so it is not sent"));
+        }
+        Ok(pidfd_send_signal(&self.signals, Signal::QUIT)?)
+    }
+}
