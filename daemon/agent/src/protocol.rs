@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 
 /// The longest question, in bytes; HotSpot answers a longer one with silence.
 pub const LONGEST_QUESTION: usize = 1_024;
+/// What the agent returns when the question was none. Nothing was written.
+pub const NO_QUESTION: i32 = 1;
+/// What it returns when the answer file could not be opened. Nothing was written.
+pub const NO_FILE: i32 = 2;
+/// What it returns when the answer could not be written into its file: a change may have been made.
+pub const NOT_ANSWERED: i32 = 3;
 /// What Flink has as interval when there are no periodic checkpoints: Java's largest long.
 pub const NO_INTERVAL: i64 = i64::MAX;
 
@@ -192,4 +198,58 @@ pub enum Refusal {
         /// What was tried and what came of it.
         what: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Through JSON and back.
+    fn again<T: Serialize + for<'de> Deserialize<'de>>(it: &T) -> T {
+        serde_json::from_slice(&serde_json::to_vec(it).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_longest_question_fits() {
+        let values = Values { interval: Some(i64::MIN), timeout: Some(i64::MIN), pull_in: false };
+        let ask = Ask::Change { job: "f".repeat(32), values };
+        let answer = format!("/{}", "x".repeat(700));
+        let question = Question { answer, deadline: u64::MAX, ask };
+        assert!(serde_json::to_vec(&question).unwrap().len() <= LONGEST_QUESTION);
+        assert_eq!(again(&question), question);
+    }
+
+    #[test]
+    fn answers_survive_json() {
+        let remaining = Some(-3);
+        let before =
+            Pending { id: 7, savepoint: true, acknowledged: 1, tasks: 4, remaining, triggered_at: 1 };
+        let shown = Shown { graph_interval: 1, graph_timeout: 2, plan: Some((NO_INTERVAL, 4)) };
+        let sight = Sight {
+            family: "1.19 and later".to_owned(),
+            scheduler: "Default".to_owned(),
+            interval: NO_INTERVAL,
+            timeout: 600_000,
+            min_pause: 0,
+            shown,
+            periodic: false,
+            next_trigger_in: None,
+            queued: 3,
+            consecutive_failures: None,
+            pending: vec![before],
+        };
+        let update = Update { before, remaining: Some(0), too_late: false };
+        let what = "it".to_owned();
+        let refusal = Some(Refusal::NoCoordinator { what: what.clone() });
+        let answers: [Answer; 5] = [
+            Ok(Answered::Read(sight.clone())),
+            Ok(Answered::Changed { sight, updates: vec![update] }),
+            Ok(Answered::Jobs(vec![LedJob { job: "f".repeat(32), refusal }])),
+            Err(Refusal::NotLeading { what, leader: Some("pekko.tcp://flink@host:6123".to_owned()) }),
+            Err(Refusal::NotFlink),
+        ];
+        for answer in answers {
+            assert_eq!(again(&answer), answer);
+        }
+    }
 }
