@@ -11,7 +11,7 @@ use ckpt_coordinator::config::Override;
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_shared::api::{
     Configuration, ConfigurationPatch, Failures, Field, InFlight as SeenInFlight, InFlightChange, Outcome,
-    SCHEMA, Value, Via,
+    SCHEMA, Value,
 };
 use ckpt_shared::duration::{Exact, millis};
 use std::time::Duration;
@@ -99,7 +99,7 @@ pub async fn change(
     overrides: OverrideStore,
     request: Request,
 ) -> Result<Configuration, ChangeError> {
-    let before = job.observe().await?;
+    let before = job.prepare(request.patch.pull_in, request.dry_run).await?;
     if before.state.has_ended() {
         return Err(SeamError::Ended { state: before.state }.into());
     }
@@ -112,6 +112,7 @@ pub async fn change(
         name: job.identity().name.clone(),
         patch: request.patch,
         if_match: request.if_match,
+        submitted: before.submitted.clone(),
     };
     if request.dry_run {
         let edited = overrides.preview(&edit)?;
@@ -147,7 +148,8 @@ pub async fn change(
         }
         Err(error) => {
             tracing::error!(job = %job.identity().name, %error, "a change is stored, and not known to be applied");
-            let observation = before.clone();
+            let trouble = Some(format!("what is stored is not in force: {error}"));
+            let observation = Observation { trouble, ..before };
             let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
             Ok(answer(job.identity(), &nothing, wanted, Stage { stored: true, applied: false }))
         }
@@ -231,9 +233,9 @@ fn configuration(
         failures: Failures { consecutive: observation.consecutive_failures, tolerable: tolerable(submitted) },
         next_trigger: observation.next_trigger,
         warnings: warnings(observation, wanted.overridden),
-        via: Some(Via::Hosted),
-        via_detail: None,
-        stale: None,
+        via: observation.reach.via,
+        via_detail: observation.reach.detail.clone(),
+        stale: observation.stale.clone(),
         observed_at: observation.observed_at,
     }
 }
@@ -253,6 +255,15 @@ fn warnings(observation: &Observation, overridden: Override) -> Vec<String> {
             Exact(effective.min_pause()),
             Exact(in_force)
         ));
+    }
+    match observation.queued {
+        0 => {}
+        1 => warnings.push(
+            "a periodic checkpoint came due meanwhile; it runs right after the one in flight".to_owned(),
+        ),
+        queued => warnings.push(format!(
+            "{queued} periodic checkpoints came due meanwhile; they run back to back after the one in flight"
+        )),
     }
     match observation.merged {
         0 => {}

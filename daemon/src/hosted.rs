@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `job` | the handle that the rest of ckptd has |
+//! | `store` | all of them: submitted, stored, recovered |
 //! | `owner` | the one task that owns a job: its coordinator, its tasks, its statistics |
 //! | `answers` | what that task answers: how the job is, and what a change did |
 //! | `life` | how that task starts, restarts and ends a job |
@@ -22,6 +23,7 @@ mod owner;
 mod rehearsal;
 mod report;
 mod statistics;
+mod store;
 mod tasks;
 mod triggers;
 
@@ -30,3 +32,4 @@ pub use job::{HostedJob, Setup};
 pub(crate) use life::ENDED_FILE;
 pub use life::Ended;
 pub(crate) use report::tolerable;
+pub use store::{HostedJobs, RecoverError, SubmitError};

@@ -9,6 +9,7 @@
 //! | [`registry`] | every job, found by id or name |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
 //! | [`hosted`] | coordinators that ckptd hosts itself |
+//! | [`flink`] | coordinators of real Flink clusters |
 //! | [`job_file`] | a job as it is submitted |
 //! | [`state_dir`], [`durable`] | the state directory, and files that survive a crash |
 //! | [`attach`] | reaching a running JVM on this machine |
@@ -22,6 +23,7 @@ pub mod change;
 pub mod clock;
 pub mod demo;
 pub mod durable;
+pub mod flink;
 pub mod hosted;
 pub mod job_file;
 pub mod overrides;

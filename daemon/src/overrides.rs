@@ -8,5 +8,5 @@
 mod file;
 mod store;
 
-pub use file::{Key, LoadError, Record};
+pub use file::{Key, LoadError, Record, Submitted};
 pub use store::{Edit, EditError, Edited, IfMatch, OverrideStore};

@@ -1,23 +1,10 @@
-//! Every job that ckptd knows, found by id or name; and the hosted ones brought in: submitted, stored
-//! once, recovered at the next start.
+//! Every job that ckptd knows, found by what somebody called it.
 
-use crate::clock::wall_millis;
-use crate::durable;
-use crate::hosted::{ENDED_FILE, Ended, HostedJob, Setup};
-use crate::job_file::{JobFileError, JobSpec};
-use crate::overrides::{Key, OverrideStore};
+use crate::flink::Clusters;
+use crate::hosted::HostedJobs;
 use crate::seam::{Identity, JobCoordinator};
-use crate::state_dir::{StateDir, read_limited};
-use ckpt_shared::api::{HOSTED, LARGEST_BODY};
 use ckpt_shared::ids::JobId;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
-use tokio::sync::Mutex;
-
-/// How many jobs that have ended are still shown; the files of older ones stay.
-const ENDED_SHOWN: usize = 100;
+use std::sync::Arc;
 
 /// A job, whatever coordinates it.
 pub type Job = Arc<dyn JobCoordinator>;
@@ -31,264 +18,105 @@ pub enum ResolveError {
         /// What was asked for.
         wanted: String,
     },
-}
-
-/// Why a job cannot be hosted.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// The file has a mistake.
-    #[error("the job file has a mistake: {0}")]
-    Mistake(#[from] JobFileError),
-    /// A job of this name is alive and was submitted otherwise.
-    #[error(
-        "a job '{name}' is running as {id} with another job file; cancel it first (ckptctl cancel {name}), or give this one another name"
-    )]
-    NameTaken {
-        /// The name.
-        name: String,
-        /// The job that has it.
-        id: JobId,
-    },
-    /// Two files that are submitted together name different jobs alike.
-    #[error("another of these job files names its job '{name}' too; give one of them another name")]
-    NamedTwice {
-        /// The name.
-        name: String,
-    },
-    /// It could not be stored.
-    #[error("the job could not be stored, so it was not submitted: {0}")]
-    NotStored(io::Error),
-}
-
-/// Why what was stored cannot be brought back.
-#[derive(Debug, thiserror::Error)]
-pub enum RecoverError {
-    /// A file cannot be read.
-    #[error("cannot read {path}: {cause}; make it readable, or move the job's directory away to start without the job", path = .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// A file is damaged.
-    #[error("{path} is damaged: {cause}; repair it, or move the job's directory away to start without the job", path = .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// How.
-        cause: String,
+    /// Several have.
+    #[error("'{wanted}' could be any of {}; say which one", .candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// What to say instead.
+        candidates: Vec<String>,
     },
 }
 
 /// The jobs. There is one in a ckptd.
 #[derive(Debug)]
 pub struct Registry {
-    directory: Arc<StateDir>,
-    overrides: OverrideStore,
-    hosted: RwLock<Vec<Hosted>>,
-    /// One submission at a time: two of the same name must not both find it free.
-    submitting: Mutex<()>,
-}
-
-#[derive(Debug, Clone)]
-struct Hosted {
-    job: HostedJob,
-    spec: Arc<JobSpec>,
-}
-
-impl Hosted {
-    fn has_ended(&self) -> bool {
-        self.job.state().has_ended()
-    }
+    hosted: HostedJobs,
+    clusters: Clusters,
 }
 
 impl Registry {
-    /// Brings back every job that was submitted before.
-    ///
-    /// # Errors
-    /// [`RecoverError`] when a job's file is damaged: it is not ignored.
-    pub async fn recover(directory: Arc<StateDir>, overrides: OverrideStore) -> Result<Self, RecoverError> {
-        let registry = Self {
-            hosted: RwLock::new(Vec::new()),
-            submitting: Mutex::new(()),
-            directory: Arc::clone(&directory),
-            overrides,
-        };
-        let stored = tokio::task::spawn_blocking(move || load(&directory)).await;
-        let mut stored = stored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-        stored.sort_by_key(|stored| stored.ended.map_or(u64::MAX, |ended| ended.at));
-        for stored in stored {
-            if stored.ended.is_some() {
-                registry.forget_override(stored.id).await;
-            }
-            registry.host(stored);
-        }
-        Ok(registry)
+    /// These jobs.
+    #[must_use]
+    pub fn new(hosted: HostedJobs, clusters: Clusters) -> Self {
+        Self { hosted, clusters }
     }
 
-    /// A crash may have come between a job's end and that of its override.
-    async fn forget_override(&self, id: JobId) {
-        let key = Key { cluster: HOSTED.to_owned(), job: id };
-        if self.overrides.record(&key).is_some()
-            && let Err(error) = self.overrides.remove(key).await
-        {
-            tracing::error!(job = %id, %error, "the override of a job that has ended cannot be removed");
-        }
+    /// The jobs that ckptd hosts itself.
+    #[must_use]
+    pub fn hosted(&self) -> &HostedJobs {
+        &self.hosted
     }
 
-    fn host(&self, stored: Stored) -> HostedJob {
-        let identity = Identity { cluster: HOSTED.to_owned(), id: stored.id, name: stored.spec.name.clone() };
-        let job = HostedJob::start(Setup {
-            identity,
-            spec: stored.spec.clone(),
-            submitted_at: stored.submitted_at,
-            job_dir: self.directory.job(stored.id),
-            checkpoints: self.directory.checkpoints(),
-            overrides: self.overrides.clone(),
-            ended: stored.ended,
-        });
-        let mut all = self.hosted.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.push(Hosted { job: job.clone(), spec: Arc::new(stored.spec) });
-        let ended = all.iter().filter(|hosted| hosted.has_ended()).count();
-        if ended > ENDED_SHOWN
-            && let Some(oldest) = all.iter().position(Hosted::has_ended)
-        {
-            all.remove(oldest);
-        }
-        job
+    /// The Flink clusters that it follows.
+    #[must_use]
+    pub fn clusters(&self) -> &Clusters {
+        &self.clusters
     }
 
-    fn all_hosted(&self) -> Vec<Hosted> {
-        self.hosted.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    /// Every job of one cluster after those of another, the oldest first.
+    fn all(&self) -> impl Iterator<Item = Job> {
+        let hosted = self.hosted.jobs().into_iter().map(|job| Arc::new(job) as Job);
+        hosted.chain(self.clusters.jobs().into_iter().map(|job| Arc::new(job) as Job))
     }
 
     /// Every job, by name.
     #[must_use]
     pub fn jobs(&self) -> Vec<Job> {
-        let mut jobs: Vec<Job> =
-            self.all_hosted().into_iter().map(|hosted| Arc::new(hosted.job) as Job).collect();
-        jobs.sort_by(|a, b| {
-            (&a.identity().name, a.identity().id).cmp(&(&b.identity().name, b.identity().id))
-        });
+        let mut jobs: Vec<Job> = self.all().collect();
+        jobs.sort_by(|a, b| by_name(a.identity()).cmp(&by_name(b.identity())));
         jobs
     }
 
-    /// The job with this id, or the one with this name: a live one before one that has ended, and
-    /// among those the latest.
+    /// The job with this id or this name, which may stand behind the name of its cluster and a slash.
+    /// A name means a live job before one that has ended, and among those of one cluster the latest.
     ///
     /// # Errors
     /// [`ResolveError`].
     pub fn resolve(&self, wanted: &str) -> Result<Job, ResolveError> {
-        let jobs = self.all_hosted();
-        if let Ok(id) = wanted.parse::<JobId>()
-            && let Some(hosted) = jobs.iter().find(|hosted| hosted.job.identity().id == id)
-        {
-            return Ok(Arc::new(hosted.job.clone()));
-        }
-        let named = jobs.iter().filter(|hosted| hosted.spec.name == wanted);
-        // The last of the greatest: a live one, or else the latest.
-        match named.max_by_key(|hosted| !hosted.has_ended()) {
-            Some(hosted) => Ok(Arc::new(hosted.job.clone())),
-            None => Err(ResolveError::Unknown { wanted: wanted.escape_debug().to_string() }),
-        }
-    }
-
-    /// Makes sure that all these job files can be submitted, before the first one is.
-    ///
-    /// # Errors
-    /// [`SubmitError`], with the place of the file that cannot be.
-    pub fn check(&self, texts: &[String]) -> Result<(), (usize, SubmitError)> {
-        let mut specs: Vec<JobSpec> = Vec::new();
-        for (place, text) in texts.iter().enumerate() {
-            let spec = JobSpec::parse(text).map_err(|mistake| (place, mistake.into()))?;
-            self.live(&spec).map_err(|taken| (place, taken))?;
-            if specs.iter().any(|other| other.name == spec.name && *other != spec) {
-                return Err((place, SubmitError::NamedTwice { name: spec.name }));
+        let mut with_id = Vec::new();
+        let mut named = Vec::new();
+        for job in self.all() {
+            let identity = job.identity();
+            let within = wanted.strip_prefix(&identity.cluster).and_then(|rest| rest.strip_prefix('/'));
+            let is_id = |text: &str| text.parse::<JobId>().is_ok_and(|id| id == identity.id);
+            if is_id(wanted) || within.is_some_and(is_id) {
+                with_id.push(job);
+            } else if wanted == identity.name || within == Some(identity.name.as_str()) {
+                named.push(job);
             }
-            specs.push(spec);
         }
-        Ok(())
-    }
-
-    /// The live job that `spec` is, if its name is not free.
-    fn live(&self, spec: &JobSpec) -> Result<Option<HostedJob>, SubmitError> {
-        let namesake = |hosted: &Hosted| hosted.spec.name == spec.name && !hosted.has_ended();
-        match self.all_hosted().into_iter().find(namesake) {
-            Some(live) if *live.spec == *spec => Ok(Some(live.job)),
-            Some(live) => Err(SubmitError::NameTaken { name: spec.name.clone(), id: live.job.identity().id }),
-            None => Ok(None),
+        let found = if with_id.is_empty() { narrowed(named) } else { with_id };
+        match <[Job; 1]>::try_from(found) {
+            Ok([job]) => Ok(job),
+            Err(none) if none.is_empty() => {
+                Err(ResolveError::Unknown { wanted: wanted.escape_debug().to_string() })
+            }
+            Err(several) => Err(ResolveError::Ambiguous {
+                wanted: wanted.escape_debug().to_string(),
+                candidates: several.iter().map(|job| candidate(job.identity())).collect(),
+            }),
         }
     }
+}
 
-    /// Submits a job file. The same file as that of a live job is that job; the flag tells whether a
-    /// new one was made.
-    ///
-    /// # Errors
-    /// [`SubmitError`]; nothing was submitted then.
-    pub async fn submit(&self, text: &str) -> Result<(Job, bool), SubmitError> {
-        let spec = JobSpec::parse(text)?;
-        let _one_at_a_time = self.submitting.lock().await;
-        if let Some(same) = self.live(&spec)? {
-            return Ok((Arc::new(same), false));
-        }
-        let id = JobId::from_bits(rand::random());
-        let (target, content) = (self.directory.job(id), text.to_owned());
-        let stored = tokio::task::spawn_blocking(move || store(&target, &content)).await;
-        stored.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(SubmitError::NotStored)?;
-        let stored = Stored { id, spec, submitted_at: wall_millis(), ended: None };
-        Ok((Arc::new(self.host(stored)), true))
+/// Those that a name means: the live ones, or else the latest that has ended.
+fn narrowed(named: Vec<Job>) -> Vec<Job> {
+    let (ended, live): (Vec<Job>, Vec<Job>) = named.into_iter().partition(|job| job.last_state().has_ended());
+    if !live.is_empty() {
+        return live;
+    }
+    let one_cluster = ended.windows(2).all(|pair| pair[0].identity().cluster == pair[1].identity().cluster);
+    match one_cluster {
+        true => ended.into_iter().next_back().into_iter().collect(),
+        false => ended,
     }
 }
 
-/// A job as it is on disk.
-struct Stored {
-    id: JobId,
-    spec: JobSpec,
-    submitted_at: u64,
-    ended: Option<Ended>,
+fn by_name(identity: &Identity) -> (&str, &str, JobId) {
+    (&identity.name, &identity.cluster, identity.id)
 }
 
-/// Stores a job whole or not at all: its directory gets its name when all is in it.
-fn store(target: &Path, text: &str) -> io::Result<()> {
-    let jobs = target.parent().unwrap_or(target);
-    let draft = tempfile::Builder::new().prefix(durable::DRAFT).tempdir_in(jobs)?;
-    durable::create(&draft.path().join("job.toml"), text.as_bytes())?;
-    fs::rename(draft.path(), target)?;
-    drop(draft.keep());
-    // Its author will be told that it was not submitted.
-    durable::sync_directory(jobs).inspect_err(|_| drop(fs::remove_dir_all(target)))
-}
-
-fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
-    let jobs = directory.jobs();
-    let unreadable = |path: &Path, cause| RecoverError::Unreadable { path: path.to_owned(), cause };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&jobs).map_err(|cause| unreadable(&jobs, cause))? {
-        let entry = entry.map_err(|cause| unreadable(&jobs, cause))?;
-        let name = entry.file_name();
-        let Some(id) = name.to_str().and_then(|name| name.parse::<JobId>().ok()) else { continue };
-        durable::remove_drafts(&entry.path()).map_err(|cause| unreadable(&entry.path(), cause))?;
-        let path = entry.path().join("job.toml");
-        let content = read_limited(&path, LARGEST_BODY as u64).map_err(|cause| unreadable(&path, cause))?;
-        let spec = String::from_utf8(content).map_err(|error| error.to_string());
-        let spec = spec.and_then(|text| JobSpec::parse(&text).map_err(|error| error.to_string()));
-        let spec = spec.map_err(|cause| RecoverError::Damaged { path: path.clone(), cause })?;
-        let submitted = fs::metadata(&path).and_then(|file| file.modified());
-        let submitted_at = submitted.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let submitted_at = submitted_at.map_or_else(wall_millis, ckpt_shared::duration::millis);
-        let ended = load_end(&entry.path().join(ENDED_FILE))?;
-        found.push(Stored { id, spec, submitted_at, ended });
-    }
-    Ok(found)
-}
-
-fn load_end(path: &Path) -> Result<Option<Ended>, RecoverError> {
-    match read_limited(path, LARGEST_BODY as u64) {
-        Ok(content) => serde_json::from_slice(&content)
-            .map(Some)
-            .map_err(|error| RecoverError::Damaged { path: path.to_owned(), cause: error.to_string() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(RecoverError::Unreadable { path: path.to_owned(), cause }),
-    }
+fn candidate(Identity { cluster, id, name }: &Identity) -> String {
+    format!("{cluster}/{} ({id})", name.escape_debug())
 }

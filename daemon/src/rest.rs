@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `configuration` | `GET`, `PATCH`, `DELETE …/checkpoints/configuration` |
 //! | `flink` | Flink's paths |
+//! | `doctor` | whether Flink clusters can be changed from here |
 //! | `jobs` | submitting and cancelling |
 //! | `events` | what happens, pushed |
 //! | `guard` | who may do what, and from where |
@@ -13,6 +14,7 @@
 //! | `listen` | connections, with limits |
 
 mod configuration;
+mod doctor;
 mod error;
 mod events;
 mod flink;
@@ -30,7 +32,7 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use error::ApiError;
 use serde_json::json;
@@ -72,7 +74,8 @@ pub fn router(api: Api, guard: Guard) -> Router {
             "/jobs/{job}/checkpoints/configuration",
             get(configuration::get).patch(configuration::patch).delete(configuration::delete),
         )
-        .route("/checkpoints/configuration", get(configuration::list));
+        .route("/checkpoints/configuration", get(configuration::list))
+        .route("/doctor", post(doctor::diagnose));
     let health = Router::new().route("/healthz", get(healthy)).route("/readyz", get(ready));
     Router::new()
         .nest("/v1", paths.clone())

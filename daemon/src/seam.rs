@@ -1,13 +1,14 @@
 //! The seam between ckptd and whatever coordinates a job's checkpoints.
 //!
 //! Everything above it (REST, overrides, revisions, dry runs) is the same for every job; everything
-//! below it is one implementation of [`JobCoordinator`]. A job that ckptd hosts itself,
-//! [`HostedJob`](crate::hosted::HostedJob), is one.
+//! below it is one implementation of [`JobCoordinator`]: a job that ckptd hosts itself
+//! ([`HostedJob`](crate::hosted::HostedJob)), or one of a Flink cluster
+//! ([`FlinkJob`](crate::flink::FlinkJob)).
 
 use async_trait::async_trait;
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
-use ckpt_shared::api::{self, JobState, Outcome};
+use ckpt_shared::api::{self, JobState, Outcome, Via};
 use ckpt_shared::flink;
 use ckpt_shared::ids::{CheckpointId, JobId, TriggerId, VertexId};
 use tokio::sync::broadcast;
@@ -42,10 +43,30 @@ pub struct Observation {
     pub next_trigger: Option<u64>,
     /// How many periodic requests were merged into the one that waits or ran last.
     pub merged: u64,
-    /// Why the job does not run, when that is known.
+    /// How many periodic requests wait, to be run back to back.
+    pub queued: u64,
+    /// Why the job does not run, or is not as it should be, when that is known.
     pub trouble: Option<String>,
+    /// How a change reaches the coordinator.
+    pub reach: Reach,
+    /// Why this is old, when it is.
+    pub stale: Option<String>,
     /// When this was seen, in milliseconds since the epoch.
     pub observed_at: u64,
+}
+
+/// How a change reaches a coordinator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// `None` while that has not been found out.
+    pub via: Option<Via>,
+    /// Which process, or why there is no way.
+    pub detail: Option<String>,
+}
+
+impl Reach {
+    /// ckptd hosts it.
+    pub const HOSTED: Self = Self { via: Some(Via::Hosted), detail: None };
 }
 
 /// What should be in force.
@@ -88,6 +109,18 @@ pub enum SeamError {
     /// It did not answer in time.
     #[error("the job's coordinator does not answer; try again in a moment")]
     Silent,
+    /// Its cluster does not answer, or not sensibly.
+    #[error("{0}")]
+    Unreachable(String),
+    /// There is no way to change it from here.
+    #[error("this job's coordinator cannot be changed from here: {0}")]
+    NoWay(String),
+    /// The job does not use checkpoints.
+    #[error("the job was submitted without checkpoints, so there is nothing to change")]
+    NoCheckpoints,
+    /// Its cluster refused.
+    #[error("the cluster refused: {0}")]
+    Refused(String),
 }
 
 /// One job's checkpoint coordinator, wherever it lives.
@@ -101,6 +134,10 @@ pub trait JobCoordinator: Send + Sync {
 
     /// Looks at it.
     async fn observe(&self) -> Result<Observation, SeamError>;
+
+    /// Looks at it before a change, and makes sure that one can be applied. It changes nothing. A dry run
+    /// goes no further than a look may.
+    async fn prepare(&self, pull_in: bool, dry_run: bool) -> Result<Observation, SeamError>;
 
     /// Says what [`Self::apply`] would do now, and does nothing.
     async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError>;

@@ -1,10 +1,13 @@
 //! The daemon as a whole: start, recovery, shutdown.
 
+use crate::flink::{self, Clusters, SettingsError};
+use crate::hosted::{HostedJobs, RecoverError, SubmitError};
 use crate::overrides::{LoadError, OverrideStore};
-use crate::registry::{RecoverError, Registry, SubmitError};
+use crate::registry::Registry;
 use crate::rest::{self, Api, Guard};
+use crate::seam::JobCoordinator;
 use crate::state_dir::{StateDir, StateDirError, read_limited};
-use ckpt_shared::api::LARGEST_BODY;
+use ckpt_shared::api::{HOSTED, LARGEST_BODY};
 use ckpt_shared::paths::DEFAULT_LISTEN;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
@@ -35,6 +38,9 @@ pub struct Options {
     /// A name besides localhost by which ckptd may be called.
     #[arg(long = "allow-host", value_name = "NAME")]
     pub allowed_hosts: Vec<String>,
+    /// Which Flink clusters to follow.
+    #[command(flatten)]
+    pub flink: flink::Options,
 }
 
 /// Why ckptd does not start.
@@ -46,6 +52,9 @@ pub enum ServeError {
     /// The overrides are damaged.
     #[error(transparent)]
     Overrides(#[from] LoadError),
+    /// What is said about Flink cannot be.
+    #[error(transparent)]
+    Flink(#[from] SettingsError),
     /// A stored job is damaged.
     #[error(transparent)]
     Recover(#[from] RecoverError),
@@ -93,6 +102,7 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     if !options.listen.ip().to_canonical().is_loopback() && !options.listen_beyond_loopback {
         return Err(ServeError::BeyondLoopback(options.listen));
     }
+    let flink = options.flink.settings()?;
     raise_open_files();
     let shutdown = Shutdown::new().map_err(ServeError::Signals)?;
     let directory = Arc::new(StateDir::open(options.state_dir)?);
@@ -102,11 +112,11 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let listener = TcpListener::bind(options.listen).await.map_err(occupied)?;
     let address = listener.local_addr().map_err(occupied)?;
     let texts = options.jobs.iter().map(|path| read_job_file(path)).collect::<Result<Vec<_>, _>>()?;
-    let registry = Registry::recover(Arc::clone(&directory), overrides.clone()).await?;
+    let hosted = HostedJobs::recover(Arc::clone(&directory), overrides.clone()).await?;
     let refused = |place: usize, cause| ServeError::Submit { path: options.jobs[place].clone(), cause };
-    registry.check(&texts).map_err(|(place, cause)| refused(place, cause))?;
+    hosted.check(&texts).map_err(|(place, cause)| refused(place, cause))?;
     for (place, text) in texts.iter().enumerate() {
-        let (job, created) = registry.submit(text).await.map_err(|cause| refused(place, cause))?;
+        let (job, created) = hosted.submit(text).await.map_err(|cause| refused(place, cause))?;
         let identity = job.identity();
         let file = options.jobs[place].display();
         tracing::info!(job = identity.name, id = %identity.id, created, %file, "job submitted");
@@ -114,6 +124,8 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     if let Err(error) = directory.announce(Some(address.to_string())) {
         tracing::warn!(%error, "the lock file cannot say where ckptd listens");
     }
+    warn_of_strangers(&overrides, &flink);
+    let registry = Registry::new(hosted, Clusters::follow(flink, &overrides));
     let (ready, is_ready) = watch::channel(true);
     let api = Api { registry: Arc::new(registry), overrides, ready: is_ready };
     let router = rest::router(api, Guard::new(token, options.allowed_hosts));
@@ -125,6 +137,19 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     })
     .await;
     Ok(())
+}
+
+/// Overrides of clusters that are not followed do not hold, and nobody should think that they do.
+fn warn_of_strangers(overrides: &OverrideStore, flink: &flink::Settings) {
+    let is_known = |name: &str| name == HOSTED || flink.clusters.iter().any(|cluster| cluster.name == name);
+    for cluster in overrides.clusters().into_iter().filter(|name| !is_known(name)) {
+        if flink.auto.is_none() {
+            tracing::warn!(
+                cluster,
+                "there are overrides for a cluster that is not followed; follow it under this name, with --flink {cluster}=URL"
+            );
+        }
+    }
 }
 
 /// Lets this process have as many open files as it may: connections must not take those that checkpoints

@@ -95,7 +95,7 @@ pub struct InFlight {
     pub subtasks: u32,
     /// Milliseconds since it was created.
     pub elapsed: u64,
-    /// Milliseconds until it expires; `null` when it cannot expire any more.
+    /// Milliseconds until it expires; `null` when it cannot expire any more, or when that is not known.
     pub remaining: Option<u64>,
     /// What a change did to it, and what it had left before; only in the answer to a change.
     #[serde(flatten)]
@@ -152,7 +152,8 @@ pub struct ConfigurationList {
     pub schema: String,
     /// The jobs, by name.
     pub jobs: Vec<Configuration>,
-    /// The Flink clusters that are followed, by name.
+    /// The Flink clusters that are followed, by name; an older ckptd says nothing of them.
+    #[serde(default)]
     pub clusters: Vec<ClusterState>,
 }
 

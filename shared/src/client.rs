@@ -7,6 +7,7 @@ use crate::api::{Configuration, ConfigurationList, ConfigurationPatch, Submissio
 use crate::flink;
 use reqwest::{Method, header};
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -23,8 +24,10 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address of the server is none.
-    #[error("'{url}' is not the address of a ckptd: {why}; write it like http://127.0.0.1:8571")]
+    #[error("'{url}' is not the address of a {peer}: {why}; write it like {}", .peer.example())]
     BadUrl {
+        /// Whose it should be.
+        peer: Peer,
         /// What was given.
         url: String,
         /// What is wrong with it.
@@ -47,8 +50,10 @@ pub enum ClientError {
         message: String,
     },
     /// The server answered something else than it should have.
-    #[error("{server} gave an answer that is not understood: {cause}; is it a ckptd?")]
+    #[error("{server} gave an answer that is not understood: {cause}; is it a {peer}?")]
     Nonsense {
+        /// What should be there.
+        peer: Peer,
         /// The server.
         server: String,
         /// What is odd.
@@ -65,6 +70,62 @@ impl ClientError {
             Self::BadUrl { .. } | Self::Unreachable { .. } | Self::Nonsense { .. } => None,
         }
     }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// ckptd.
+    Ckptd,
+    /// A Flink cluster.
+    Flink,
+}
+
+impl Peer {
+    /// What its address looks like.
+    fn example(self) -> &'static str {
+        match self {
+            Self::Ckptd => "http://127.0.0.1:8571",
+            Self::Flink => "http://127.0.0.1:8081",
+        }
+    }
+
+    /// What it says, without the stack traces that Flink sends along.
+    fn sentence(self, errors: &[String]) -> String {
+        match self {
+            Self::Ckptd => errors.join("; "),
+            Self::Flink => errors.iter().map(|error| first_words(error)).collect::<Vec<_>>().join("; "),
+        }
+    }
+
+    fn user_agent(self) -> &'static str {
+        match self {
+            Self::Ckptd => concat!("ckptctl/", env!("CARGO_PKG_VERSION")),
+            Self::Flink => concat!("ckptd/", env!("CARGO_PKG_VERSION")),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ckptd => "ckptd",
+            Self::Flink => "Flink cluster",
+        })
+    }
+}
+
+/// How a server is reached, and for how long.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Who should be there.
+    pub peer: Peer,
+    /// Sent with every change, and with every request to another machine.
+    pub token: Option<String>,
+    /// Certificates in PEM form that are trusted besides those of this machine.
+    pub authorities: Option<Vec<u8>>,
+    /// The longest wait for a whole answer.
+    pub limit: Duration,
 }
 
 /// How a change is to be made.
@@ -91,36 +152,61 @@ pub struct Client {
     http: reqwest::Client,
     server: String,
     token: Option<String>,
+    peer: Peer,
+    limit: Duration,
 }
 
 impl Client {
-    /// A client for the server at `url`, which sends `token` with every change, and with every request to
+    /// A client for the ckptd at `url`, which sends `token` with every change, and with every request to
     /// another machine.
     ///
     /// # Errors
     /// [`ClientError::BadUrl`] when `url` is no HTTP address.
     pub fn new(url: &str, token: Option<String>) -> Result<Self, ClientError> {
-        let bad = |why: String| ClientError::BadUrl { url: url.to_owned(), why };
+        Self::with(url, Access { peer: Peer::Ckptd, token, authorities: None, limit: ANSWER_LIMIT })
+    }
+
+    /// A client for the server at `url`.
+    ///
+    /// # Errors
+    /// [`ClientError::BadUrl`] when `url` is no HTTP address, or the certificates are none.
+    pub fn with(url: &str, access: Access) -> Result<Self, ClientError> {
+        let Access { peer, token, authorities, limit } = access;
+        let bad = |why: String| ClientError::BadUrl { peer, url: url.to_owned(), why };
         let parsed = reqwest::Url::parse(url).map_err(|error| bad(error.to_string()))?;
-        match parsed.scheme() {
-            "http" => {}
-            "https" => return Err(bad("https is not supported yet".to_owned())),
-            other => return Err(bad(format!("'{other}' is not a protocol that ckptd speaks"))),
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(bad(format!("'{}' is not a protocol that is spoken here", parsed.scheme())));
         }
+        if !parsed.has_host() {
+            return Err(bad("it names no host".to_owned()));
+        }
+        // Whoever comes first settles it for the process; it is always the same one.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let authorities = authorities.map(|pem| reqwest::Certificate::from_pem_bundle(&pem)).transpose();
+        let authorities = authorities.map_err(|error| bad(causes(&error)))?.unwrap_or_default();
         let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
+            .connect_timeout(CONNECT_LIMIT.min(limit))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("ckptctl/", env!("CARGO_PKG_VERSION")))
+            .tls_certs_merge(authorities)
+            .user_agent(peer.user_agent())
             .build()
             .map_err(|error| bad(causes(&error)))?;
-        Ok(Self { http, server: url.trim_end_matches('/').to_owned(), token })
+        Ok(Self { http, server: url.trim_end_matches('/').to_owned(), token, peer, limit })
     }
 
     /// The server's address.
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// The host and the port of its address.
+    #[must_use]
+    pub fn host_and_port(&self) -> Option<(String, u16)> {
+        let url = reqwest::Url::parse(&self.server).ok()?;
+        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+        Some((host.to_owned(), url.port_or_known_default()?))
     }
 
     /// Whether the server is on this machine.
@@ -205,6 +291,15 @@ impl Client {
         self.ask(request).await
     }
 
+    /// `PATCH path` with a body of JSON; what is answered does not matter.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn send_patch(&self, path: &str, json: String) -> Result<(), ClientError> {
+        let request = self.request(Method::PATCH, path).timeout(self.limit);
+        self.text(request.header(header::CONTENT_TYPE, "application/json").body(json)).await.map(drop)
+    }
+
     /// Cancels a job.
     ///
     /// # Errors
@@ -227,7 +322,7 @@ impl Client {
         &self,
         request: reqwest::RequestBuilder,
     ) -> Result<Answer<T>, ClientError> {
-        let body = self.text(request.timeout(ANSWER_LIMIT)).await?;
+        let body = self.text(request.timeout(self.limit)).await?;
         let value = serde_json::from_str(&body).map_err(|error| self.nonsense(&error.to_string()))?;
         Ok(Answer { value, body })
     }
@@ -251,13 +346,13 @@ impl Client {
             return Ok(body);
         }
         match serde_json::from_str::<flink::Errors>(&body) {
-            Ok(errors) => Err(ClientError::Refused { status, message: errors.errors.join("; ") }),
+            Ok(errors) => Err(ClientError::Refused { status, message: self.peer.sentence(&errors.errors) }),
             Err(_) => Err(self.nonsense(&format!("status {status} without a reason"))),
         }
     }
 
     fn nonsense(&self, cause: &str) -> ClientError {
-        ClientError::Nonsense { server: self.server.clone(), cause: cause.to_owned() }
+        ClientError::Nonsense { peer: self.peer, server: self.server.clone(), cause: cause.to_owned() }
     }
 }
 
@@ -299,6 +394,15 @@ pub fn escape(segment: &str) -> String {
     escaped
 }
 
+/// The first line of a Java exception, without its class.
+fn first_words(error: &str) -> &str {
+    let line = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.split_once(": ") {
+        Some((class, words)) if class.ends_with("Exception") && !class.contains(' ') => words,
+        _ => line,
+    }
+}
+
 /// The innermost cause is the one that says what to do: "connection refused", not "error sending request".
 fn causes(error: &reqwest::Error) -> String {
     if error.is_timeout() {
@@ -323,6 +427,14 @@ mod tests {
     }
 
     #[test]
+    fn flinks_stack_traces_are_left_out() {
+        let trace =
+            "org.apache.flink.runtime.rest.NotFoundException: Job 1 not found\n\tat a.b.C(D.java:1)\n";
+        let errors = [trace.to_owned(), "Not found: /x".to_owned()];
+        assert_eq!(Peer::Flink.sentence(&errors), "Job 1 not found; Not found: /x");
+    }
+
+    #[test]
     fn only_this_machine_is_loopback() {
         for here in ["http://127.0.0.1:8571", "http://127.9.9.9", "http://[::1]:1", "http://LOCALHOST/"] {
             assert!(is_loopback(here), "{here}");
@@ -341,9 +453,7 @@ mod tests {
 
     #[test]
     fn an_address_is_checked_before_it_is_used() {
-        for (url, part) in
-            [("127.0.0.1:8571", "not the address"), ("https://x", "https"), ("ftp://x", "'ftp'")]
-        {
+        for (url, part) in [("127.0.0.1:8571", "not the address"), ("ftp://x", "'ftp'")] {
             let message = Client::new(url, None).unwrap_err().to_string();
             assert!(message.contains(part), "{url} gave {message}");
         }

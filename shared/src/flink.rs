@@ -2,6 +2,7 @@
 //!
 //! They follow recorded answers, which `shared/tests/flink_rest.rs` reads and writes again. Timestamps
 //! are milliseconds since the epoch and durations milliseconds; "not yet" is −1 here, as in Flink.
+//! Fields that older releases do not have may be missing in what is read.
 
 mod checkpoints;
 mod jobs;

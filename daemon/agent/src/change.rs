@@ -21,8 +21,9 @@ const LEAST: i64 = 10;
 const LONGEST_MEASURED: i64 = i64::MAX / 1_000_000;
 
 impl<'j> Coordinator<'j> {
-    /// Puts values in force, unless the deadline has passed when the lock is taken.
-    pub(crate) fn change(&self, values: Values, deadline: u64) -> Outcome<(Sight, Vec<Update>)> {
+    /// Puts values in force, unless the deadline has passed when the lock is taken. Returns the timeout that
+    /// was in force, too.
+    pub(crate) fn change(&self, values: Values, deadline: u64) -> Outcome<(i64, Sight, Vec<Update>)> {
         self.locked(|| {
             if too_late(deadline) {
                 return Err(Refusal::TooLate);
@@ -31,7 +32,8 @@ impl<'j> Coordinator<'j> {
             let in_flight = self.in_flight()?;
             let before = self.look(&in_flight)?;
             check(values, &before)?;
-            self.put_in_force(values, &before, &in_flight)
+            let (after, updates) = self.put_in_force(values, &before, &in_flight)?;
+            Ok((before.timeout, after, updates))
         })
     }
 

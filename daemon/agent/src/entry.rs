@@ -104,8 +104,9 @@ fn answer(java: &Java, question: &Question) -> Outcome<Answered> {
         }
         Ask::Change { job, values } => {
             let runner = runner(java, job)?;
-            let (sight, updates) = Coordinator::of(&runner)?.change(*values, question.deadline)?;
-            Ok(Answered::Changed { sight, updates })
+            let (timeout_before, sight, updates) =
+                Coordinator::of(&runner)?.change(*values, question.deadline)?;
+            Ok(Answered::Changed { sight, timeout_before, updates })
         }
     }
 }

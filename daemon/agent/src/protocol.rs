@@ -77,6 +77,8 @@ pub enum Answered {
     Changed {
         /// The coordinator afterwards.
         sight: Sight,
+        /// The timeout that was in force before.
+        timeout_before: i64,
         /// What happened to each checkpoint that was in flight, oldest first.
         updates: Vec<Update>,
     },
@@ -243,7 +245,7 @@ mod tests {
         let refusal = Some(Refusal::NoCoordinator { what: what.clone() });
         let answers: [Answer; 5] = [
             Ok(Answered::Read(sight.clone())),
-            Ok(Answered::Changed { sight, updates: vec![update] }),
+            Ok(Answered::Changed { sight, timeout_before: 20_000, updates: vec![update] }),
             Ok(Answered::Jobs(vec![LedJob { job: "f".repeat(32), refusal }])),
             Err(Refusal::NotLeading { what, leader: Some("pekko.tcp://flink@host:6123".to_owned()) }),
             Err(Refusal::NotFlink),

@@ -5,7 +5,7 @@ use super::owner::Owner;
 use super::report::Life;
 use super::statistics::age;
 use crate::clock::Moment;
-use crate::seam::{Applied, Observation, SeamError, Wanted};
+use crate::seam::{Applied, Observation, Reach, SeamError, Wanted};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::{Coordinator, Event, InFlight, InFlightUpdate, Kind, View};
 use ckpt_shared::api::{Happening, JobState, Outcome};
@@ -56,7 +56,10 @@ impl Owner {
             consecutive_failures: view.consecutive_failures,
             next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
             merged: view.merged,
+            queued: 0,
             trouble: self.trouble(now),
+            reach: Reach::HOSTED,
+            stale: None,
             observed_at: now.wall_millis(),
         }
     }

@@ -103,6 +103,10 @@ impl JobCoordinator for HostedJob {
         self.ask(|owner, now| owner.observe(now)).await
     }
 
+    async fn prepare(&self, _pull_in: bool, _dry_run: bool) -> Result<Observation, SeamError> {
+        self.observe().await
+    }
+
     async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError> {
         self.ask(move |owner, now| owner.preview(now, overridden, pull_in)).await?
     }

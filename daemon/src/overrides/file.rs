@@ -1,7 +1,7 @@
 //! The format of `overrides.json`.
 
 use crate::state_dir::read_limited;
-use ckpt_coordinator::config::Override;
+use ckpt_coordinator::config::{Override, SubmittedConfig};
 use ckpt_shared::bounds::{BoundsError, CheckpointInterval, CheckpointTimeout};
 use ckpt_shared::ids::JobId;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,41 @@ pub struct Record {
     pub reason: Option<String>,
     /// When, in milliseconds since the epoch.
     pub changed_at: u64,
+    /// As the job was submitted, for jobs of Flink clusters: a change there overwrites what Flink shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted: Option<Submitted>,
+}
+
+/// The two values as a job was submitted, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Submitted {
+    /// `None` without periodic checkpoints.
+    pub checkpoint_interval: Option<u64>,
+    /// How long a checkpoint may take.
+    pub checkpoint_timeout: u64,
+}
+
+impl Submitted {
+    /// The two of these.
+    #[must_use]
+    pub fn of(config: &SubmittedConfig) -> Self {
+        Self {
+            checkpoint_interval: config.interval.map(|interval| interval.as_millis()),
+            checkpoint_timeout: config.timeout.as_millis(),
+        }
+    }
+
+    /// Puts the two into `config`.
+    ///
+    /// # Errors
+    /// [`BoundsError`] when a value is out of bounds, which no record of the store is.
+    pub fn put_into(&self, config: &mut SubmittedConfig) -> Result<(), BoundsError> {
+        let interval = self.checkpoint_interval.map(CheckpointInterval::from_millis).transpose()?;
+        config.timeout = CheckpointTimeout::from_millis(self.checkpoint_timeout)?;
+        config.interval = interval;
+        Ok(())
+    }
 }
 
 impl Record {
@@ -112,7 +147,8 @@ impl Document {
         let document: Self = serde_json::from_slice(&content).map_err(|error| damaged(error.to_string()))?;
         for (cluster, jobs) in &document.clusters {
             for (job, record) in jobs {
-                if let Err(error) = record.overridden() {
+                let submitted = record.submitted.map(|own| own.put_into(&mut SubmittedConfig::default()));
+                if let Err(error) = record.overridden().and(submitted.unwrap_or(Ok(()))) {
                     return Err(damaged(format!("job {job} of cluster {cluster}: {error}")));
                 }
             }
@@ -124,6 +160,10 @@ impl Document {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
+    }
+
+    pub(super) fn clusters(&self) -> Vec<String> {
+        self.clusters.keys().cloned().collect()
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&Record> {

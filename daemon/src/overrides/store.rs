@@ -1,10 +1,10 @@
 //! The one task that writes `overrides.json`. Requests that come together share a write.
 
-use super::file::{Document, Key, LoadError, Record};
+use super::file::{Document, Key, LoadError, Record, Submitted};
 use crate::clock::wall_millis;
 use crate::durable;
-use ckpt_coordinator::config::Override;
-use ckpt_shared::api::ConfigurationPatch;
+use ckpt_coordinator::config::{Override, SubmittedConfig};
+use ckpt_shared::api::{ConfigurationPatch, HOSTED};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,6 +32,9 @@ pub struct Edit {
     pub patch: ConfigurationPatch,
     /// What the revision must be.
     pub if_match: IfMatch,
+    /// As the job was submitted. It is written down with the first change, which may be the last moment
+    /// at which it can be seen.
+    pub submitted: SubmittedConfig,
 }
 
 /// What an edit led to.
@@ -93,6 +96,12 @@ impl OverrideStore {
     #[must_use]
     pub fn record(&self, key: &Key) -> Option<Record> {
         self.durable.borrow().get(key).cloned()
+    }
+
+    /// The clusters that have records.
+    #[must_use]
+    pub fn clusters(&self) -> Vec<String> {
+        self.durable.borrow().clusters()
     }
 
     /// What `edit` would lead to now, without making it.
@@ -157,6 +166,11 @@ fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<Record>), E
         checkpoint_timeout: overridden.timeout.map(|timeout| timeout.as_millis()),
         reason: edit.patch.reason.clone(),
         changed_at: wall_millis(),
+        submitted: match edit.key.cluster == HOSTED {
+            // A hosted job's file is never rewritten.
+            true => None,
+            false => current.and_then(|record| record.submitted).or(Some(Submitted::of(&edit.submitted))),
+        },
     };
     Ok((Edited { previous, overridden, revision }, Some(record)))
 }
@@ -259,6 +273,7 @@ mod tests {
             name: "a".to_owned(),
             patch: ConfigurationPatch { timeout, ..ConfigurationPatch::default() },
             if_match: IfMatch::Any,
+            submitted: SubmittedConfig::default(),
         }
     }
 

@@ -69,9 +69,12 @@ pub(super) async fn list(
         }
     }
     let observed_at = seen.iter().map(|configuration| configuration.observed_at).min();
-    let mut response =
-        Json(ConfigurationList { schema: SCHEMA.to_owned(), jobs: seen, clusters: Vec::new() })
-            .into_response();
+    let mut response = Json(ConfigurationList {
+        schema: SCHEMA.to_owned(),
+        jobs: seen,
+        clusters: api.registry.clusters().states(),
+    })
+    .into_response();
     if let Some(observed_at) = observed_at {
         response.headers_mut().insert(OBSERVED_AT, HeaderValue::from(observed_at));
     }

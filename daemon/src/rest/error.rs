@@ -1,8 +1,9 @@
 //! Errors: one clear sentence each, in the form that Flink's have.
 
 use crate::change::ChangeError;
+use crate::hosted::SubmitError;
 use crate::overrides::EditError;
-use crate::registry::{ResolveError, SubmitError};
+use crate::registry::ResolveError;
 use crate::seam::SeamError;
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -42,8 +43,12 @@ impl IntoResponse for ApiError {
 impl From<SeamError> for ApiError {
     fn from(error: SeamError) -> Self {
         let status = match error {
-            SeamError::Ended { .. } | SeamError::NotNow { .. } => StatusCode::CONFLICT,
-            SeamError::Silent => StatusCode::SERVICE_UNAVAILABLE,
+            SeamError::Ended { .. }
+            | SeamError::NotNow { .. }
+            | SeamError::NoCheckpoints
+            | SeamError::Refused(_) => StatusCode::CONFLICT,
+            SeamError::Silent | SeamError::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            SeamError::NoWay(_) => StatusCode::NOT_IMPLEMENTED,
         };
         Self::new(status, error.to_string())
     }
@@ -73,6 +78,7 @@ impl From<ResolveError> for ApiError {
     fn from(error: ResolveError) -> Self {
         let status = match error {
             ResolveError::Unknown { .. } => StatusCode::NOT_FOUND,
+            ResolveError::Ambiguous { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, error.to_string())
     }

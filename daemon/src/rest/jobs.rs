@@ -3,6 +3,7 @@
 use super::Api;
 use super::error::ApiError;
 use super::input::{Known, STORE_LIMIT, SmallBody};
+use crate::seam::JobCoordinator;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -33,7 +34,7 @@ pub(super) async fn submit(State(api): State<Api>, body: SmallBody) -> Result<Re
     let text = String::from_utf8(body).map_err(|_| ApiError::bad_request("the job file is not UTF-8"))?;
     // On a task of its own: a client that goes away must not leave a job stored and not hosted.
     let registry = Arc::clone(&api.registry);
-    let submission = tokio::spawn(async move { registry.submit(&text).await });
+    let submission = tokio::spawn(async move { registry.hosted().submit(&text).await });
     let submitted = timeout(STORE_LIMIT, submission).await.map_err(|_| {
         let sentence = "the job could not be stored in time, as the disk does not answer; it is hosted if the disk \
                         recovers: look with ckptctl get";

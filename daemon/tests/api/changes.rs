@@ -264,7 +264,10 @@ async fn a_dry_run_says_what_would_be_and_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn every_job_is_listed_and_ended_ones_on_request() {
     let host = Host::new().await;
-    assert_eq!(host.seen("/checkpoints/configuration").await, json!({"schema": "ckpt/v1", "jobs": []}));
+    assert_eq!(
+        host.seen("/checkpoints/configuration").await,
+        json!({"schema": "ckpt/v1", "jobs": [], "clusters": []})
+    );
     host.run(&calm()).await;
     host.run(&hanging()).await;
     host.cancelled("hanging").await;

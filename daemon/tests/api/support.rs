@@ -6,6 +6,8 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, request};
 use ckpt_shared::api::HOSTED;
 use ckpt_shared::ids::JobId;
+use ckptd::flink::Clusters;
+use ckptd::hosted::HostedJobs;
 use ckptd::overrides::{Key, OverrideStore, Record};
 use ckptd::registry::Registry;
 use ckptd::rest::{self, Api, Guard};
@@ -47,8 +49,8 @@ impl Host {
     pub(crate) async fn on(home: TempDir) -> Self {
         let directory = Arc::new(StateDir::open(Some(home.path().to_owned())).unwrap());
         let overrides = OverrideStore::open(directory.overrides()).unwrap();
-        let registry = Registry::recover(directory, overrides.clone()).await.unwrap();
-        let registry = Arc::new(registry);
+        let hosted = HostedJobs::recover(directory, overrides.clone()).await.unwrap();
+        let registry = Arc::new(Registry::new(hosted, Clusters::default()));
         let api = Api {
             registry: Arc::clone(&registry),
             overrides: overrides.clone(),

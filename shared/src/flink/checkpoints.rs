@@ -18,14 +18,23 @@ pub struct CheckpointConfig {
     pub min_pause: i64,
     pub max_concurrent: i64,
     pub externalization: Externalization,
+    #[serde(default)]
     pub state_backend: String,
+    #[serde(default)]
     pub checkpoint_storage: String,
+    #[serde(default)]
     pub unaligned_checkpoints: bool,
+    #[serde(default)]
     pub tolerable_failed_checkpoints: i64,
+    #[serde(default)]
     pub aligned_checkpoint_timeout: i64,
+    #[serde(default)]
     pub checkpoints_after_tasks_finish: bool,
+    #[serde(default)]
     pub state_changelog_enabled: bool,
+    #[serde(default)]
     pub changelog_periodic_materialization_interval: i64,
+    #[serde(default)]
     pub changelog_storage: String,
 }
 
@@ -52,6 +61,7 @@ pub struct CheckpointStatistics {
 
 /// How many checkpoints there were, savepoints included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own counters")]
 pub struct Counts {
     pub restored: u64,
@@ -63,6 +73,7 @@ pub struct Counts {
 
 /// Distributions over the completed checkpoints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct Summary {
     pub checkpointed_size: Distribution,
@@ -75,6 +86,7 @@ pub struct Summary {
 
 /// A distribution of whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own statistics")]
 pub struct Distribution {
     pub min: i64,
@@ -112,6 +124,7 @@ impl<'de> Deserialize<'de> for Quantile {
 
 /// The newest checkpoint of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own kinds")]
 pub struct Latest {
     pub completed: Option<Checkpoint>,
@@ -178,31 +191,37 @@ pub struct Checkpoint {
     /// Whether it is a savepoint.
     pub is_savepoint: bool,
     /// `CANONICAL` or `NATIVE` for a savepoint.
-    #[serde(rename = "savepointFormat")]
+    #[serde(rename = "savepointFormat", default)]
     pub savepoint_format: Option<String>,
     /// When it was triggered.
     pub trigger_timestamp: i64,
     /// When a subtask acknowledged last, or −1.
     pub latest_ack_timestamp: i64,
     /// Bytes that were written.
+    #[serde(default)]
     pub checkpointed_size: i64,
     /// Bytes that it refers to.
     pub state_size: i64,
     /// From the trigger until the last acknowledgement, or until the failure; −1 for not yet.
     pub end_to_end_duration: i64,
     /// Always 0.
+    #[serde(default)]
     pub alignment_buffered: i64,
     /// Bytes processed while barriers were aligned.
+    #[serde(default)]
     pub processed_data: i64,
     /// Bytes of records in flight that were stored.
+    #[serde(default)]
     pub persisted_data: i64,
     /// How many subtasks take part.
     pub num_subtasks: u32,
     /// How many acknowledged in time.
     pub num_acknowledged_subtasks: u32,
     /// `CHECKPOINT`, `UNALIGNED_CHECKPOINT`, `SAVEPOINT` or `SYNC_SAVEPOINT`.
+    #[serde(default)]
     pub checkpoint_type: String,
     /// By vertex.
+    #[serde(default)]
     pub tasks: BTreeMap<VertexId, TaskCheckpoint>,
     /// When it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,11 +244,15 @@ pub struct TaskCheckpoint {
     pub id: CheckpointId,
     pub status: CheckpointStatus,
     pub latest_ack_timestamp: i64,
+    #[serde(default)]
     pub checkpointed_size: i64,
     pub state_size: i64,
     pub end_to_end_duration: i64,
+    #[serde(default)]
     pub alignment_buffered: i64,
+    #[serde(default)]
     pub processed_data: i64,
+    #[serde(default)]
     pub persisted_data: i64,
     pub num_subtasks: u32,
     pub num_acknowledged_subtasks: u32,
@@ -249,6 +272,7 @@ pub struct TaskCheckpointWithSubtasks {
 
 /// Distributions over the subtasks that acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct SubtaskSummary {
     pub checkpointed_size: Distribution,
@@ -261,6 +285,7 @@ pub struct SubtaskSummary {
 
 /// The two parts of a snapshot's duration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DurationSummary {
     /// While the task stood still.
     pub sync: Distribution,
@@ -271,6 +296,7 @@ pub struct DurationSummary {
 
 /// How barriers were aligned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct AlignmentSummary {
     pub buffered: Distribution,
@@ -311,13 +337,17 @@ pub struct CompletedSubtask {
     pub index: u32,
     pub ack_timestamp: i64,
     pub end_to_end_duration: i64,
+    #[serde(default)]
     pub checkpointed_size: i64,
     pub state_size: i64,
     pub checkpoint: SyncAsync,
     pub alignment: Alignment,
+    #[serde(default)]
     pub start_delay: i64,
+    #[serde(default)]
     pub unaligned_checkpoint: bool,
     /// It acknowledged after the checkpoint had failed.
+    #[serde(default)]
     pub aborted: bool,
     /// `completed`.
     pub status: String,
@@ -325,6 +355,7 @@ pub struct CompletedSubtask {
 
 /// How long a snapshot took, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct SyncAsync {
     pub sync: i64,
@@ -334,6 +365,7 @@ pub struct SyncAsync {
 
 /// How the barriers of one subtask were aligned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct Alignment {
     pub buffered: i64,

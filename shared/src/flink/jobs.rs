@@ -1,5 +1,6 @@
 //! Cluster and jobs: `/config`, `/overview`, `/jobs`, `/jobs/overview`, `/jobs/:jobid`.
 
+use super::Quantile;
 use crate::api::JobState;
 use crate::ids::{JobId, VertexId};
 use serde::{Deserialize, Serialize};
@@ -80,10 +81,10 @@ pub struct JobOverview {
     /// Its name.
     pub name: String,
     /// `STREAMING`.
-    #[serde(rename = "jobType")]
+    #[serde(rename = "jobType", default)]
     pub job_type: String,
     /// `Default` or `Adaptive`.
-    #[serde(rename = "schedulerType")]
+    #[serde(rename = "schedulerType", default)]
     pub scheduler_type: String,
     /// When it was submitted.
     #[serde(rename = "start-time")]
@@ -101,12 +102,13 @@ pub struct JobOverview {
     /// Its subtasks by state.
     pub tasks: OverviewTasks,
     /// Operators that wait for a batch stage; 0 here.
-    #[serde(rename = "pending-operators")]
+    #[serde(rename = "pending-operators", default)]
     pub pending_operators: u32,
 }
 
 /// The subtasks of a job by state, in the order of `/jobs/overview`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own counters")]
 pub struct OverviewTasks {
     pub running: u32,
@@ -128,20 +130,20 @@ pub struct JobDetails {
     /// Its id.
     pub jid: JobId,
     /// The application it belongs to; the job's id here.
-    #[serde(rename = "application-id")]
+    #[serde(rename = "application-id", default)]
     pub application_id: String,
     /// Its name.
     pub name: String,
     /// Whether it can be stopped other than with a savepoint: no.
-    #[serde(rename = "isStoppable")]
+    #[serde(rename = "isStoppable", default)]
     pub is_stoppable: bool,
     /// Its state.
     pub state: JobState,
     /// `STREAMING`.
-    #[serde(rename = "job-type")]
+    #[serde(rename = "job-type", default)]
     pub job_type: String,
     /// `Default` or `Adaptive`.
-    #[serde(rename = "schedulerType")]
+    #[serde(rename = "schedulerType", default)]
     pub scheduler_type: String,
     /// When it was submitted.
     #[serde(rename = "start-time")]
@@ -152,7 +154,7 @@ pub struct JobDetails {
     /// From its start until its end, or until now.
     pub duration: i64,
     /// −1: not set.
-    #[serde(rename = "maxParallelism")]
+    #[serde(rename = "maxParallelism", default)]
     pub max_parallelism: i64,
     /// When this was answered.
     pub now: i64,
@@ -161,17 +163,18 @@ pub struct JobDetails {
     /// The vertices.
     pub vertices: Vec<Vertex>,
     /// Vertices by state.
-    #[serde(rename = "status-counts")]
+    #[serde(rename = "status-counts", default)]
     pub status_counts: StateCounts,
     /// The graph.
     pub plan: Plan,
     /// Operators that wait for a batch stage; 0 here.
-    #[serde(rename = "pending-operators")]
+    #[serde(rename = "pending-operators", default)]
     pub pending_operators: u32,
 }
 
 /// When each job state was entered last, or 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the wire format's own states")]
 pub struct StateTimestamps {
@@ -190,6 +193,7 @@ pub struct StateTimestamps {
 
 /// How many subtasks, or vertices, are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the wire format's own states")]
 pub struct StateCounts {
@@ -211,12 +215,12 @@ pub struct Vertex {
     /// Its id.
     pub id: VertexId,
     /// The slot sharing group.
-    #[serde(rename = "slotSharingGroupId")]
+    #[serde(rename = "slotSharingGroupId", default)]
     pub slot_sharing_group_id: String,
     /// Its name.
     pub name: String,
     /// Its largest parallelism.
-    #[serde(rename = "maxParallelism")]
+    #[serde(rename = "maxParallelism", default)]
     pub max_parallelism: i64,
     /// How many subtasks it has.
     pub parallelism: u32,
@@ -238,6 +242,7 @@ pub struct Vertex {
 
 /// The counters of a vertex.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the wire format's own counters")]
 pub struct VertexMetrics {
@@ -251,7 +256,8 @@ pub struct VertexMetrics {
     pub write_records_complete: bool,
     pub accumulated_backpressured_time: i64,
     pub accumulated_idle_time: i64,
-    pub accumulated_busy_time: f64,
+    /// `"NaN"` when nobody knows.
+    pub accumulated_busy_time: Quantile,
 }
 
 /// The graph of a job.
@@ -262,7 +268,7 @@ pub struct Plan {
     /// Its name.
     pub name: String,
     /// `STREAMING`.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     pub kind: String,
     /// Its nodes.
     pub nodes: Vec<PlanNode>,
@@ -273,12 +279,16 @@ pub struct Plan {
 #[allow(missing_docs, reason = "the wire format's own fields")]
 pub struct PlanNode {
     pub id: VertexId,
+    #[serde(default)]
     pub operator: String,
     pub parallelism: u32,
+    #[serde(default)]
     pub operator_strategy: String,
+    #[serde(default)]
     pub description: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<PlanInput>,
+    #[serde(default)]
     pub optimizer_properties: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -288,6 +298,8 @@ pub struct PlanNode {
 pub struct PlanInput {
     pub id: VertexId,
     pub num: u32,
+    #[serde(default)]
     pub exchange: String,
+    #[serde(default)]
     pub ship_strategy: String,
 }

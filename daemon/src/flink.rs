@@ -1,0 +1,33 @@
+//! Jobs of real Flink clusters, which run unmodified somewhere else.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `settings` | which clusters, and what is allowed there |
+//! | `clusters` | all that are followed, those found on this machine too |
+//! | `cluster` | one of them: the task that follows its jobs |
+//! | `link` | what a cluster and its jobs share: the way to its REST API and into its JobManager |
+//! | `job` | one job behind the seam |
+//! | `known` | what is known of it |
+//! | `apply` | putting an override in force, once and again |
+//! | `rest` | what is read from Flink's REST API |
+//! | `sight` | an observation, made of what REST and the agent tell |
+//! | `ways` | how a change reaches a coordinator: `native`, `attach`, or not at all |
+//! | `news` | what happened between two looks |
+//! | `doctor` | whether a cluster can be changed from here, and if not, why |
+
+mod apply;
+mod cluster;
+mod clusters;
+mod doctor;
+mod job;
+mod known;
+mod link;
+mod news;
+mod rest;
+mod settings;
+mod sight;
+mod ways;
+
+pub use clusters::Clusters;
+pub use job::FlinkJob;
+pub use settings::{Attach, ClusterSettings, Options, Settings, SettingsError};

@@ -1,0 +1,169 @@
+//! Putting what is stored in force, once and again, through whichever way there is.
+
+use super::job::FlinkJob;
+use super::rest;
+use super::sight;
+use super::ways::Way;
+use crate::clock::wall_millis;
+use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError};
+use ckpt_agent::protocol::{Answered, Ask, Values};
+use ckpt_coordinator::config::EffectiveConfig;
+use ckpt_coordinator::{InFlight, InFlightUpdate};
+use ckpt_shared::api::{Happening, Outcome};
+use ckpt_shared::duration::{Exact, millis};
+use ckpt_shared::flink::{self, CheckpointStatus};
+use ckpt_shared::ids::CheckpointId;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How long a change waits for Flink to tell what became of a checkpoint that ended meanwhile.
+const OUTCOME_LIMIT: Duration = Duration::from_secs(4);
+/// How often it asks.
+const OUTCOME_POLL: Duration = Duration::from_millis(500);
+
+impl FlinkJob {
+    /// Puts what is stored in force; the newest, whatever was asked for.
+    pub(super) async fn put_in_force(
+        &self,
+        pull_in: bool,
+        seen: Vec<CheckpointId>,
+    ) -> Result<Applied, SeamError> {
+        let _one_at_a_time = self.applying().lock().await;
+        let overview = self.known().overview.clone();
+        if overview.state.has_ended() {
+            return Err(SeamError::Ended { state: overview.state });
+        }
+        let wanted = self.base(wall_millis()).wanted();
+        let way = self.link().ways.choose(self.link(), Some(self.id())).await;
+        let (observation, updates) = match way {
+            Way::None(why) => return Err(SeamError::NoWay(why)),
+            Way::Native => self.change_natively(&wanted).await?,
+            Way::Attach(_) => self.change_inside(&overview, &wanted, pull_in).await?,
+        };
+        self.known().holds();
+        let revision = observation.revision_in_force.unwrap_or(0);
+        self.tell(Happening::Configured {
+            revision,
+            checkpoint_interval: wanted.interval().map(millis),
+            checkpoint_timeout: millis(wanted.timeout()),
+        });
+        let gone = seen.into_iter().filter(|id| updates.iter().all(|update| update.checkpoint.id != *id));
+        let ended = self.ended(gone.collect()).await;
+        Ok(Applied { observation: Observation { trouble: None, ..observation }, updates, ended })
+    }
+
+    async fn change_inside(
+        &self,
+        overview: &flink::JobOverview,
+        wanted: &EffectiveConfig,
+        pull_in: bool,
+    ) -> Result<(Observation, Vec<InFlightUpdate>), SeamError> {
+        let values = Values {
+            interval: wanted.interval().map(signed),
+            timeout: Some(signed(wanted.timeout())),
+            pull_in,
+        };
+        let ask = Ask::Change { job: self.id().to_string(), values };
+        match self.link().ways.ask(self.link(), overview, ask).await? {
+            Answered::Changed { sight, timeout_before, updates } => {
+                let updates = sight::updates(timeout_before, &sight, &updates);
+                Ok((self.saw(&sight), updates))
+            }
+            Answered::Jobs(_) | Answered::Read(_) => Err(SeamError::Silent),
+        }
+    }
+
+    /// Lets the cluster make the change, in the words of FLIP-571 alone.
+    async fn change_natively(
+        &self,
+        wanted: &EffectiveConfig,
+    ) -> Result<(Observation, Vec<InFlightUpdate>), SeamError> {
+        let before = self.look().await?;
+        let mut body = serde_json::json!({"checkpointTimeout": millis(wanted.timeout())});
+        if let Some(interval) = wanted.interval() {
+            body["checkpointInterval"] = millis(interval).into();
+        }
+        let path = format!("/jobs/{}/checkpoints/configuration", self.id());
+        self.link()
+            .client()
+            .send_patch(&path, body.to_string())
+            .await
+            .map_err(|error| self.link().refused(&error))?;
+        let updates = sight::foreseen(&before.in_flight, wanted.timeout());
+        let after = self.look().await?;
+        Ok((after, updates))
+    }
+
+    /// What became of checkpoints that are not pending any more.
+    async fn ended(&self, gone: Vec<CheckpointId>) -> Vec<(InFlight, Outcome)> {
+        let mut ended = Vec::new();
+        for id in gone {
+            if let Some(checkpoint) = self.outcome(id).await {
+                let outcome = match checkpoint.status {
+                    CheckpointStatus::Completed => Outcome::Completed,
+                    CheckpointStatus::Failed | CheckpointStatus::InProgress => Outcome::TooLate,
+                };
+                let elapsed =
+                    Duration::from_millis(u64::try_from(checkpoint.end_to_end_duration).unwrap_or(0));
+                let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+                let checkpoint = InFlight {
+                    id,
+                    savepoint: checkpoint.is_savepoint,
+                    acknowledged: number(checkpoint.num_acknowledged_subtasks),
+                    subtasks: number(checkpoint.num_subtasks),
+                    elapsed,
+                    remaining: None,
+                };
+                ended.push((checkpoint, outcome));
+            }
+        }
+        ended
+    }
+
+    /// Flink's answers may still show it in progress.
+    async fn outcome(&self, id: CheckpointId) -> Option<flink::Checkpoint> {
+        let limit = self.now() + OUTCOME_LIMIT;
+        loop {
+            let found = rest::checkpoint(self.link().client(), self.id(), id).await.ok().flatten();
+            let found = found.filter(|entry| entry.status != CheckpointStatus::InProgress);
+            if found.is_some() || self.now() >= limit {
+                return found;
+            }
+            sleep(OUTCOME_POLL).await;
+        }
+    }
+
+    /// Looks, and puts the override in force again if it does not hold any more.
+    pub(super) async fn reconcile(&self) {
+        let record = self.link().record(self.id());
+        let Ok(observation) = self.observe().await else { return };
+        let Some(record) = record else { return };
+        let holds = observation.revision_in_force == Some(record.revision);
+        if holds {
+            return self.known().holds();
+        }
+        if observation.stale.is_some() || observation.state.has_ended() || !self.known().may_try(self.now()) {
+            return;
+        }
+        let Identity { cluster, name, .. } = self.identity();
+        let found = Exact(observation.effective.timeout());
+        match self.put_in_force(false, Vec::new()).await {
+            Ok(_) => tracing::warn!(
+                cluster,
+                job = name,
+                revision = record.revision,
+                timeout_found = %found,
+                "the override did not hold any more, and was applied again"
+            ),
+            Err(error) => {
+                tracing::warn!(cluster, job = name, %error, "the override does not hold, and cannot be applied");
+                self.known().trouble = Some(format!("what is stored is not in force: {error}"));
+            }
+        }
+    }
+}
+
+/// Milliseconds as Java has them.
+pub(super) fn signed(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,164 @@
+//! One cluster: the task that follows its jobs.
+
+use super::job::FlinkJob;
+use super::link::Link;
+use super::rest;
+use super::settings::{Attach, ClusterSettings};
+use crate::clock::wall_millis;
+use crate::overrides::OverrideStore;
+use ckpt_shared::api::ClusterState;
+use ckpt_shared::flink::JobOverview;
+use futures::StreamExt;
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+/// How often a cluster is asked for its jobs.
+const POLL: Duration = Duration::from_secs(2);
+/// How many jobs of a cluster are looked at at once.
+const AT_ONCE: usize = 8;
+/// After how many looks the way into the cluster is looked for again.
+const LOOKS_PER_WAY: u32 = 15;
+/// The most jobs of one cluster that are followed.
+const MOST_JOBS: usize = 10_000;
+
+/// A cluster that is followed for as long as this value lives.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) link: Arc<Link>,
+    jobs: Arc<RwLock<Vec<FlinkJob>>>,
+    task: AbortHandle,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Cluster {
+    /// Starts to follow a cluster.
+    pub(super) fn follow(settings: ClusterSettings, overrides: OverrideStore) -> Self {
+        let link = Arc::new(Link::new(settings, overrides));
+        let jobs = Arc::default();
+        let follower = Follower { link: Arc::clone(&link), jobs: Arc::clone(&jobs), looks: 0 };
+        let task = tokio::spawn(follower.run()).abort_handle();
+        Self { link, jobs, task }
+    }
+
+    /// Its jobs, the oldest first.
+    pub(super) fn jobs(&self) -> Vec<FlinkJob> {
+        self.jobs.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How it is.
+    pub(super) fn state(&self) -> ClusterState {
+        self.link.state()
+    }
+}
+
+struct Follower {
+    link: Arc<Link>,
+    jobs: Arc<RwLock<Vec<FlinkJob>>>,
+    looks: u32,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        loop {
+            match self.look().await {
+                Ok(()) => {}
+                Err(trouble) => {
+                    self.link.heard(Err(trouble));
+                    self.link.is_version(None);
+                    // What answers next may be another release, or another process.
+                    self.link.ways.forget();
+                }
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), String> {
+        if self.link.health().version.is_none() {
+            let version = rest::version(self.link.client()).await.map_err(|error| error.to_string())?;
+            tracing::info!(
+                cluster = self.link.name(),
+                url = self.link.settings.url,
+                version,
+                "following a cluster"
+            );
+            self.link.is_version(Some(version));
+        }
+        let asked = wall_millis();
+        let mut listed = rest::overview(self.link.client()).await.map_err(|error| error.to_string())?.jobs;
+        let answered = wall_millis();
+        listed.truncate(MOST_JOBS);
+        listed.sort_by_key(|job| (job.start_time, job.jid));
+        self.link.heard(Ok(ahead(&listed, asked.midpoint(answered))));
+        self.take(listed);
+        let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.look_for_a_way(&jobs).await;
+        self.forget_ended(&jobs).await;
+        let looked_at = jobs.iter().filter(|job| self.is_looked_at(job));
+        futures::stream::iter(looked_at).for_each_concurrent(AT_ONCE, FlinkJob::reconcile).await;
+        Ok(())
+    }
+
+    /// Brings the jobs up to date with the cluster's list.
+    fn take(&self, listed: Vec<JobOverview>) {
+        let ids: HashSet<_> = listed.iter().map(|job| job.jid).collect();
+        let mut jobs = self.jobs.write().unwrap_or_else(PoisonError::into_inner);
+        // A job with an override is not forgotten on an assumption: a JobManager that restarts has none.
+        jobs.retain(|job| ids.contains(&job.id()) || self.link.record(job.id()).is_some());
+        for job in jobs.iter().filter(|job| !ids.contains(&job.id())) {
+            job.not_listed();
+        }
+        for overview in listed {
+            match jobs.iter().find(|job| job.id() == overview.jid) {
+                Some(job) => job.listed(overview),
+                None => jobs.push(FlinkJob::new(Arc::clone(&self.link), overview)),
+            }
+        }
+    }
+
+    /// Finds out, now and then, how a change would reach the cluster; that loads nothing.
+    async fn look_for_a_way(&mut self, jobs: &[FlinkJob]) {
+        if self.looks.is_multiple_of(LOOKS_PER_WAY) {
+            let live = jobs.iter().find(|job| !job.state().has_ended());
+            if live.is_none() {
+                return;
+            }
+            self.link.ways.choose(&self.link, live.map(FlinkJob::id)).await;
+        }
+        self.looks = self.looks.wrapping_add(1);
+    }
+
+    /// The override of a job that was seen to end, ends.
+    async fn forget_ended(&self, jobs: &[FlinkJob]) {
+        for job in jobs.iter().filter(|job| job.state().has_ended()) {
+            let key = self.link.key(job.id());
+            if self.link.overrides.record(&key).is_some()
+                && let Err(error) = self.link.overrides.remove(key).await
+            {
+                tracing::error!(job = %job.id(), %error, "the override of a job that has ended cannot be removed");
+            }
+        }
+    }
+
+    /// Whether a job is looked at though nobody asks: for its override, and for those who follow it.
+    fn is_looked_at(&self, job: &FlinkJob) -> bool {
+        let always = self.link.settings.consent.attach == Attach::Always;
+        !job.state().has_ended()
+            && (job.is_followed() || self.link.record(job.id()).is_some() || (always && !job.was_seen()))
+    }
+}
+
+/// By how much the cluster's clock is ahead of ours: what runs says when it started and for how long.
+fn ahead(listed: &[JobOverview], now_here: u64) -> Option<i64> {
+    let running = listed.iter().find(|job| job.end_time < 0 && job.start_time > 0)?;
+    let now_there = running.start_time.checked_add(running.duration)?;
+    Some(now_there - i64::try_from(now_here).ok()?)
+}

@@ -1,0 +1,163 @@
+//! Whether a cluster can be changed from here, and if not, why.
+
+use super::job::FlinkJob;
+use super::link::Link;
+use super::settings::Attach;
+use super::ways::{INSIDE_LIMIT, candidates};
+use crate::attach::{self, AttachError, Jvm};
+use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
+use ckpt_shared::api::{Check, ClusterDiagnosis, Verdict, Via};
+
+/// Looks at everything that a change needs. With the cluster's consent it loads the agent; it writes
+/// nothing.
+pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnosis {
+    let mut checks = vec![rest_api(link)];
+    let live = jobs.iter().find(|job| !job.state().has_ended());
+    let native = link.ways.is_native(link, live.map(FlinkJob::id)).await;
+    checks.push(match (native, live) {
+        (Some(true), _) => passed("FLIP-571", "the cluster offers it itself"),
+        (Some(false), _) => {
+            noted("FLIP-571", "the cluster does not offer it itself, as no released Flink does", None)
+        }
+        (None, None) => skipped("FLIP-571", "it cannot be asked for without a job that runs"),
+        (None, Some(_)) => skipped("FLIP-571", "the cluster does not answer"),
+    });
+    let via = if native == Some(true) {
+        Via::Native
+    } else {
+        checks.extend(attachable(link).await);
+        match checks.iter().any(|check| check.verdict == Verdict::Failed) {
+            true => Via::None,
+            false => Via::Attach,
+        }
+    };
+    let changeable = checks.iter().all(|check| check.verdict != Verdict::Failed);
+    let (cluster, url) = (link.name().to_owned(), link.settings.url.clone());
+    ClusterDiagnosis { cluster, url, changeable, via, checks }
+}
+
+fn rest_api(link: &Link) -> Check {
+    let health = link.health();
+    match (health.trouble, health.version) {
+        (None, Some(version)) => passed("REST API", format!("Flink {version} answers")),
+        (trouble, _) => failed(
+            "REST API",
+            trouble.unwrap_or_else(|| "it was not asked yet".to_owned()),
+            "see that the address is that of Flink's REST API, and that the JobManager runs",
+        ),
+    }
+}
+
+async fn attachable(link: &Link) -> Vec<Check> {
+    let consent = link.settings.consent;
+    let mut checks = vec![match consent.attach {
+        Attach::Never => failed(
+            "consent",
+            "attach = never: no library may be loaded into this cluster's JobManager",
+            "start ckptd with --attach on-change, or say so for this cluster in its configuration",
+        ),
+        Attach::OnChange => passed("consent", "attach = on-change: a library may be loaded to make a change"),
+        Attach::Always => passed("consent", "attach = always: a library may be loaded to look, too"),
+    }];
+    if consent.attach == Attach::Never {
+        return checks;
+    }
+    let jvms = match candidates(link).await {
+        Ok(jvms) => jvms,
+        Err(why) => {
+            let (found, advice) = why.split_once("; ").map_or((why.as_str(), None), |(f, a)| (f, Some(a)));
+            checks.push(Check { advice: advice.map(str::to_owned), ..failed("process", found, "") });
+            return checks;
+        }
+    };
+    // The one that can be reached, or else what is in the way of the first.
+    let mut best: Option<Vec<Check>> = None;
+    for jvm in jvms {
+        let looked = inside(link, jvm).await;
+        let good = looked.iter().all(|check| check.verdict != Verdict::Failed);
+        if good || best.is_none() {
+            best = Some(looked);
+        }
+        if good {
+            break;
+        }
+    }
+    checks.extend(best.unwrap_or_default());
+    checks
+}
+
+async fn inside(link: &Link, jvm: Jvm) -> Vec<Check> {
+    let consent: attach::Consent = link.settings.consent.into();
+    let preflight = tokio::task::spawn_blocking(move || attach::preflight(&jvm, &consent).checks).await;
+    let mut checks = preflight.unwrap_or_default();
+    if checks.iter().any(|check| check.verdict == Verdict::Failed) {
+        checks.push(skipped("agent", "not loaded, since the above would fail"));
+        return checks;
+    }
+    match attach::ask(&jvm, &consent, Ask::Jobs, INSIDE_LIMIT).await {
+        Ok(Answered::Jobs(jobs)) => {
+            checks.push(passed("agent", "it was loaded and answered; nothing was written"));
+            checks.push(layout(&jobs));
+        }
+        Ok(Answered::Read(_) | Answered::Changed { .. }) => {
+            checks.push(failed("agent", "it answered something else than it was asked", "report this"));
+        }
+        Err(AttachError::Refusal(Refusal::NotLeading { what, leader })) => {
+            checks.push(passed("agent", "it was loaded and answered; nothing was written"));
+            let leader = leader.unwrap_or_else(|| "not known".to_owned());
+            let found = format!("this JobManager does not lead (there is no {what}); the leader is {leader}");
+            checks.push(failed(
+                "leader",
+                found,
+                "run ckptd where the leader runs, or wait until it has started",
+            ));
+        }
+        Err(error) => checks.push(failed("agent", error.to_string(), "see the JobManager's log")),
+    }
+    checks
+}
+
+/// Whether the classes on the way are as they are known, for every job.
+fn layout(jobs: &[LedJob]) -> Check {
+    let broken = jobs.iter().find_map(|job| match &job.refusal {
+        Some(refusal @ (Refusal::Unexpected { .. } | Refusal::Failed { .. })) => {
+            Some(format!("job {}: {}", job.job, attach::sentence(refusal)))
+        }
+        _ => None,
+    });
+    let ready = jobs.iter().filter(|job| job.refusal.is_none()).count();
+    match (broken, jobs.len()) {
+        (Some(found), _) => failed("class layout", found, "this release of Flink is not known; report it"),
+        (None, 0) => noted(
+            "class layout",
+            "there is no job to look at",
+            Some("ask again when a job runs: its classes are looked at then"),
+        ),
+        (None, all) if ready < all => noted(
+            "class layout",
+            format!("as known for {ready} of {all} jobs; the others have no coordinator now"),
+            None,
+        ),
+        (None, all) => passed("class layout", format!("as known, for {all} of {all} jobs")),
+    }
+}
+
+fn check(check: &str, verdict: Verdict, found: impl Into<String>, advice: Option<&str>) -> Check {
+    Check { check: check.to_owned(), verdict, found: found.into(), advice: advice.map(str::to_owned) }
+}
+
+fn passed(name: &str, found: impl Into<String>) -> Check {
+    check(name, Verdict::Passed, found, None)
+}
+
+fn noted(name: &str, found: impl Into<String>, advice: Option<&str>) -> Check {
+    check(name, Verdict::Noted, found, advice)
+}
+
+fn skipped(name: &str, found: impl Into<String>) -> Check {
+    check(name, Verdict::Skipped, found, None)
+}
+
+fn failed(name: &str, found: impl Into<String>, advice: &str) -> Check {
+    check(name, Verdict::Failed, found, Some(advice))
+}

@@ -1,0 +1,107 @@
+//! What a cluster and its jobs share: the way to its REST API and into its JobManager, and how it is.
+
+use super::settings::ClusterSettings;
+use super::ways::Ways;
+use crate::clock::{Clock, wall_millis};
+use crate::overrides::{Key, OverrideStore, Record};
+use crate::seam::SeamError;
+use ckpt_shared::api::ClusterState;
+use ckpt_shared::client::{Client, ClientError};
+use ckpt_shared::ids::JobId;
+use std::sync::{PoisonError, RwLock};
+
+/// The link to a cluster.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) settings: ClusterSettings,
+    pub(super) overrides: OverrideStore,
+    pub(super) clock: Clock,
+    pub(super) ways: Ways,
+    health: RwLock<Health>,
+}
+
+/// How a cluster is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Health {
+    /// Flink's version, once it answered.
+    pub(super) version: Option<String>,
+    /// What is wrong with it now.
+    pub(super) trouble: Option<String>,
+    /// When it answered well last.
+    pub(super) observed_at: Option<u64>,
+    /// By how much its clock is ahead of ours, in milliseconds.
+    pub(super) ahead: i64,
+}
+
+impl Link {
+    pub(super) fn new(settings: ClusterSettings, overrides: OverrideStore) -> Self {
+        let (clock, ways, health) = (Clock::start(), Ways::default(), RwLock::default());
+        Self { settings, overrides, clock, ways, health }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.settings.client
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes a good answer, or what was wrong with it.
+    pub(super) fn heard(&self, result: Result<Option<i64>, String>) {
+        let mut health = self.health.write().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(ahead) => {
+                health.observed_at = Some(wall_millis());
+                health.ahead = ahead.unwrap_or(health.ahead);
+                if let Some(trouble) = health.trouble.take() {
+                    tracing::info!(cluster = self.name(), was = trouble, "the cluster answers again");
+                }
+            }
+            Err(trouble) => {
+                if health.trouble.is_none() {
+                    tracing::warn!(
+                        cluster = self.name(),
+                        trouble,
+                        "the cluster does not answer as it should"
+                    );
+                }
+                health.trouble = Some(trouble);
+            }
+        }
+    }
+
+    /// Notes which release answers.
+    pub(super) fn is_version(&self, version: Option<String>) {
+        self.health.write().unwrap_or_else(PoisonError::into_inner).version = version;
+    }
+
+    /// How it is, for the list.
+    pub(super) fn state(&self) -> ClusterState {
+        let Health { version, trouble, observed_at, .. } = self.health();
+        let (name, url) = (self.name().to_owned(), self.settings.url.clone());
+        ClusterState { name, url, version, trouble, observed_at }
+    }
+
+    pub(super) fn key(&self, job: JobId) -> Key {
+        Key { cluster: self.name().to_owned(), job }
+    }
+
+    /// What is stored for a job.
+    pub(super) fn record(&self, job: JobId) -> Option<Record> {
+        self.overrides.record(&self.key(job))
+    }
+
+    /// What an error of its REST API means to whoever asked for a job.
+    pub(super) fn refused(&self, error: &ClientError) -> SeamError {
+        let said = format!("cluster {}: {error}", self.name());
+        match error.status().map(|status| status.as_u16()) {
+            Some(400..=499) => SeamError::Refused(said),
+            Some(_) | None => SeamError::Unreachable(said),
+        }
+    }
+}

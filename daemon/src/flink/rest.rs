@@ -1,0 +1,119 @@
+//! What is read from Flink's REST API.
+
+use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
+use ckpt_shared::api::Failures;
+use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout, LONGEST, SHORTEST};
+use ckpt_shared::client::{Client, ClientError};
+use ckpt_shared::flink::{
+    Checkpoint, CheckpointConfig, CheckpointStatistics, CheckpointStatus, JobsOverview, NO_INTERVAL,
+};
+use ckpt_shared::ids::{CheckpointId, JobId};
+use serde::Deserialize;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// How old Flink's answers about checkpoints may be: it keeps them for 3 s.
+pub(super) const CACHED: Duration = Duration::from_millis(3_500);
+
+/// What every release says about itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Dashboard {
+    flink_version: String,
+}
+
+/// Which release answers.
+pub(super) async fn version(client: &Client) -> Result<String, ClientError> {
+    Ok(client.get::<Dashboard>("/config").await?.value.flink_version)
+}
+
+/// Every job of the cluster.
+pub(super) async fn overview(client: &Client) -> Result<JobsOverview, ClientError> {
+    Ok(client.get("/jobs/overview").await?.value)
+}
+
+/// A job's checkpoint configuration, as Flink shows it.
+pub(super) async fn checkpoint_config(client: &Client, job: JobId) -> Result<CheckpointConfig, ClientError> {
+    Ok(client.get(&format!("/jobs/{job}/checkpoints/config")).await?.value)
+}
+
+/// A job's checkpoints.
+pub(super) async fn checkpoints(client: &Client, job: JobId) -> Result<CheckpointStatistics, ClientError> {
+    Ok(client.get(&format!("/jobs/{job}/checkpoints")).await?.value)
+}
+
+/// One checkpoint; `None` when it is unknown or forgotten.
+pub(super) async fn checkpoint(
+    client: &Client,
+    job: JobId,
+    id: CheckpointId,
+) -> Result<Option<Checkpoint>, ClientError> {
+    found(client.get(&format!("/jobs/{job}/checkpoints/details/{id}")).await)
+}
+
+/// An answer, or `None` for a 404.
+pub(super) fn found<T>(
+    answer: Result<ckpt_shared::client::Answer<T>, ClientError>,
+) -> Result<Option<T>, ClientError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer.value)),
+        Err(error) if error.status().is_some_and(|status| status.as_u16() == 404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What Flink shows as configured; it is what was submitted as long as nobody changed it.
+pub(super) fn submitted(shown: &CheckpointConfig) -> SubmittedConfig {
+    let non_negative = |number: i64| u64::try_from(number).unwrap_or(0);
+    SubmittedConfig {
+        interval: interval(shown.interval),
+        timeout: timeout(shown.timeout),
+        min_pause: Duration::from_millis(non_negative(shown.min_pause)),
+        max_concurrent: u32::try_from(shown.max_concurrent)
+            .ok()
+            .and_then(NonZeroU32::new)
+            .unwrap_or(NonZeroU32::MIN),
+        tolerable_failures: match u32::try_from(shown.tolerable_failed_checkpoints) {
+            Ok(number) if number < Failures::UNLIMITED => Tolerable::AtMost(number),
+            Ok(_) => Tolerable::Unlimited,
+            Err(_) => Tolerable::AtMost(0),
+        },
+        mode: match shown.mode.as_str() {
+            "at_least_once" => Mode::AtLeastOnce,
+            _ => Mode::ExactlyOnce,
+        },
+        retention_policy: match (shown.externalization.enabled, shown.externalization.delete_on_cancellation)
+        {
+            (false, _) => RetentionPolicy::NeverRetain,
+            (true, true) => RetentionPolicy::RetainOnFailure,
+            (true, false) => RetentionPolicy::RetainOnCancellation,
+        },
+        ..SubmittedConfig::default()
+    }
+}
+
+/// An interval in milliseconds as Flink has it; what lies beyond our bounds is taken as the bound.
+pub(super) fn interval(millis: i64) -> Option<CheckpointInterval> {
+    match millis {
+        NO_INTERVAL => None,
+        millis => Some(CheckpointInterval::new(bounded(millis)).unwrap_or_else(|_| unreachable!("bounded"))),
+    }
+}
+
+/// A timeout in milliseconds, likewise.
+pub(super) fn timeout(millis: i64) -> CheckpointTimeout {
+    CheckpointTimeout::new(bounded(millis)).unwrap_or_else(|_| unreachable!("bounded"))
+}
+
+fn bounded(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0)).clamp(SHORTEST, LONGEST)
+}
+
+/// How many checkpoints have failed in a row, as far as the history goes. Flink's own counter leaves some
+/// reasons out, so this may be more.
+pub(super) fn failures_in_a_row(seen: &CheckpointStatistics) -> u32 {
+    let over = seen.history.iter().filter(|entry| entry.status != CheckpointStatus::InProgress);
+    let failed =
+        over.filter(|entry| !entry.is_savepoint).take_while(|entry| entry.status == CheckpointStatus::Failed);
+    u32::try_from(failed.count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,285 @@
+//! Which clusters are followed, and what is allowed there: from the command line and a file.
+
+use crate::state_dir::read_limited;
+use ckpt_shared::api::{HOSTED, LARGEST_BODY};
+use ckpt_shared::client::{Access, Client, ClientError, Peer};
+use ckpt_shared::paths;
+use clap::ValueEnum;
+use serde::Deserialize;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The longest wait for an answer of a cluster.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// In place of an address: the JobManagers of this machine.
+const AUTO: &str = "auto";
+
+/// What `ckptd serve` takes about Flink.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Options {
+    /// A Flink cluster to follow, such as http://127.0.0.1:8081 or prod=http://jm:8081; auto follows
+    /// those whose JobManagers run on this machine. May be given several times.
+    #[arg(long = "flink", value_name = "[NAME=]URL")]
+    pub flink: Vec<String>,
+    /// When a library may be loaded into a JobManager of this machine.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub attach: Option<Attach>,
+    /// Load it also into JobManagers of other users, which only root can.
+    #[arg(long)]
+    pub attach_other_users: bool,
+    /// A file with clusters and what is allowed for each.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// When a library may be loaded into a JobManager.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attach {
+    /// Never: nothing can be changed that way.
+    Never,
+    /// To make a change, or to keep one.
+    #[default]
+    OnChange,
+    /// To look as well, which is fresher than Flink's REST API.
+    Always,
+}
+
+/// One cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    /// Its name.
+    pub name: String,
+    /// The address of its REST API.
+    pub url: String,
+    /// What is allowed there.
+    pub consent: Consent,
+    /// The client for it.
+    pub client: Client,
+}
+
+/// What is allowed in JobManagers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Consent {
+    /// When a library may be loaded.
+    pub attach: Attach,
+    /// Whether it may be loaded into JVMs of other users.
+    pub other_users: bool,
+}
+
+/// Everything about Flink.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The clusters.
+    pub clusters: Vec<ClusterSettings>,
+    /// Whether those of this machine are looked for, and what is allowed there.
+    pub auto: Option<Consent>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {cause}", path = .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The file has a mistake.
+    #[error("the configuration {path} has a mistake: {cause}", path = .path.display())]
+    Mistake {
+        /// The file.
+        path: PathBuf,
+        /// Where and which.
+        cause: String,
+    },
+    /// A name cannot be one.
+    #[error(
+        "'{0}' cannot be the name of a cluster; use letters, digits, '.', '-', '_' and ':', and neither 'hosted' nor 'job'"
+    )]
+    BadName(String),
+    /// Two clusters have the same name.
+    #[error("two clusters are named '{0}'; name one of them otherwise, with NAME=URL")]
+    NamedTwice(String),
+    /// An address is none.
+    #[error("--flink: {0}")]
+    BadUrl(#[from] ClientError),
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct File {
+    attach: Option<Attach>,
+    attach_other_users: bool,
+    flink: Vec<Entry>,
+}
+
+/// A cluster in it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Entry {
+    name: Option<String>,
+    url: String,
+    attach: Option<Attach>,
+    attach_other_users: Option<bool>,
+    token_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+}
+
+impl Options {
+    /// Reads the file, if one is named, and puts the command line over it.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn settings(&self) -> Result<Settings, SettingsError> {
+        let file = self.config.as_deref().map(load).transpose()?.unwrap_or_default();
+        let default = Consent {
+            attach: self.attach.or(file.attach).unwrap_or_default(),
+            other_users: self.attach_other_users || file.attach_other_users,
+        };
+        let typed = self.flink.iter().map(|text| {
+            let (name, url) = split(text);
+            Entry { name: name.map(str::to_owned), url: url.to_owned(), ..Entry::default() }
+        });
+        let mut settings = Settings::default();
+        for entry in file.flink.into_iter().chain(typed) {
+            let consent = Consent {
+                attach: entry.attach.unwrap_or(default.attach),
+                other_users: entry.attach_other_users.unwrap_or(default.other_users),
+            };
+            if entry.url == AUTO {
+                settings.auto = Some(consent);
+                continue;
+            }
+            let cluster = cluster(entry, consent)?;
+            if settings.clusters.iter().any(|other| other.name == cluster.name) {
+                return Err(SettingsError::NamedTwice(cluster.name));
+            }
+            settings.clusters.push(cluster);
+        }
+        Ok(settings)
+    }
+}
+
+impl ClusterSettings {
+    /// A cluster that was found and not named.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when `url` is none.
+    pub(super) fn found(url: String, consent: Consent) -> Result<Self, SettingsError> {
+        cluster(Entry { url, ..Entry::default() }, consent)
+    }
+}
+
+fn cluster(entry: Entry, consent: Consent) -> Result<ClusterSettings, SettingsError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |cause| SettingsError::Unreadable { path, cause }
+    };
+    let token = entry.token_file.as_deref();
+    let token = token.map(|path| paths::read_token(path).map_err(unreadable(path))).transpose()?;
+    let authorities = entry.ca_file.as_deref();
+    let authorities = authorities
+        .map(|path| read_limited(path, LARGEST_BODY as u64).map_err(unreadable(path)))
+        .transpose()?;
+    let access = Access { peer: Peer::Flink, token, authorities, limit: ANSWER_LIMIT };
+    let client = Client::with(&entry.url, access)?;
+    let url = client.server().to_owned();
+    let name = entry.name.unwrap_or_else(|| address_of(&url).to_owned());
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+    // What names jobs begins with these: `hosted/NAME`, and `job/NAME` as ckptctl prints it.
+    if [HOSTED, "job", ""].contains(&name.as_str()) || !name.chars().all(allowed) {
+        return Err(SettingsError::BadName(name.escape_debug().to_string()));
+    }
+    Ok(ClusterSettings { name, url, consent, client })
+}
+
+/// Host and port of an address, the name of a cluster that has none.
+fn address_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or(rest);
+    host.rsplit_once('@').map_or(host, |(_, host)| host)
+}
+
+/// `NAME=URL`, or only a URL, which may have a `=` of its own.
+fn split(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('=') {
+        Some((name, url)) if !name.contains("//") => (Some(name), url),
+        _ => (None, text),
+    }
+}
+
+fn load(path: &Path) -> Result<File, SettingsError> {
+    let unreadable = |cause| SettingsError::Unreadable { path: path.to_owned(), cause };
+    let content = read_limited(path, LARGEST_BODY as u64).map_err(unreadable)?;
+    let mistake = |cause: String| SettingsError::Mistake { path: path.to_owned(), cause };
+    let text = String::from_utf8(content).map_err(|error| mistake(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| mistake(error.to_string().trim_end().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(flink: &[&str]) -> Options {
+        Options { flink: flink.iter().map(|text| (*text).to_owned()).collect(), ..Options::default() }
+    }
+
+    fn from_file(content: &str, options: Options) -> Result<Settings, String> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("ckptd.toml");
+        std::fs::write(&path, content).unwrap();
+        Options { config: Some(path), ..options }.settings().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_cluster_is_named_after_its_address_when_nobody_names_it() {
+        let settings =
+            options(&["http://127.0.0.1:8081/", "prod=https://jm.example/flink?a=b"]).settings().unwrap();
+        let names: Vec<_> = settings.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+        assert_eq!(names, ["127.0.0.1:8081", "prod"]);
+        assert_eq!(settings.clusters[0].url, "http://127.0.0.1:8081");
+        assert_eq!(settings.clusters[0].consent, Consent { attach: Attach::OnChange, other_users: false });
+        assert_eq!(settings.auto, None);
+        assert!(options(&["auto"]).settings().unwrap().auto.is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_a_cluster_is_refused_in_one_sentence() {
+        for (flink, part) in [
+            (vec!["8081"], "'8081' is not the address of a Flink cluster"),
+            (vec!["ftp://x"], "'ftp'"),
+            (vec!["hosted=http://x:1"], "'hosted' cannot be the name"),
+            (vec!["a/b=http://x:1"], "'a/b' cannot be the name"),
+            (vec!["a=http://x:1", "a=http://x:2"], "two clusters are named 'a'"),
+        ] {
+            let error = options(&flink).settings().unwrap_err().to_string();
+            assert!(error.contains(part), "{flink:?} gave {error}");
+        }
+    }
+
+    #[test]
+    fn the_file_says_what_is_allowed_where_and_the_command_line_adds_to_it() {
+        let file = "attach = 'never'\n[[flink]]\nname = 'a'\nurl = 'http://x:1'\nattach = 'always'\n\
+                    attach-other-users = true\n[[flink]]\nurl = 'http://x:2'\n";
+        let settings = from_file(file, options(&["b=http://x:3"])).unwrap();
+        let seen: Vec<_> = settings.clusters.iter().map(|c| (c.name.as_str(), c.consent)).collect();
+        let consent = |attach, other_users| Consent { attach, other_users };
+        assert_eq!(
+            seen,
+            [
+                ("a", consent(Attach::Always, true)),
+                ("x:2", consent(Attach::Never, false)),
+                ("b", consent(Attach::Never, false))
+            ]
+        );
+        let error = from_file("[[flink]]\nurl = 'http://x'\natach = 'never'\n", options(&[])).unwrap_err();
+        assert!(error.contains("line 3") && error.contains("atach"), "{error}");
+        let error = from_file("[[flink]]\nurl = 'http://x'\ntoken-file = '/nonexistent'\n", options(&[]));
+        assert!(error.unwrap_err().contains("/nonexistent"));
+    }
+}

@@ -1,0 +1,173 @@
+//! An observation of a Flink job, made of what Flink's REST API and the agent tell. No I/O here.
+
+use super::rest;
+use crate::overrides::Record;
+use crate::seam::{Observation, Reach};
+use ckpt_agent::protocol::{Pending, Sight, Update};
+use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
+use ckpt_coordinator::{InFlight, InFlightUpdate};
+use ckpt_shared::api::{JobState, Outcome};
+use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
+use ckpt_shared::ids::CheckpointId;
+use std::time::Duration;
+
+/// What is known of a job whoever looks at its checkpoints.
+#[derive(Debug, Clone)]
+pub(super) struct Base {
+    pub(super) state: JobState,
+    pub(super) submitted: SubmittedConfig,
+    pub(super) record: Option<Record>,
+    pub(super) reach: Reach,
+    pub(super) trouble: Option<String>,
+    pub(super) observed_at: u64,
+}
+
+impl Base {
+    /// What should be in force.
+    pub(super) fn wanted(&self) -> EffectiveConfig {
+        let overridden = self.record.as_ref().and_then(|record| record.overridden().ok()).unwrap_or_default();
+        EffectiveConfig::of(&self.submitted, &overridden)
+    }
+
+    /// The revision that is in force when these values are.
+    fn revision(&self, in_force: &EffectiveConfig) -> Option<u64> {
+        let revision = self.record.as_ref().map_or(0, |record| record.revision);
+        (*in_force == self.wanted()).then_some(revision)
+    }
+
+    fn observation(self, effective: EffectiveConfig, in_flight: Vec<InFlight>) -> Observation {
+        Observation {
+            revision_in_force: self.revision(&effective),
+            state: self.state,
+            submitted: self.submitted,
+            effective,
+            in_flight,
+            consecutive_failures: 0,
+            next_trigger: None,
+            merged: 0,
+            queued: 0,
+            trouble: self.trouble,
+            reach: self.reach,
+            stale: None,
+            observed_at: self.observed_at,
+        }
+    }
+}
+
+/// What these values of Flink's are when they are in force.
+pub(super) fn in_force(submitted: &SubmittedConfig, interval: i64, timeout: i64) -> EffectiveConfig {
+    let actual = Override { interval: rest::interval(interval), timeout: Some(rest::timeout(timeout)) };
+    EffectiveConfig::of(submitted, &actual)
+}
+
+/// What REST tells; `now_there` is the cluster's clock, in milliseconds since the epoch.
+pub(super) fn from_rest(
+    base: Base,
+    effective: EffectiveConfig,
+    statistics: &CheckpointStatistics,
+    now_there: i64,
+) -> Observation {
+    let running =
+        statistics.history.iter().rev().filter(|entry| entry.status == CheckpointStatus::InProgress);
+    let in_flight = running.map(|entry| in_progress(entry, effective.timeout(), now_there)).collect();
+    Observation {
+        consecutive_failures: rest::failures_in_a_row(statistics),
+        ..base.observation(effective, in_flight)
+    }
+}
+
+fn in_progress(entry: &Checkpoint, timeout: Duration, now_there: i64) -> InFlight {
+    let elapsed = duration(now_there.saturating_sub(entry.trigger_timestamp));
+    InFlight {
+        id: entry.id,
+        savepoint: entry.is_savepoint,
+        acknowledged: size(entry.num_acknowledged_subtasks),
+        subtasks: size(entry.num_subtasks),
+        elapsed,
+        remaining: Some(timeout.saturating_sub(elapsed)),
+    }
+}
+
+/// What the agent tells.
+pub(super) fn from_agent(base: Base, sight: &Sight) -> Observation {
+    let effective = in_force(&base.submitted, sight.interval, sight.timeout);
+    let in_flight = sight.pending.iter().map(|pending| in_flight(pending, pending.remaining, sight.timeout));
+    let in_flight = in_flight.collect();
+    let observed_at = base.observed_at;
+    Observation {
+        consecutive_failures: sight.consecutive_failures.unwrap_or(0),
+        next_trigger: sight.next_trigger_in.map(|left| observed_at.saturating_add_signed(left.max(0))),
+        queued: u64::from(sight.queued),
+        ..base.observation(effective, in_flight)
+    }
+}
+
+/// A pending checkpoint whose canceller has `remaining` left of `timeout`: on Flink its age follows from
+/// the two, since its timestamp is wall clock.
+fn in_flight(pending: &Pending, remaining: Option<i64>, timeout: i64) -> InFlight {
+    InFlight {
+        id: checkpoint_id(pending.id),
+        savepoint: pending.savepoint,
+        acknowledged: size(pending.acknowledged),
+        subtasks: size(pending.tasks),
+        elapsed: remaining.map_or(Duration::ZERO, |left| duration(timeout.saturating_sub(left))),
+        remaining: remaining.map(duration),
+    }
+}
+
+/// What a change did, from the agent's point of view.
+pub(super) fn updates(before_timeout: i64, sight: &Sight, updates: &[Update]) -> Vec<InFlightUpdate> {
+    let update = |update: &Update| {
+        let before = in_flight(&update.before, update.before.remaining, before_timeout);
+        let outcome = match (update.too_late, update.before.remaining, update.remaining) {
+            (true, _, _) => Outcome::TooLate,
+            (false, Some(_), Some(left)) if left <= 0 => Outcome::Expired,
+            (false, Some(was), Some(left)) => compared(&left, &was),
+            (false, _, _) => Outcome::Unchanged,
+        };
+        let checkpoint = match outcome {
+            Outcome::TooLate => InFlight { remaining: None, ..before },
+            _ => InFlight {
+                elapsed: before.elapsed,
+                ..in_flight(&update.before, update.remaining, sight.timeout)
+            },
+        };
+        InFlightUpdate { checkpoint, previous_remaining: update.before.remaining.map(duration), outcome }
+    };
+    updates.iter().map(update).collect()
+}
+
+/// What a timeout would do to what is in flight, worked out from here.
+pub(super) fn foreseen(seen: &[InFlight], timeout: Duration) -> Vec<InFlightUpdate> {
+    let update = |before: &InFlight| {
+        let remaining = before.remaining.map(|_| timeout.saturating_sub(before.elapsed));
+        let outcome = match (before.remaining, remaining) {
+            (Some(_), Some(Duration::ZERO)) => Outcome::Expired,
+            (Some(was), Some(left)) => compared(&left, &was),
+            _ => Outcome::Unchanged,
+        };
+        let checkpoint = InFlight { remaining, ..*before };
+        InFlightUpdate { checkpoint, previous_remaining: before.remaining, outcome }
+    };
+    seen.iter().map(update).collect()
+}
+
+fn compared<T: Ord>(now: &T, before: &T) -> Outcome {
+    match now.cmp(before) {
+        std::cmp::Ordering::Greater => Outcome::Extended,
+        std::cmp::Ordering::Less => Outcome::Shortened,
+        std::cmp::Ordering::Equal => Outcome::Unchanged,
+    }
+}
+
+pub(super) fn checkpoint_id(id: i64) -> CheckpointId {
+    CheckpointId(u64::try_from(id).unwrap_or(0))
+}
+
+fn duration(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

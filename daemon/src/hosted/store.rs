@@ -1,0 +1,254 @@
+//! The jobs that ckptd hosts: submitted, stored once, recovered at the next start.
+
+use super::{ENDED_FILE, Ended, HostedJob, Setup};
+use crate::clock::wall_millis;
+use crate::durable;
+use crate::job_file::{JobFileError, JobSpec};
+use crate::overrides::{Key, OverrideStore};
+use crate::seam::{Identity, JobCoordinator};
+use crate::state_dir::{StateDir, read_limited};
+use ckpt_shared::api::{HOSTED, LARGEST_BODY};
+use ckpt_shared::ids::JobId;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use tokio::sync::Mutex;
+
+/// How many jobs that have ended are still shown; the files of older ones stay.
+const ENDED_SHOWN: usize = 100;
+
+/// Why a job cannot be hosted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The file has a mistake.
+    #[error("the job file has a mistake: {0}")]
+    Mistake(#[from] JobFileError),
+    /// A job of this name is alive and was submitted otherwise.
+    #[error(
+        "a job '{name}' is running as {id} with another job file; cancel it first (ckptctl cancel {name}), or give this one another name"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The job that has it.
+        id: JobId,
+    },
+    /// Two files that are submitted together name different jobs alike.
+    #[error("another of these job files names its job '{name}' too; give one of them another name")]
+    NamedTwice {
+        /// The name.
+        name: String,
+    },
+    /// It could not be stored.
+    #[error("the job could not be stored, so it was not submitted: {0}")]
+    NotStored(io::Error),
+}
+
+/// Why what was stored cannot be brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {cause}; make it readable, or move the job's directory away to start without the job", path = .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A file is damaged.
+    #[error("{path} is damaged: {cause}; repair it, or move the job's directory away to start without the job", path = .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        cause: String,
+    },
+}
+
+/// The hosted jobs. There is one in a ckptd.
+#[derive(Debug)]
+pub struct HostedJobs {
+    directory: Arc<StateDir>,
+    overrides: OverrideStore,
+    hosted: RwLock<Vec<Hosted>>,
+    /// One submission at a time: two of the same name must not both find it free.
+    submitting: Mutex<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Hosted {
+    job: HostedJob,
+    spec: Arc<JobSpec>,
+}
+
+impl Hosted {
+    fn has_ended(&self) -> bool {
+        self.job.state().has_ended()
+    }
+}
+
+impl HostedJobs {
+    /// Brings back every job that was submitted before.
+    ///
+    /// # Errors
+    /// [`RecoverError`] when a job's file is damaged: it is not ignored.
+    pub async fn recover(directory: Arc<StateDir>, overrides: OverrideStore) -> Result<Self, RecoverError> {
+        let jobs = Self {
+            hosted: RwLock::new(Vec::new()),
+            submitting: Mutex::new(()),
+            directory: Arc::clone(&directory),
+            overrides,
+        };
+        let stored = tokio::task::spawn_blocking(move || load(&directory)).await;
+        let mut stored = stored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        stored.sort_by_key(|stored| stored.ended.map_or(u64::MAX, |ended| ended.at));
+        for stored in stored {
+            if stored.ended.is_some() {
+                jobs.forget_override(stored.id).await;
+            }
+            jobs.host(stored);
+        }
+        Ok(jobs)
+    }
+
+    /// A crash may have come between a job's end and that of its override.
+    async fn forget_override(&self, id: JobId) {
+        let key = Key { cluster: HOSTED.to_owned(), job: id };
+        if self.overrides.record(&key).is_some()
+            && let Err(error) = self.overrides.remove(key).await
+        {
+            tracing::error!(job = %id, %error, "the override of a job that has ended cannot be removed");
+        }
+    }
+
+    fn host(&self, stored: Stored) -> HostedJob {
+        let identity = Identity { cluster: HOSTED.to_owned(), id: stored.id, name: stored.spec.name.clone() };
+        let job = HostedJob::start(Setup {
+            identity,
+            spec: stored.spec.clone(),
+            submitted_at: stored.submitted_at,
+            job_dir: self.directory.job(stored.id),
+            checkpoints: self.directory.checkpoints(),
+            overrides: self.overrides.clone(),
+            ended: stored.ended,
+        });
+        let mut all = self.hosted.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.push(Hosted { job: job.clone(), spec: Arc::new(stored.spec) });
+        let ended = all.iter().filter(|hosted| hosted.has_ended()).count();
+        if ended > ENDED_SHOWN
+            && let Some(oldest) = all.iter().position(Hosted::has_ended)
+        {
+            all.remove(oldest);
+        }
+        job
+    }
+
+    fn all_hosted(&self) -> Vec<Hosted> {
+        self.hosted.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Every job, the oldest first.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<HostedJob> {
+        self.all_hosted().into_iter().map(|hosted| hosted.job).collect()
+    }
+
+    /// Makes sure that all these job files can be submitted, before the first one is.
+    ///
+    /// # Errors
+    /// [`SubmitError`], with the place of the file that cannot be.
+    pub fn check(&self, texts: &[String]) -> Result<(), (usize, SubmitError)> {
+        let mut specs: Vec<JobSpec> = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            let spec = JobSpec::parse(text).map_err(|mistake| (place, mistake.into()))?;
+            self.live(&spec).map_err(|taken| (place, taken))?;
+            if specs.iter().any(|other| other.name == spec.name && *other != spec) {
+                return Err((place, SubmitError::NamedTwice { name: spec.name }));
+            }
+            specs.push(spec);
+        }
+        Ok(())
+    }
+
+    /// The live job that `spec` is, if its name is not free.
+    fn live(&self, spec: &JobSpec) -> Result<Option<HostedJob>, SubmitError> {
+        let namesake = |hosted: &Hosted| hosted.spec.name == spec.name && !hosted.has_ended();
+        match self.all_hosted().into_iter().find(namesake) {
+            Some(live) if *live.spec == *spec => Ok(Some(live.job)),
+            Some(live) => Err(SubmitError::NameTaken { name: spec.name.clone(), id: live.job.identity().id }),
+            None => Ok(None),
+        }
+    }
+
+    /// Submits a job file. The same file as that of a live job is that job; the flag tells whether a
+    /// new one was made.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was submitted then.
+    pub async fn submit(&self, text: &str) -> Result<(HostedJob, bool), SubmitError> {
+        let spec = JobSpec::parse(text)?;
+        let _one_at_a_time = self.submitting.lock().await;
+        if let Some(same) = self.live(&spec)? {
+            return Ok((same, false));
+        }
+        let id = JobId::from_bits(rand::random());
+        let (target, content) = (self.directory.job(id), text.to_owned());
+        let stored = tokio::task::spawn_blocking(move || store(&target, &content)).await;
+        stored.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(SubmitError::NotStored)?;
+        let stored = Stored { id, spec, submitted_at: wall_millis(), ended: None };
+        Ok((self.host(stored), true))
+    }
+}
+
+/// A job as it is on disk.
+struct Stored {
+    id: JobId,
+    spec: JobSpec,
+    submitted_at: u64,
+    ended: Option<Ended>,
+}
+
+/// Stores a job whole or not at all: its directory gets its name when all is in it.
+fn store(target: &Path, text: &str) -> io::Result<()> {
+    let jobs = target.parent().unwrap_or(target);
+    let draft = tempfile::Builder::new().prefix(durable::DRAFT).tempdir_in(jobs)?;
+    durable::create(&draft.path().join("job.toml"), text.as_bytes())?;
+    fs::rename(draft.path(), target)?;
+    drop(draft.keep());
+    // Its author will be told that it was not submitted.
+    durable::sync_directory(jobs).inspect_err(|_| drop(fs::remove_dir_all(target)))
+}
+
+fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
+    let jobs = directory.jobs();
+    let unreadable = |path: &Path, cause| RecoverError::Unreadable { path: path.to_owned(), cause };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&jobs).map_err(|cause| unreadable(&jobs, cause))? {
+        let entry = entry.map_err(|cause| unreadable(&jobs, cause))?;
+        let name = entry.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<JobId>().ok()) else { continue };
+        durable::remove_drafts(&entry.path()).map_err(|cause| unreadable(&entry.path(), cause))?;
+        let path = entry.path().join("job.toml");
+        let content = read_limited(&path, LARGEST_BODY as u64).map_err(|cause| unreadable(&path, cause))?;
+        let spec = String::from_utf8(content).map_err(|error| error.to_string());
+        let spec = spec.and_then(|text| JobSpec::parse(&text).map_err(|error| error.to_string()));
+        let spec = spec.map_err(|cause| RecoverError::Damaged { path: path.clone(), cause })?;
+        let submitted = fs::metadata(&path).and_then(|file| file.modified());
+        let submitted_at = submitted.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let submitted_at = submitted_at.map_or_else(wall_millis, ckpt_shared::duration::millis);
+        let ended = load_end(&entry.path().join(ENDED_FILE))?;
+        found.push(Stored { id, spec, submitted_at, ended });
+    }
+    Ok(found)
+}
+
+fn load_end(path: &Path) -> Result<Option<Ended>, RecoverError> {
+    match read_limited(path, LARGEST_BODY as u64) {
+        Ok(content) => serde_json::from_slice(&content)
+            .map(Some)
+            .map_err(|error| RecoverError::Damaged { path: path.to_owned(), cause: error.to_string() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(RecoverError::Unreadable { path: path.to_owned(), cause }),
+    }
+}

@@ -1,0 +1,44 @@
+//! Whether Flink clusters can be changed from here, and if not, why.
+
+use super::Api;
+use super::error::ApiError;
+use super::input::Known;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The longest diagnosis.
+const LIMIT: Duration = Duration::from_secs(50);
+
+/// The query of a diagnosis.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DoctorQuery {
+    cluster: Option<String>,
+}
+
+/// It may load the agent, so it is no `GET`.
+pub(super) async fn diagnose(
+    State(api): State<Api>,
+    Known(DoctorQuery { cluster }): Known<DoctorQuery>,
+) -> Result<Response, ApiError> {
+    let diagnosis = timeout(LIMIT, api.registry.clusters().diagnose(cluster.as_deref())).await;
+    let diagnosis = diagnosis.map_err(|_| {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the diagnosis took too long; ask about one cluster alone",
+        )
+    })?;
+    let unknown = || {
+        let sentence = format!(
+            "no cluster '{}' is followed; ckptctl get -o wide lists the clusters, ckptd serve --flink NAME=URL adds one",
+            cluster.as_deref().unwrap_or_default().escape_debug()
+        );
+        ApiError::new(StatusCode::NOT_FOUND, sentence)
+    };
+    Ok(Json(diagnosis.ok_or_else(unknown)?).into_response())
+}
