@@ -3,20 +3,26 @@
 //! Every request has a limit of time and every answer one of size. Proxies of the environment are not
 //! used: the token must not travel through them.
 
-use crate::api::{Configuration, ConfigurationList, ConfigurationPatch, Submission};
+mod paths;
+
+use crate::api::{Configuration, ConfigurationList, ConfigurationPatch, Diagnosis, Submission};
 use crate::flink;
+use crate::ids::{CheckpointId, TriggerId};
 use reqwest::{Method, header};
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
+pub use paths::{configuration_path, configurations_path, escape, is_loopback};
 pub use reqwest::StatusCode;
 
 /// The longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// The longest wait for a whole answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The longest wait for a diagnosis, for which ckptd asks other machines and processes one after another
+/// and takes a minute at most.
+const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(75);
 /// The largest answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -220,7 +226,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, ClientError> {
-        self.ask(self.request(Method::GET, path)).await
+        self.ask(self.request(Method::GET, path), self.limit).await
     }
 
     /// Every job's configuration; `all` includes those that have ended.
@@ -260,7 +266,7 @@ impl Client {
         if let Some(revision) = options.if_revision {
             request = request.header(header::IF_MATCH, format!("\"{revision}\""));
         }
-        self.ask(request).await
+        self.ask(request, self.limit).await
     }
 
     /// Submits a job file.
@@ -272,7 +278,7 @@ impl Client {
             .request(Method::POST, "/jobs")
             .header(header::CONTENT_TYPE, "application/toml")
             .body(job_file);
-        self.ask(request).await
+        self.ask(request, self.limit).await
     }
 
     /// Asks for a checkpoint now.
@@ -285,10 +291,42 @@ impl Client {
         what: &flink::TriggerRequest,
     ) -> Result<Answer<flink::TriggerResponse>, ClientError> {
         let request = self
-            .request(Method::POST, &format!("/jobs/{}/checkpoints", escape(job)))
+            .request(Method::POST, &paths::checkpoints(job))
             .header(header::CONTENT_TYPE, "application/json")
             .body(serde_json::to_string(what).unwrap_or_default());
-        self.ask(request).await
+        self.ask(request, self.limit).await
+    }
+
+    /// What became of a checkpoint that was asked for.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn trigger_status(
+        &self,
+        job: &str,
+        request: TriggerId,
+    ) -> Result<Answer<flink::TriggerStatus>, ClientError> {
+        self.get(&format!("{}/{request}", paths::checkpoints(job))).await
+    }
+
+    /// A job's recent checkpoints.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn checkpoints(&self, job: &str) -> Result<Answer<flink::CheckpointStatistics>, ClientError> {
+        self.get(&paths::checkpoints(job)).await
+    }
+
+    /// One checkpoint of a job.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn checkpoint(
+        &self,
+        job: &str,
+        id: CheckpointId,
+    ) -> Result<Answer<flink::Checkpoint>, ClientError> {
+        self.get(&format!("{}/details/{id}", paths::checkpoints(job))).await
     }
 
     /// `PATCH path` with a body of JSON; what is answered does not matter.
@@ -305,7 +343,17 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn cancel(&self, job: &str) -> Result<Answer<flink::Nothing>, ClientError> {
-        self.ask(self.request(Method::PATCH, &format!("/jobs/{}?mode=cancel", escape(job)))).await
+        let path = format!("/jobs/{}?mode=cancel", escape(job));
+        self.ask(self.request(Method::PATCH, &path), self.limit).await
+    }
+
+    /// Whether the cluster of this name can be changed from where the server runs, or whether each one can
+    /// be; and if not, why. It may take a minute.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn diagnose(&self, cluster: Option<&str>) -> Result<Answer<Diagnosis>, ClientError> {
+        self.ask(self.request(Method::POST, &paths::doctor(cluster)), DIAGNOSIS_LIMIT).await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -321,8 +369,9 @@ impl Client {
     async fn ask<T: DeserializeOwned>(
         &self,
         request: reqwest::RequestBuilder,
+        limit: Duration,
     ) -> Result<Answer<T>, ClientError> {
-        let body = self.text(request.timeout(self.limit)).await?;
+        let body = self.text(request.timeout(limit)).await?;
         let value = serde_json::from_str(&body).map_err(|error| self.nonsense(&error.to_string()))?;
         Ok(Answer { value, body })
     }
@@ -356,44 +405,6 @@ impl Client {
     }
 }
 
-/// Whether `url` is on this machine: an address of it, or `localhost`.
-#[must_use]
-pub fn is_loopback(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The path of every job's configuration.
-#[must_use]
-pub fn configurations_path(all: bool) -> String {
-    match all {
-        true => "/checkpoints/configuration?all=true".to_owned(),
-        false => "/checkpoints/configuration".to_owned(),
-    }
-}
-
-/// The path of a job's configuration.
-#[must_use]
-pub fn configuration_path(job: &str) -> String {
-    format!("/jobs/{}/checkpoints/configuration", escape(job))
-}
-
-/// Escapes a job's name or id for use as one segment of a path.
-#[must_use]
-pub fn escape(segment: &str) -> String {
-    let mut escaped = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => escaped.push(char::from(byte)),
-            b'.' if segment.bytes().any(|other| other != b'.') => escaped.push('.'),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
 /// The first line of a Java exception, without its class.
 fn first_words(error: &str) -> &str {
     let line = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
@@ -420,35 +431,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_segment() {
-        assert_eq!(configuration_path("a/b c"), "/jobs/a%2Fb%20c/checkpoints/configuration");
-        assert_eq!(escape(".."), "%2E%2E");
-        assert_eq!(escape("v1.2"), "v1.2");
-    }
-
-    #[test]
     fn flinks_stack_traces_are_left_out() {
         let trace =
             "org.apache.flink.runtime.rest.NotFoundException: Job 1 not found\n\tat a.b.C(D.java:1)\n";
         let errors = [trace.to_owned(), "Not found: /x".to_owned()];
         assert_eq!(Peer::Flink.sentence(&errors), "Job 1 not found; Not found: /x");
-    }
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for here in ["http://127.0.0.1:8571", "http://127.9.9.9", "http://[::1]:1", "http://LOCALHOST/"] {
-            assert!(is_loopback(here), "{here}");
-        }
-        for there in [
-            "http://10.0.0.1:8571",
-            "http://localhost.example.org",
-            "http://127.0.0.1@example.org",
-            "http://127.0.0.1.example.org",
-            "http://0.0.0.0:8571",
-            "not a url",
-        ] {
-            assert!(!is_loopback(there), "{there}");
-        }
     }
 
     #[test]
