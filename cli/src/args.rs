@@ -11,7 +11,8 @@ use std::time::Duration;
 /// See and change the checkpoint interval and timeout of running streaming jobs.
 ///
 /// Durations are whole numbers with a unit: ms, s, m, h, d, or several from large to small (20m, 1h30m).
-/// JOB is a job's exact name or id; commands that only read also take a unique prefix of either.
+/// JOB is a job's exact name or id; where several clusters have it, CLUSTER/NAME or CLUSTER/ID says which one is
+/// meant ("hosted" are the jobs that ckptd runs itself). Commands that only read also take a unique prefix.
 #[derive(Debug, Parser)]
 #[command(name = "ckptctl", version, after_help = exit::help(), after_long_help = exit::help())]
 pub(crate) struct Cli {

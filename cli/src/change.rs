@@ -4,6 +4,7 @@ use crate::args::{ChangeArgs, Output};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::name::{is_hosted, label, quoted, reference, typed};
 use crate::resolve::{self, Job};
 use crate::sentence::{Change, named};
 use crate::server::Server;
@@ -48,7 +49,7 @@ pub(crate) async fn run(
     }
     match output {
         Some(Output::Json) => console::data(&body)?,
-        Some(Output::Name) => console::data(&resolve::label(&before.name))?,
+        Some(Output::Name) => console::data(&label(before))?,
         Some(Output::Wide) | None => {
             console::data(&Change { patch: &patch, before, after: &configuration, dry_run }.line())?;
         }
@@ -71,11 +72,15 @@ async fn send(
     dry_run: bool,
 ) -> Result<Answer<Configuration>, Error> {
     let options = ChangeOptions { dry_run, if_revision: args.if_revision };
-    server.client.change(&job.id(), patch, options).await.map_err(|error| {
+    server.client.change(&job.reference(), patch, options).await.map_err(|error| {
         let failure = server.failed(&error);
-        let look = format!("ckptctl get {}", job.configuration.name);
+        let look = format!("ckptctl get {}", typed(&job.configuration));
         match (&error, error.status().map(|status| status.as_u16())) {
             (_, Some(412)) => failure.hint(format!("see what it is now with: {look}")),
+            (_, Some(501)) if !is_hosted(&job.configuration) => {
+                let cluster = quoted(&job.configuration.cluster);
+                failure.hint(format!("see why with: ckptctl doctor {cluster}"))
+            }
             (ClientError::Unreachable { .. }, _) if !dry_run => {
                 failure.hint(format!("whether the change was made is not known; see with: {look}"))
             }
@@ -122,9 +127,11 @@ fn what_would_expire(preview: &Configuration) -> Option<String> {
     if lost.is_empty() {
         return None;
     }
-    let timeout = preview.checkpoint_timeout.effective.unwrap_or_default();
-    let timeout = Exact(Duration::from_millis(timeout));
-    Some(format!("with a timeout of {timeout}, job/{} loses {} at once", preview.name, lost.join(" and ")))
+    let what = format!("{} loses {} at once", label(preview), lost.join(" and "));
+    Some(match preview.checkpoint_timeout.effective {
+        Some(timeout) => format!("with a timeout of {}, {what}", Exact(Duration::from_millis(timeout))),
+        None => format!("with this change, {what}"),
+    })
 }
 
 fn loss(checkpoint: &InFlight) -> String {
@@ -143,10 +150,10 @@ async fn wait_until_applied(
     stored: &Configuration,
     limit: Duration,
 ) -> Result<Option<Job>, Error> {
-    console::note(&format!("stored; waiting until {} applies it", resolve::label(&stored.name)));
-    let id = stored.job_id.to_string();
+    console::note(&format!("stored; waiting until {} applies it", label(stored)));
+    let job = reference(stored);
     wait::until(limit, async || {
-        let job = resolve::show(server, &id).await.map_err(|error| server.failed(&error))?;
+        let job = resolve::show(server, &job).await.map_err(|error| server.failed(&error))?;
         let is_there = job.configuration.applied && job.configuration.revision >= stored.revision;
         Ok((is_there || job.configuration.state.has_ended()).then_some(job))
     })
@@ -154,14 +161,20 @@ async fn wait_until_applied(
 }
 
 fn in_vain(after: &Configuration, args: &ChangeArgs) -> String {
-    let job = resolve::label(&after.name);
+    let job = label(after);
     if after.state.has_ended() {
         format!("ckptctl: {job} has ended ({}) before the change was applied", after.state)
     } else if args.wait {
         let limit = Exact(args.limit.wait_timeout);
-        format!("ckptctl: {job} has not applied the change within {limit}; it is {}", after.state)
+        let now = match &after.stale {
+            Some(why) => console::clean(why),
+            None => format!("it is {}", after.state),
+        };
+        format!("ckptctl: the change was not applied to {job} within {limit}; {now}")
     } else {
-        format!("ckptctl: stored; {job} applies it when it runs again (--wait waits for that)")
+        format!(
+            "ckptctl: stored; ckptd applies it when {job} has a coordinator again (--wait waits for that)"
+        )
     }
 }
 
@@ -198,6 +211,10 @@ mod tests {
             what_would_expire(&preview).unwrap(),
             "with a timeout of 5s, job/job123 loses checkpoint 7 (19 of 20 acknowledged after 9.0s) at once"
         );
+        preview.checkpoint_timeout.effective = None;
+        preview.cluster = "prod".to_owned();
+        let unknown = what_would_expire(&preview).unwrap();
+        assert!(unknown.starts_with("with this change, job/prod/job123 loses checkpoint 7"), "{unknown}");
         preview.in_flight[0].change = None;
         assert_eq!(what_would_expire(&preview), None);
     }

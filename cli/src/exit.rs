@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// Something went wrong that has no code of its own.
+    /// Something went wrong that has no code of its own, or a cluster cannot be changed.
     Error = 1,
     /// The command line, or what it asks for, makes no sense.
     Usage = 2,
@@ -17,7 +17,7 @@ pub enum Exit {
     Unchanged = 3,
     /// Not permitted: no token, or the wrong one.
     NotPermitted = 4,
-    /// There is no such job, or there are several.
+    /// There is no such job or cluster, or there are several.
     NotFound = 5,
     /// Someone else changed it first, or a guard rail said no.
     Conflict = 6,
@@ -36,7 +36,7 @@ const MEANINGS: [(Exit, &str); 10] = [
     (Exit::Usage, "usage: the command line or a value in it makes no sense"),
     (Exit::Unchanged, "unchanged (only with --error-unchanged)"),
     (Exit::NotPermitted, "not permitted"),
-    (Exit::NotFound, "job not found, or ambiguous"),
+    (Exit::NotFound, "job or cluster not found, or ambiguous"),
     (Exit::Conflict, "conflict, or a guard rail said no"),
     (Exit::Unreachable, "server unreachable"),
     (Exit::InVain, "waited in vain, or stored but not applied yet"),

@@ -5,19 +5,21 @@
 //! | `args` | what all commands have in common on the command line |
 //! | `commands` | one file per command |
 //! | `server` | which server is asked, and with which token |
-//! | `resolve` | from what was typed to one job |
+//! | `resolve`, `name` | from what was typed to one job, and what it is called |
 //! | `change`, `sentence` | the way of every change, and the one line that tells of it |
 //! | `render` | tables and screens as text, pure functions of what a server said |
 //! | `watch` | the screen, the polling and the following of one checkpoint behind `watch` |
-//! | `console` | the one door to stdout and stderr |
+//! | `console`, `clock` | the one door to stdout and stderr, and the one to the time of day |
 //! | [`exit`] | the exit codes |
 
 mod args;
 mod change;
+mod clock;
 mod commands;
 mod console;
 mod error;
 pub mod exit;
+mod name;
 mod render;
 mod resolve;
 mod sentence;

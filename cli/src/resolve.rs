@@ -1,11 +1,11 @@
 //! From what was typed to one job.
 
 use crate::args::MatchArgs;
-use crate::console::clean;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::name;
 use crate::server::Server;
-use ckpt_shared::api::Configuration;
+use ckpt_shared::api::{ClusterState, Configuration, ConfigurationList};
 use ckpt_shared::client::{Answer, ClientError};
 
 /// Whether a prefix of a name or id will do.
@@ -33,36 +33,47 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Its id, which cannot come to mean another job before the next request.
-    pub(crate) fn id(&self) -> String {
-        self.configuration.job_id.to_string()
+    /// What to call it in later requests.
+    pub(crate) fn reference(&self) -> String {
+        name::reference(&self.configuration)
     }
 
-    /// `job/NAME`.
+    /// `job/NAME`, or `job/CLUSTER/NAME`.
     pub(crate) fn label(&self) -> String {
-        label(&self.configuration.name)
+        name::label(&self.configuration)
     }
 }
 
-/// `job/NAME`, as `-o name` prints it.
-pub(crate) fn label(name: &str) -> String {
-    format!("job/{}", clean(name))
+/// Looks up a job: an exact name or id, with or without its cluster, is the server's to find; a prefix is
+/// looked for in its list. What `-o name` prints is understood as well.
+pub(crate) async fn job(server: &Server, wanted: &str, matching: Matching) -> Result<Job, Error> {
+    let mut wanted = wanted;
+    if let Some(job) = exactly(server, wanted).await? {
+        return Ok(job);
+    }
+    // Only now, since a cluster could be called `job`.
+    if let Some(rest) = wanted.strip_prefix("job/").filter(|rest| !rest.is_empty()) {
+        wanted = rest;
+        if let Some(job) = exactly(server, wanted).await? {
+            return Ok(job);
+        }
+    }
+    let list = server.jobs(true).await?.value;
+    let found = by_prefix(&list, wanted, matching, server.address())?;
+    show(server, &name::reference(found)).await.map_err(|error| server.failed(&error))
 }
 
-/// Looks up a job: an exact name or id is the server's to find, a prefix is looked for in its list.
-pub(crate) async fn job(server: &Server, wanted: &str, matching: Matching) -> Result<Job, Error> {
-    match show(server, wanted).await {
-        Ok(job) => Ok(job),
-        Err(error) => match error.status().map(|status| status.as_u16()) {
-            Some(404) => {
-                let jobs = server.jobs(true).await?.value.jobs;
-                let id = by_prefix(&jobs, wanted, matching, server.address())?.job_id.to_string();
-                show(server, &id).await.map_err(|error| server.failed(&error))
-            }
-            Some(409) => Err(Error::new(Exit::NotFound, error.to_string())
-                .hint("say which one by its id; ckptctl get --all -o wide lists them")),
-            _ => Err(server.failed(&error)),
-        },
+/// The job that the server knows by exactly this, if any.
+async fn exactly(server: &Server, wanted: &str) -> Result<Option<Job>, Error> {
+    let error = match show(server, wanted).await {
+        Ok(job) => return Ok(Some(job)),
+        Err(error) => error,
+    };
+    match error.status().map(|status| status.as_u16()) {
+        Some(404) => Ok(None),
+        Some(409) => Err(Error::new(Exit::NotFound, error.to_string())
+            .hint("say which one as CLUSTER/NAME or CLUSTER/ID; ckptctl get --all -o wide lists them")),
+        _ => Err(server.failed(&error)),
     }
 }
 
@@ -73,36 +84,64 @@ pub(crate) async fn show(server: &Server, exact: &str) -> Result<Job, ClientErro
 }
 
 fn by_prefix<'a>(
-    jobs: &'a [Configuration],
+    list: &'a ConfigurationList,
     wanted: &str,
     matching: Matching,
     server: &str,
 ) -> Result<&'a Configuration, Error> {
-    let found = candidates(jobs, wanted);
-    let list =
-        || found.iter().map(|job| format!("{} ({})", job.name, job.job_id)).collect::<Vec<_>>().join(", ");
+    let found = candidates(&list.jobs, wanted);
+    let names = || found.iter().map(|job| candidate(job)).collect::<Vec<_>>().join(", ");
     match (found.as_slice(), matching) {
-        ([], _) => Err(Error::new(Exit::NotFound, format!("there is no job '{wanted}' on {server}"))
-            .hint("see which there are with: ckptctl get --all")),
+        ([], _) => Err(Error::new(Exit::NotFound, format!("there is no job '{wanted}' on {server}")).hint(
+            unseen(&list.clusters).unwrap_or("see which there are with: ckptctl get --all".to_owned()),
+        )),
         ([only], Matching::Prefix) => Ok(only),
         (_, Matching::Prefix) => {
-            Err(Error::new(Exit::NotFound, format!("'{wanted}' could be any of {}", list()))
-                .hint("type more of the name, or the id"))
+            Err(Error::new(Exit::NotFound, format!("'{wanted}' could be any of {}", names()))
+                .hint("type more of the name, or CLUSTER/NAME, or the id"))
         }
         (_, Matching::Exact) => Err(Error::new(
             Exit::NotFound,
-            format!("there is no job '{wanted}' on {server}; did you mean {}?", list()),
+            format!("there is no job '{wanted}' on {server}; did you mean {}?", names()),
         )
         .hint("this command wants the whole name or id; --allow-prefix takes a unique beginning too")),
     }
 }
 
-/// The jobs whose name or id begins so; those that have ended only when no other does.
+fn candidate(job: &Configuration) -> String {
+    match name::is_hosted(job) {
+        true => format!("{} ({})", job.name, job.job_id),
+        false => format!("{}/{} ({})", job.cluster, job.name, job.job_id),
+    }
+}
+
+/// What to say when a job may be missing only because its cluster does not answer.
+fn unseen(clusters: &[ClusterState]) -> Option<String> {
+    let troubled = clusters.iter().filter(|cluster| cluster.trouble.is_some());
+    let names: Vec<_> = troubled.map(|cluster| cluster.name.as_str()).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("cluster {one} does not answer as it should, see why with: ckptctl get")),
+        _ => Some(format!(
+            "clusters {} do not answer as they should, see why with: ckptctl get",
+            names.join(", ")
+        )),
+    }
+}
+
+/// The jobs whose name or id begins so, or does after `CLUSTER/`; those that have ended only when no other
+/// does.
 fn candidates<'a>(jobs: &'a [Configuration], prefix: &str) -> Vec<&'a Configuration> {
-    let id_prefix = prefix.to_ascii_lowercase();
+    let begins = |job: &Configuration, prefix: &str| {
+        job.name.starts_with(prefix) || job.job_id.to_string().starts_with(&prefix.to_ascii_lowercase())
+    };
+    let in_cluster = |job: &Configuration| {
+        let rest = prefix.strip_prefix(job.cluster.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        rest.is_some_and(|rest| begins(job, rest))
+    };
     let (ended, alive): (Vec<_>, Vec<_>) = jobs
         .iter()
-        .filter(|job| job.name.starts_with(prefix) || job.job_id.to_string().starts_with(&id_prefix))
+        .filter(|job| begins(job, prefix) || in_cluster(job))
         .partition(|job| job.state.has_ended());
     if alive.is_empty() { ended } else { alive }
 }
@@ -111,25 +150,39 @@ fn candidates<'a>(jobs: &'a [Configuration], prefix: &str) -> Vec<&'a Configurat
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::JobState;
+    use ckpt_shared::api::{JobState, SCHEMA};
 
-    fn jobs() -> Vec<Configuration> {
+    fn list() -> ConfigurationList {
         let job = |name: &str, id: &str, state| Configuration {
             name: name.to_owned(),
             job_id: id.parse().unwrap(),
             state,
             ..fixture::configuration()
         };
-        vec![
+        let mut jobs = vec![
             job("orders", "aa000000000000000000000000000001", JobState::Running),
             job("orders-eu", "ab000000000000000000000000000002", JobState::Restarting),
             job("payments", "ac000000000000000000000000000003", JobState::Running),
             job("payments", "ad000000000000000000000000000004", JobState::Finished),
-        ]
+        ];
+        for (cluster, id) in
+            [("prod", "aa000000000000000000000000000001"), ("test", "c1000000000000000000000000000000")]
+        {
+            jobs.push(Configuration { cluster: cluster.to_owned(), ..job("clicks", id, JobState::Running) });
+        }
+        let cluster = |name: &str, trouble: Option<&str>| ClusterState {
+            name: name.to_owned(),
+            url: format!("http://{name}:8081"),
+            version: None,
+            trouble: trouble.map(str::to_owned),
+            observed_at: None,
+        };
+        let clusters = vec![cluster("dev", Some("connection refused")), cluster("prod", None)];
+        ConfigurationList { schema: SCHEMA.to_owned(), jobs, clusters }
     }
 
     fn find(wanted: &str, matching: Matching) -> Result<String, String> {
-        by_prefix(&jobs(), wanted, matching, "http://s").map(|job| job.job_id.to_string()).map_err(|error| {
+        by_prefix(&list(), wanted, matching, "http://s").map(name::reference).map_err(|error| {
             assert_eq!(error.exit(), Exit::NotFound);
             error.to_string()
         })
@@ -157,5 +210,22 @@ mod tests {
         let message = find("nothing", Matching::Exact).unwrap_err();
         assert!(message.contains("there is no job 'nothing' on http://s"), "{message}");
         assert!(message.contains("ckptctl get"), "{message}");
+        assert!(message.contains("cluster dev does not answer"), "{message}");
+    }
+
+    #[test]
+    fn a_cluster_in_front_narrows_it_down() {
+        let several = find("clicks", Matching::Prefix).unwrap_err();
+        assert!(several.contains("prod/clicks (aa") && several.contains("test/clicks (c1"), "{several}");
+        assert!(several.contains("CLUSTER/NAME"), "{several}");
+        assert_eq!(find("prod/cl", Matching::Prefix).unwrap(), "prod/aa000000000000000000000000000001");
+        assert_eq!(find("test/C1", Matching::Prefix).unwrap(), "test/c1000000000000000000000000000000");
+        assert!(find("hosted/orders-", Matching::Prefix).unwrap().starts_with("ab"));
+        assert!(
+            find("aa", Matching::Prefix).unwrap_err().contains("orders (aa"),
+            "ids repeat across clusters"
+        );
+        assert!(find("dev/clicks", Matching::Prefix).is_err());
+        assert!(find("prod/cl", Matching::Exact).unwrap_err().contains("did you mean prod/clicks"));
     }
 }

@@ -1,11 +1,16 @@
 //! The one line that tells of a change: old and new value, and what became of the checkpoints in flight.
 
-use crate::resolve::label;
-use ckpt_shared::api::{
-    Configuration, ConfigurationPatch, Field, InFlight, InFlightChange, JobState, Outcome, Value,
-};
-use ckpt_shared::duration::{Exact, Rough};
+mod effect;
+mod part;
+
+use crate::console::clean;
+use crate::name::{is_hosted, label};
+use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, JobState, Via};
+use ckpt_shared::duration::Rough;
+use part::{Part, millis};
 use std::time::Duration;
+
+pub(crate) use effect::{is_finishing, named};
 
 /// A change, with the job before and after it.
 #[derive(Debug, Clone, Copy)]
@@ -18,14 +23,6 @@ pub(crate) struct Change<'a> {
     pub(crate) after: &'a Configuration,
     /// Whether nothing was really changed.
     pub(crate) dry_run: bool,
-}
-
-/// What was asked of one value, and what became of it.
-struct Part {
-    name: &'static str,
-    asked: Field<u64>,
-    before: Value,
-    after: Value,
 }
 
 impl Change<'_> {
@@ -47,7 +44,7 @@ impl Change<'_> {
             true => format!("unchanged: {}", said(" and ")),
             false => said(", "),
         };
-        format!("{} {what} ({})", label(&self.after.name), self.aside())
+        format!("{} {what} ({})", label(self.after), self.aside())
     }
 
     /// What goes into the parentheses.
@@ -56,12 +53,15 @@ impl Change<'_> {
         let mut said = match (self.is_none(), self.dry_run) {
             (true, true) => return format!("{revision}; dry run"),
             (true, false) if self.after.applied => return revision,
-            (false, true) => "dry run, nothing changed".to_owned(),
+            (false, true) => match self.way() {
+                Some(via) => format!("dry run, nothing changed; it would be applied via {via}"),
+                None => "dry run, nothing changed".to_owned(),
+            },
             (_, false) => {
                 let stored = if self.after.stored { "stored" } else { "not stored" };
                 let applied = match self.after.applied {
-                    true => "applied".to_owned(),
-                    false => format!("not applied yet: the job is {}", self.after.state),
+                    true => self.way().map_or("applied".to_owned(), |via| format!("applied via {via}")),
+                    false => self.not_applied(),
                 };
                 format!("{revision}, {stored}, {applied}")
             }
@@ -73,14 +73,28 @@ impl Change<'_> {
         said
     }
 
+    /// How the change reaches a job that ckptd does not host itself.
+    fn way(&self) -> Option<Via> {
+        self.after.via.filter(|via| matches!(via, Via::Native | Via::Attach) && !is_hosted(self.after))
+    }
+
+    fn not_applied(&self) -> String {
+        match (&self.after.stale, self.after.state) {
+            (Some(why), _) => format!("not applied yet: {}", clean(why)),
+            // The server's warnings say what is in the way.
+            (None, JobState::Running) => "not applied yet".to_owned(),
+            (None, state) => format!("not applied yet: the job is {state}"),
+        }
+    }
+
     fn effects(&self) -> Vec<String> {
         let mut effects = Vec::new();
         if self.patch.timeout != Field::Keep {
             let in_flight = &self.after.in_flight;
             effects.extend(in_flight.iter().filter_map(|checkpoint| {
-                checkpoint.change.map(|change| effect(checkpoint, change, self.dry_run))
+                checkpoint.change.map(|change| effect::sentence(checkpoint, change, self.dry_run))
             }));
-            if in_flight.is_empty() && self.after.state == JobState::Running {
+            if in_flight.is_empty() && self.after.state == JobState::Running && self.after.stale.is_none() {
                 effects.push("no checkpoint in flight".to_owned());
             }
         }
@@ -108,85 +122,6 @@ impl Change<'_> {
     }
 }
 
-impl Part {
-    fn is_unchanged(&self) -> bool {
-        self.before.overridden == self.after.overridden
-    }
-
-    fn sentence(&self) -> String {
-        let name = self.name;
-        let old = exact(self.before.effective);
-        let new = exact(self.after.effective);
-        let same = self.before.effective == self.after.effective;
-        match self.asked {
-            Field::Set(asked) if self.after.effective != Some(asked) => {
-                let asked = exact(Some(asked));
-                match self.is_unchanged() {
-                    true => format!("{name} is {asked} already, in force {new}"),
-                    false => format!("{name} {old} → {asked}, in force {new}"),
-                }
-            }
-            Field::Set(_) if self.is_unchanged() => format!("{name} is {new} already"),
-            Field::Set(_) if same => format!("{name} stays {new}, now as an override"),
-            Field::Keep | Field::Set(_) => format!("{name} {old} → {new}"),
-            Field::Clear if self.is_unchanged() => format!("{name} is {new} as submitted already"),
-            Field::Clear if same => format!("{name} stays {new}, now as submitted"),
-            Field::Clear => format!("{name} {old} → {new} as submitted"),
-        }
-    }
-}
-
-/// `checkpoint 7`, or `savepoint 7`.
-pub(crate) fn named(checkpoint: &InFlight) -> String {
-    let kind = if checkpoint.savepoint { "savepoint" } else { "checkpoint" };
-    format!("{kind} {}", checkpoint.id)
-}
-
-fn effect(checkpoint: &InFlight, change: InFlightChange, dry_run: bool) -> String {
-    let name = named(checkpoint);
-    let before = change.previous_remaining.map(rough);
-    match change.outcome {
-        Outcome::Extended | Outcome::Shortened => {
-            let expires = match (checkpoint.remaining.map(rough), dry_run) {
-                (Some(left), false) => format!("{name} now expires in {left}"),
-                (Some(left), true) => format!("{name} would expire in {left}"),
-                (None, false) => format!("{name} cannot expire any more"),
-                (None, true) => format!("{name} could not expire any more"),
-            };
-            match (before, dry_run) {
-                (Some(before), false) => format!("{expires}, was {before}"),
-                (Some(before), true) => format!("{expires}, now in {before}"),
-                (None, _) => expires,
-            }
-        }
-        Outcome::Expired => {
-            let verb = if dry_run { "would expire" } else { "expired" };
-            format!(
-                "{name} {verb} at once, {} of {} acknowledged",
-                checkpoint.acknowledged, checkpoint.subtasks
-            )
-        }
-        Outcome::Unchanged => match checkpoint.remaining.map(rough) {
-            Some(left) => format!("{name} still expires in {left}"),
-            None => format!("{name} cannot expire any more"),
-        },
-        Outcome::Completed => format!("{name} completed meanwhile"),
-        Outcome::TooLate => format!("too late for {name}, which failed meanwhile"),
-    }
-}
-
-fn millis<T>(field: Field<T>, millis: impl Fn(T) -> u64) -> Field<u64> {
-    match field {
-        Field::Keep => Field::Keep,
-        Field::Clear => Field::Clear,
-        Field::Set(value) => Field::Set(millis(value)),
-    }
-}
-
-fn exact(millis: Option<u64>) -> String {
-    millis.map_or("<none>".to_owned(), |millis| Exact(Duration::from_millis(millis)).to_string())
-}
-
 fn rough(millis: u64) -> String {
     Rough(Duration::from_millis(millis)).to_string()
 }
@@ -195,6 +130,7 @@ fn rough(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::render::fixture;
+    use ckpt_shared::api::{InFlight, InFlightChange, Outcome, Value};
 
     fn set(timeout: Option<&str>, interval: Option<&str>) -> ConfigurationPatch {
         ConfigurationPatch {
@@ -305,6 +241,38 @@ mod tests {
             line(&set(Some("20m"), None), &jobs, false),
             "job/job123 timeout 10m → 20m (revision 7, stored, not applied yet: the job is RESTARTING)"
         );
+    }
+
+    #[test]
+    fn the_way_to_a_flink_cluster_is_said() {
+        let mut jobs = timeouts(None, Some(1_200_000));
+        (jobs.1.cluster, jobs.1.via) = ("prod".to_owned(), Some(Via::Attach));
+        jobs.1.in_flight = vec![checkpoint(412, Some(63_000), Some(663_000), Outcome::Extended)];
+        let patch = set(Some("20m"), None);
+        assert_eq!(
+            line(&patch, &jobs, false),
+            "job/prod/job123 timeout 10m → 20m (revision 7, stored, applied via attach; checkpoint 412 now expires in 11m 3s, was 1m 3s)"
+        );
+        assert_eq!(
+            line(&patch, &jobs, true),
+            "job/prod/job123 timeout 10m → 20m (dry run, nothing changed; it would be applied via attach; checkpoint 412 would expire in 11m 3s, now in 1m 3s)"
+        );
+        jobs.1.in_flight.clear();
+        jobs.1.applied = false;
+        let said = |jobs: &_| line(&patch, jobs, false).split_once(" (").unwrap().1.to_owned();
+        assert_eq!(said(&jobs), "revision 7, stored, not applied yet; no checkpoint in flight)");
+        jobs.1.stale = Some("http://prod:8081 does not answer".to_owned());
+        assert_eq!(said(&jobs), "revision 7, stored, not applied yet: http://prod:8081 does not answer)");
+    }
+
+    #[test]
+    fn what_is_not_known_is_none() {
+        let mut jobs = timeouts(None, None);
+        jobs.1.revision = 7;
+        jobs.0.checkpoint_timeout = Value { submitted: None, overridden: None, effective: None };
+        jobs.1.checkpoint_timeout = Value { submitted: None, overridden: Some(1_200_000), effective: None };
+        let said = line(&set(Some("20m"), None), &jobs, false);
+        assert!(said.contains("timeout <none> → 20m, in force <none> (revision 7"), "{said}");
     }
 
     #[test]

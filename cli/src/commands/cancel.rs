@@ -10,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job's name or id
+    /// The job's name or id, or CLUSTER/NAME
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
     #[command(flatten)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
     let job = resolve::job(server, &args.job, (&args.matching).into()).await?;
-    server.client.cancel(&job.id()).await.map_err(|error| server.failed(&error))?;
+    server.client.cancel(&job.reference()).await.map_err(|error| server.failed(&error))?;
     match output {
         Some(Output::Json) => console::data("{}")?,
         Some(Output::Name) => console::data(&job.label())?,

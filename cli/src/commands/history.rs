@@ -8,21 +8,19 @@ use crate::render::{Style, history};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
 use ckpt_shared::client::Answer;
-use ckpt_shared::flink::CheckpointStatistics;
 use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A job's name or id, or a unique prefix of either
+    /// A job's name or id, or CLUSTER/NAME, or a unique prefix of these
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
 }
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
     let job = resolve::job(server, &args.job, Matching::Prefix).await?;
-    let path = format!("/jobs/{}/checkpoints", job.id());
     let Answer { value: statistics, body } =
-        server.client.get::<CheckpointStatistics>(&path).await.map_err(|error| server.failed(&error))?;
+        server.client.checkpoints(&job.reference()).await.map_err(|error| server.failed(&error))?;
     if output == Some(Output::Json) {
         console::data(&body)?;
         return Ok(Exit::Done);

@@ -11,7 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job's name or id
+    /// The job's name or id, or CLUSTER/NAME
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
     /// Only this value; both if left out

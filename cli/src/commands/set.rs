@@ -13,7 +13,7 @@ use clap::builder::NonEmptyStringValueParser;
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("values").args(["timeout", "interval"]).required(true).multiple(true))]
 pub(crate) struct Args {
-    /// The job's name or id
+    /// The job's name or id, or CLUSTER/NAME
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
     /// How long a checkpoint may take, such as 20m

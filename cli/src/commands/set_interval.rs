@@ -11,7 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job's name or id
+    /// The job's name or id, or CLUSTER/NAME
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
     /// How often a checkpoint is triggered, such as 5m

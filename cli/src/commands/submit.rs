@@ -4,7 +4,7 @@ use crate::args::Output;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::resolve::label;
+use crate::name::hosted_label;
 use crate::server::Server;
 use ckpt_shared::api::LARGEST_BODY;
 use ckpt_shared::client::Answer;
@@ -27,7 +27,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let text = read.await.map_err(io::Error::other)??;
     let Answer { value: submitted, body } =
         server.client.submit(text).await.map_err(|error| server.failed(&error))?;
-    let job = label(&submitted.name);
+    let job = hosted_label(&submitted.name);
     match output {
         Some(Output::Json) => console::data(&body)?,
         Some(Output::Name) => console::data(&job)?,

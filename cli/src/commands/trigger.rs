@@ -4,20 +4,19 @@ use crate::args::{MatchArgs, Output, WaitLimit};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::name::typed;
 use crate::resolve::{self, Job};
 use crate::server::Server;
 use crate::wait;
 use ckpt_shared::client::{Answer, ClientError};
 use ckpt_shared::duration::Exact;
-use ckpt_shared::flink::{
-    CheckpointType, FailureCause, QueueStatusId, TriggerRequest, TriggerResult, TriggerStatus,
-};
+use ckpt_shared::flink::{CheckpointType, FailureCause, QueueStatusId, TriggerRequest, TriggerResult};
 use ckpt_shared::ids::TriggerId;
 use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The job's name or id
+    /// The job's name or id, or CLUSTER/NAME
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
     /// A full checkpoint, even where incremental ones are configured
@@ -37,7 +36,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let checkpoint_type = if args.full { CheckpointType::Full } else { CheckpointType::Configured };
     let request = TriggerRequest { checkpoint_type, trigger_id: None };
     let Answer { value: requested, body } =
-        server.client.trigger(&job.id(), &request).await.map_err(|error| server.failed(&error))?;
+        server.client.trigger(&job.reference(), &request).await.map_err(|error| server.failed(&error))?;
     if args.wait {
         return wait(server, output, &job, requested.request_id, args).await;
     }
@@ -60,11 +59,11 @@ async fn wait(
     request: TriggerId,
     args: &Args,
 ) -> Result<Exit, Error> {
-    let path = format!("/jobs/{}/checkpoints/{request}", job.id());
+    let reference = job.reference();
     let label = job.label();
     let result = wait::until(args.limit.wait_timeout, async || {
-        let answer: Answer<TriggerStatus> =
-            server.client.get(&path).await.map_err(|error| lost(server, &label, &error))?;
+        let answer = server.client.trigger_status(&reference, request).await;
+        let answer = answer.map_err(|error| lost(server, &label, &error))?;
         Ok((answer.value.status.id == QueueStatusId::Completed).then_some(answer))
     });
     let Some(Answer { value: status, body }) = result.await? else {
@@ -73,14 +72,14 @@ async fn wait(
             Exit::InVain,
             format!("{label}: the checkpoint has not ended within {limit}"),
         )
-        .hint(format!("it goes on; see how with: ckptctl watch {}", job.configuration.name)));
+        .hint(format!("it goes on; see how with: ckptctl watch {}", typed(&job.configuration))));
     };
     if output == Some(Output::Json) {
         console::data(&body)?;
     }
     let id = verdict(status.operation).map_err(|why| {
         Error::new(Exit::InVain, format!("{label}: the checkpoint failed: {why}"))
-            .hint(format!("see what went before with: ckptctl history {}", job.configuration.name))
+            .hint(format!("see what went before with: ckptctl history {}", typed(&job.configuration)))
     })?;
     match output {
         Some(Output::Json) => {}

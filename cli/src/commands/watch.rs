@@ -18,7 +18,7 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A job's name or id, or a unique prefix of either; all jobs if left out
+    /// A job's name or id, or CLUSTER/NAME, or a unique prefix of these; all jobs if left out
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: Option<String>,
     /// How often to ask, at least 100ms
@@ -44,7 +44,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     }
     let target = match &args.job {
         None => Target::All,
-        Some(name) => Target::Job(resolve::job(server, name, Matching::Prefix).await?.id()),
+        Some(name) => Target::Job(resolve::job(server, name, Matching::Prefix).await?.reference()),
     };
     let until_completed = matches!(args.until, Some(Until::Completed));
     let watch = Watch { server, target, every: args.every, until_completed };

@@ -1,6 +1,8 @@
 //! A job to render: job123 while its checkpoint 7 waits for the last of its subtasks.
 
-use ckpt_shared::api::{Configuration, Failures, HOSTED, InFlight, JobState, SCHEMA, Value, Via};
+use ckpt_shared::api::{
+    ClusterState, Configuration, Failures, HOSTED, InFlight, JobState, SCHEMA, Value, Via,
+};
 use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
 use ckpt_shared::ids::{CheckpointId, JobId};
 
@@ -29,6 +31,49 @@ pub(crate) fn configuration() -> Configuration {
         via_detail: None,
         stale: None,
         observed_at: 1_790_000_000_000,
+    }
+}
+
+/// A hosted job beside those of two Flink clusters, one of which has not answered for 40 s; with names as
+/// people have them.
+pub(crate) fn mixed() -> Vec<Configuration> {
+    let flink = |cluster: &str, name: &str, via| Configuration {
+        cluster: cluster.to_owned(),
+        name: name.to_owned(),
+        via,
+        ..configuration()
+    };
+    let stale = Configuration {
+        stale: Some("http://10.0.0.2:8081 does not answer: Connection refused".to_owned()),
+        via_detail: Some("pid 1234".to_owned()),
+        ..flink("staging", "payments", Some(Via::Attach))
+    };
+    let sql = "insert-into_default_catalog.default_database.enriched_orders_eu";
+    let unknown = Configuration {
+        revision: 0,
+        checkpoint_timeout: Value { submitted: Some(600_000), overridden: None, effective: None },
+        failures: Failures { consecutive: 0, tolerable: 3 },
+        next_trigger: None,
+        in_flight: vec![InFlight { remaining: None, ..in_flight(31_412) }],
+        ..flink("production-eu-west-1", sql, None)
+    };
+    let fresh = Configuration {
+        state: JobState::Restarting,
+        in_flight: vec![],
+        via_detail: Some("the REST port of http://10.0.0.1:8081 is another machine's".to_owned()),
+        ..flink("production-eu-west-1", "clicks", Some(Via::None))
+    };
+    vec![fresh, unknown, configuration(), stale]
+}
+
+/// A cluster that has not answered since [`configuration`] was seen, or never has.
+pub(crate) fn troubled(name: &str, answered: bool) -> ClusterState {
+    ClusterState {
+        name: name.to_owned(),
+        url: format!("http://{name}:8081"),
+        version: answered.then(|| "1.20.5".to_owned()),
+        trouble: Some("it does not answer: Connection refused".to_owned()),
+        observed_at: answered.then_some(1_790_000_000_000),
     }
 }
 

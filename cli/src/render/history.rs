@@ -1,6 +1,7 @@
 //! The table of a job's recent checkpoints.
 
-use super::{NONE, Paint, Style, build, cell, lines, rough, size, utc};
+use super::text::{rough, size, utc};
+use super::{NONE, Paint, Style, build, cell, lines};
 use crate::console::clean;
 use ckpt_shared::flink::{Checkpoint, CheckpointStatus, Counts};
 use comfy_table::Cell;

@@ -1,21 +1,25 @@
 //! One job in detail.
 
 use super::jobs::urgency;
-use super::{Paint, Style, build, cell, cut, due, exact, exact_or_none, lines, percent, rough};
+use super::text::{at, cut, cut_middle, due, exact, exact_or_none, percent, rough};
+use super::{NONE, Paint, Style, build, cell, lines};
 use crate::console::clean;
-use crate::resolve::label;
-use crate::sentence::named;
-use ckpt_shared::api::{Configuration, Failures, InFlight, Value};
+use crate::name::{is_hosted, label};
+use crate::sentence::{is_finishing, named};
+use ckpt_shared::api::{Configuration, Failures, InFlight, Value, Via};
 use comfy_table::Cell;
+use unicode_width::UnicodeWidthStr;
 
 /// The columns in front of a gauge's bar.
 const BEFORE_BAR: usize = 28;
 /// The columns behind it.
 const AFTER_BAR: usize = 28;
+/// The columns of a job's name at least.
+const LEAST_NAME: usize = 12;
 
 /// All of it, as `get JOB` prints it.
-pub(crate) fn text(job: &Configuration, style: Style) -> String {
-    let mut all = head(job, style);
+pub(crate) fn text(job: &Configuration, now: u64, style: Style) -> String {
+    let mut all = head(job, now, style);
     all.push(String::new());
     all.extend(in_flight(&job.in_flight, style));
     all.push(String::new());
@@ -24,24 +28,53 @@ pub(crate) fn text(job: &Configuration, style: Style) -> String {
 }
 
 /// What it is, and its two values in their three forms.
-pub(super) fn head(job: &Configuration, style: Style) -> Vec<String> {
+pub(super) fn head(job: &Configuration, now: u64, style: Style) -> Vec<String> {
     let stored = if job.stored { "stored" } else { "not stored" };
     let applied = if job.applied { "applied" } else { "not applied yet" };
     let change = match job.revision {
         0 => "as submitted (revision 0)".to_owned(),
         revision => format!("revision {revision}, {stored}, {applied}"),
     };
-    let state = format!("{}  {}  {change}", label(&job.name), job.state);
-    let paint = match Paint::of_state(job.state) {
-        Paint::Plain if job.applied || job.revision == 0 || job.state.has_ended() => Paint::Strong,
-        Paint::Plain => Paint::Notice,
-        other => other,
+    let (state, paint) = match (&job.stale, Paint::of_state(job.state)) {
+        (Some(_), _) => (format!("STALE, was {}", job.state), Paint::Alarm),
+        (None, Paint::Plain) if job.applied || job.revision == 0 || job.state.has_ended() => {
+            (job.state.to_string(), Paint::Strong)
+        }
+        (None, Paint::Plain) => (job.state.to_string(), Paint::Notice),
+        (None, other) => (job.state.to_string(), other),
+    };
+    let behind = format!("  {state}  {change}");
+    let room = match style.width {
+        Some(width) if style.cut => usize::from(width).saturating_sub(behind.width()).max(LEAST_NAME),
+        _ => usize::MAX,
     };
     let id = format!("cluster {}, id {}", clean(&job.cluster), job.job_id);
-    let mut all = vec![style.line(&state, paint), style.line(&id, Paint::Plain), String::new()];
+    let mut all = Vec::new();
+    if let Some(why) = &job.stale {
+        let since = format!("STALE since {} UTC: {}", at(job.observed_at, now), clean(why));
+        all.extend(style.lines(&since, Paint::Banner));
+    }
+    all.push(style.line(&format!("{}{behind}", cut_middle(&label(job), room)), paint));
+    all.push(style.line(&id, Paint::Plain));
+    all.extend(way(job, style));
+    all.push(String::new());
     let rows = vec![row("interval", job.checkpoint_interval), row("timeout", job.checkpoint_timeout)];
     all.extend(lines(&build(&["VALUE", "SUBMITTED", "OVERRIDE", "IN FORCE"], rows, style)));
     all
+}
+
+/// How a change reaches a job that ckptd does not host itself.
+fn way(job: &Configuration, style: Style) -> Vec<String> {
+    if is_hosted(job) {
+        return Vec::new();
+    }
+    let (name, paint) = match job.via {
+        Some(Via::None) => ("none", Paint::Notice),
+        Some(via) => (via.name(), Paint::Plain),
+        None => (NONE, Paint::Plain),
+    };
+    let detail = job.via_detail.as_deref().map(|detail| format!(" ({})", clean(detail)));
+    style.lines(&format!("via {name}{}", detail.unwrap_or_default()), paint)
 }
 
 fn row(name: &str, value: Value) -> Vec<Cell> {
@@ -72,7 +105,11 @@ fn in_flight(checkpoints: &[InFlight], style: Style) -> Vec<String> {
 }
 
 fn time_left(checkpoint: &InFlight) -> String {
-    checkpoint.remaining.map_or_else(|| "any: it is finishing".to_owned(), rough)
+    match checkpoint.remaining {
+        Some(left) => rough(left),
+        None if is_finishing(checkpoint) => "any: it is finishing".to_owned(),
+        None => NONE.to_owned(),
+    }
 }
 
 /// Failures, what comes next, and warnings.
@@ -91,16 +128,9 @@ pub(super) fn foot(job: &Configuration, style: Style) -> Vec<String> {
     ];
     for warning in &job.warnings {
         let warning = format!("warning: {}", clean(warning));
-        all.extend(wrapped(&warning, style).iter().map(|line| style.line(line, Paint::Notice)));
+        all.extend(style.lines(&warning, Paint::Notice));
     }
     all
-}
-
-/// A sentence on as many lines as the terminal needs for it: what is cut off cannot be acted on.
-fn wrapped(sentence: &str, style: Style) -> Vec<String> {
-    let width = style.width.map_or(usize::MAX, usize::from);
-    let lines = textwrap::wrap(sentence, textwrap::Options::new(width).subsequent_indent("  "));
-    lines.into_iter().map(Into::into).collect()
 }
 
 /// Two bars a checkpoint: who has acknowledged, and how much of its time is used.
@@ -116,9 +146,12 @@ pub(super) fn gauges(checkpoints: &[InFlight], style: Style) -> Vec<String> {
         let InFlight { acknowledged, subtasks, elapsed, remaining, .. } = *checkpoint;
         let share = format!("{acknowledged} of {subtasks}, {}%", percent(acknowledged, subtasks));
         let whole = elapsed.saturating_add(remaining.unwrap_or(0));
+        // Without a deadline there is nothing that it could have used up.
+        let used = if remaining.is_some() || is_finishing(checkpoint) { elapsed } else { 0 };
         let time = match remaining {
             Some(left) => format!("{} of {}, {} left", rough(elapsed), exact(whole), rough(left)),
-            None => format!("{}, it is finishing", rough(elapsed)),
+            None if is_finishing(checkpoint) => format!("{}, it is finishing", rough(elapsed)),
+            None => format!("{} of {NONE}", rough(elapsed)),
         };
         [
             gauge(
@@ -128,7 +161,7 @@ pub(super) fn gauges(checkpoints: &[InFlight], style: Style) -> Vec<String> {
                 &share,
                 Paint::Plain,
             ),
-            gauge("", "time", bar(elapsed, whole, length), &time, urgency(checkpoint)),
+            gauge("", "time", bar(used, whole, length), &time, urgency(checkpoint)),
         ]
     };
     checkpoints.iter().flat_map(both).collect()
@@ -147,6 +180,7 @@ mod tests {
     use crate::render::fixture;
 
     const PLAIN: Style = Style { colours: false, width: Some(80), cut: false };
+    const NOW: u64 = 1_790_000_040_900;
 
     #[test]
     fn a_job_in_detail() {
@@ -166,7 +200,7 @@ checkpoint 7  19 of 20, 95%  9.0s     19m 50s
 failures in a row: 2, any number is tolerated
 next trigger: in 5.9s
 warning: the health check restarts it after 5m";
-        assert_eq!(text(&job, PLAIN), expected);
+        assert_eq!(text(&job, NOW, PLAIN), expected);
     }
 
     #[test]
@@ -184,10 +218,40 @@ warning: the health check restarts it after 5m";
         job.applied = false;
         job.in_flight.clear();
         job.failures.tolerable = 2;
-        let shown = text(&job, PLAIN);
+        let shown = text(&job, NOW, PLAIN);
         assert!(shown.contains("stored, not applied yet"), "{shown}");
         assert!(shown.contains("no checkpoint in flight"), "{shown}");
         assert!(shown.contains("2, 2 tolerated: the next one fails the job"), "{shown}");
+    }
+
+    #[test]
+    fn a_job_elsewhere_says_how_it_is_reached_and_since_when_nobody_has_seen_it() {
+        let mut jobs = fixture::mixed();
+        let expected = "\
+STALE since 14:13:20 UTC: http://10.0.0.2:8081 does not answer: Connection
+  refused
+job/staging/payments  STALE, was RUNNING  revision 3, stored, applied
+cluster staging, id 0123456789abcdef0123456789abcdef
+via attach (pid 1234)
+
+VALUE     SUBMITTED  OVERRIDE  IN FORCE
+interval  15s        <none>    15s
+timeout   10s        20m       20m
+";
+        assert!(text(&jobs[3], NOW, PLAIN).starts_with(expected), "{}", text(&jobs[3], NOW, PLAIN));
+        let unknown = text(&jobs[1], NOW, PLAIN);
+        for part in [
+            "\nvia <none>\n",
+            "timeout   10m        <none>    <none>\n",
+            "checkpoint 31412  19 of 20, 95%  9.0s     <none>\n",
+            "0, 3 tolerated\nnext trigger: <none>",
+        ] {
+            assert!(unknown.contains(part), "{part}\n{unknown}");
+        }
+        jobs[0].via_detail = Some(format!("{} say --user", "why ".repeat(30)));
+        let none = text(&jobs[0], NOW, PLAIN);
+        assert!(none.contains("\nvia none (why") && none.contains("--user)\n"), "{none}");
+        assert!(none.lines().all(|line| line.width() <= 80), "{none}");
     }
 
     #[test]

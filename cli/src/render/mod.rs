@@ -1,19 +1,18 @@
 //! Tables and screens as text: pure functions of what a server said and of the space there is.
 
+pub(crate) mod cluster;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod screen;
+mod text;
 
 use crate::console;
 use ckpt_shared::api::JobState;
-use ckpt_shared::duration::{Exact, Rough};
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets};
-use jiff::Timestamp;
-use std::time::Duration;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use text::cut;
 
 /// What stands for nothing.
 pub(crate) const NONE: &str = "<none>";
@@ -49,6 +48,19 @@ impl Style {
             (true, Some(code)) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
             _ => text,
         }
+    }
+
+    /// A sentence on as many lines as the terminal needs for it: what is cut off cannot be acted on.
+    fn lines(self, sentence: &str, paint: Paint) -> Vec<String> {
+        self.indented(sentence, "", paint)
+    }
+
+    /// The same, every line indented, and those after the first a little more.
+    fn indented(self, sentence: &str, indent: &str, paint: Paint) -> Vec<String> {
+        let width = self.width.map_or(usize::MAX, usize::from);
+        let more = format!("{indent}  ");
+        let options = textwrap::Options::new(width).initial_indent(indent).subsequent_indent(&more);
+        textwrap::wrap(sentence, options).iter().map(|line| self.line(line, paint)).collect()
     }
 }
 
@@ -109,16 +121,21 @@ fn cell(text: impl Into<String>, paint: Paint) -> Cell {
 
 /// A table without borders, one line a row.
 fn build(headings: &[&str], rows: Vec<Vec<Cell>>, style: Style) -> Table {
-    let mut table = Table::new();
     let one_line = |cells: Vec<Cell>| {
         let mut row = Row::from(cells);
         row.max_height(1);
         row
     };
-    table
-        .load_style(presets::NOTHING)
-        .set_header(one_line(headings.iter().map(|heading| cell(*heading, Paint::Strong)).collect()))
-        .add_rows(rows.into_iter().map(one_line));
+    build_of(headings, rows.into_iter().map(one_line).collect(), style)
+}
+
+/// A table without borders, whose rows are as high as they say.
+fn build_of(headings: &[&str], rows: Vec<Row>, style: Style) -> Table {
+    let mut table = Table::new();
+    let mut header: Row =
+        headings.iter().map(|heading| cell(*heading, Paint::Strong)).collect::<Vec<_>>().into();
+    header.max_height(1);
+    table.load_style(presets::NOTHING).set_header(header).add_rows(rows);
     match style.width {
         Some(width) => table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
@@ -139,120 +156,8 @@ fn lines(table: &Table) -> Vec<String> {
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// How wide it would like to be.
-fn natural_width(table: &Table) -> u16 {
-    let widths = table.column_max_content_widths();
+/// How wide columns of these widths are together.
+fn natural(widths: &[u16]) -> u16 {
     let gaps = GAP * u16::try_from(widths.len().saturating_sub(1)).unwrap_or(u16::MAX);
     widths.iter().fold(gaps, |sum, width| sum.saturating_add(*width))
-}
-
-/// As much of a text as fits, with a sign that there was more.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    let mut used = 0;
-    for c in text.chars() {
-        used += c.width().unwrap_or(0);
-        if used >= width {
-            break;
-        }
-        kept.push(c);
-    }
-    if width > 0 {
-        kept.push('…');
-    }
-    kept
-}
-
-fn exact(millis: u64) -> String {
-    Exact(Duration::from_millis(millis)).to_string()
-}
-
-fn exact_or_none(millis: Option<u64>) -> String {
-    millis.map_or_else(|| NONE.to_owned(), exact)
-}
-
-fn rough(millis: u64) -> String {
-    Rough(Duration::from_millis(millis)).to_string()
-}
-
-/// `in 5.9s`, as seen at `now`.
-fn due(at: Option<u64>, now: u64) -> String {
-    match at {
-        None => NONE.to_owned(),
-        Some(at) if at <= now => "now".to_owned(),
-        Some(at) => format!("in {}", rough(at - now)),
-    }
-}
-
-/// Whole percent, rounded down: 100% only when all are there.
-fn percent(part: u32, whole: u32) -> u64 {
-    u64::from(part) * 100 / u64::from(whole.max(1))
-}
-
-/// A number of bytes.
-fn size(bytes: i64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    let Ok(bytes) = u64::try_from(bytes) else {
-        return NONE.to_owned();
-    };
-    let mut unit = "B";
-    let mut tenths = bytes.saturating_mul(10);
-    for larger in UNITS {
-        if tenths < 10_240 {
-            break;
-        }
-        tenths /= 1_024;
-        unit = larger;
-    }
-    match unit {
-        "B" => format!("{bytes} B"),
-        _ => format!("{}.{} {unit}", tenths / 10, tenths % 10),
-    }
-}
-
-/// A point in time in UTC, by a format of strftime.
-fn utc(millis: i64, format: &str) -> String {
-    match Timestamp::from_millisecond(millis) {
-        Ok(at) if millis >= 0 => at.strftime(format).to_string(),
-        _ => NONE.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_shares_are_rounded_down() {
-        for (bytes, text) in [
-            (-1, "<none>"),
-            (0, "0 B"),
-            (1_023, "1023 B"),
-            (1_024, "1.0 KiB"),
-            (1_048_575, "1023.9 KiB"),
-            (1_288_490_189, "1.2 GiB"),
-            (i64::MAX, "1638.3 PiB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
-        assert_eq!((percent(19, 20), percent(999, 1000), percent(0, 0)), (95, 99, 0));
-    }
-
-    #[test]
-    fn a_cut_text_fits_also_when_its_letters_are_wide() {
-        assert_eq!(cut("checkpoint", 10), "checkpoint");
-        assert_eq!(cut("checkpoint", 6), "check…");
-        assert_eq!(cut("検査点検査点", 6), "検査…");
-        assert_eq!(cut("checkpoint", 0), "");
-    }
-
-    #[test]
-    fn time_is_utc() {
-        assert_eq!(utc(1_795_351_753_881, "%Y-%m-%d %H:%M:%S"), "2026-11-22 12:49:13");
-        assert_eq!(utc(-1, "%H"), "<none>");
-        assert_eq!(due(Some(6_000), 100), "in 5.9s");
-    }
 }

@@ -1,12 +1,16 @@
 //! What `watch` shows: a screen of given size, line by line.
 
-use super::{Paint, Style, cut, history, job, jobs, utc};
-use crate::console::clean;
-use ckpt_shared::api::Configuration;
-use ckpt_shared::duration::Exact;
+mod top;
+
+use super::cluster;
+use super::text::cut;
+use super::{Paint, Style, history, job, jobs};
+use ckpt_shared::api::{ClusterState, Configuration};
 use ckpt_shared::flink::CheckpointStatistics;
 use std::time::Duration;
-use unicode_width::UnicodeWidthStr;
+
+/// From how many columns on a table has all there is to say.
+const WIDE: usize = 140;
 
 /// What was seen last, and what is wrong since.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +21,8 @@ pub(crate) struct Observation<'a> {
     pub(crate) what: What<'a>,
     /// How long ago that was.
     pub(crate) age: Duration,
+    /// Now, in milliseconds since the epoch.
+    pub(crate) now: u64,
     /// Why it says nothing any more.
     pub(crate) stale: Option<&'a str>,
 }
@@ -24,8 +30,8 @@ pub(crate) struct Observation<'a> {
 /// What is watched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum What<'a> {
-    /// Many jobs.
-    Jobs(&'a [Configuration]),
+    /// Many jobs, and the clusters that are followed.
+    Jobs(&'a [Configuration], &'a [ClusterState]),
     /// One job, with its recent checkpoints.
     Job(&'a Configuration, Option<&'a CheckpointStatistics>),
 }
@@ -33,65 +39,49 @@ pub(crate) enum What<'a> {
 /// At most `height` lines of at most `width` columns.
 pub(crate) fn screen(seen: &Observation<'_>, width: u16, height: u16, colours: bool) -> Vec<String> {
     let style = Style { colours, width: Some(width), cut: true };
-    let mut lines = vec![header(seen, style), banner(seen, style)];
+    let mut lines = vec![top::header(seen, style), top::banner(seen, style)];
     let room = usize::from(height).saturating_sub(lines.len());
     lines.extend(match seen.what {
-        What::Jobs(jobs) => many(jobs, room, style),
-        What::Job(job, statistics) => one(job, statistics, room, style),
+        What::Jobs(jobs, clusters) => many(jobs, clusters, seen.now, room, style),
+        What::Job(job, statistics) => one(job, statistics, seen.now, room, style),
     });
     lines.truncate(height.into());
     lines
 }
 
-fn header(seen: &Observation<'_>, style: Style) -> String {
-    let observed = match seen.what {
-        What::Jobs(jobs) => jobs.iter().map(|job| job.observed_at).max(),
-        What::Job(job, _) => Some(job.observed_at),
+fn many(
+    jobs: &[Configuration],
+    clusters: &[ClusterState],
+    now: u64,
+    room: usize,
+    style: Style,
+) -> Vec<String> {
+    let foot = cluster::lines(clusters, now, room / 3, style);
+    let room = room.saturating_sub(foot.len());
+    let is_whole = clusters.iter().all(|cluster| cluster.trouble.is_none());
+    let mut lines = match jobs {
+        [] if is_whole => vec![style.line("no jobs; submit one with: ckptctl submit FILE", Paint::Plain)],
+        [] => vec![style.line("no jobs are known, as not every cluster answers as it should", Paint::Plain)],
+        _ => jobs::table(jobs, usize::from(style.width.unwrap_or_default()) >= WIDE, now, style),
     };
-    let at = observed.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1);
-    let left = format!("{}  seen {} UTC, {} ago", clean(seen.server), utc(at, "%H:%M:%S"), age(seen));
-    let right = "q leaves";
-    let width = usize::from(style.width.unwrap_or_default());
-    let gap = width.saturating_sub(left.width() + right.len());
-    match gap {
-        0 | 1 => style.line(&left, Paint::Faint),
-        _ => style.line(&format!("{left}{}{right}", " ".repeat(gap)), Paint::Faint),
-    }
-}
-
-fn banner(seen: &Observation<'_>, style: Style) -> String {
-    match seen.stale {
-        None => String::new(),
-        Some(why) => style.line(&format!(" STALE for {}: {} ", age(seen), clean(why)), Paint::Banner),
-    }
-}
-
-/// In whole seconds, since it is redrawn once a second.
-fn age(seen: &Observation<'_>) -> Exact {
-    Exact(Duration::from_secs(seen.age.as_secs()))
-}
-
-fn many(jobs: &[Configuration], room: usize, style: Style) -> Vec<String> {
-    if jobs.is_empty() {
-        return vec![style.line("no jobs; submit one with: ckptctl submit FILE", Paint::Plain)];
-    }
-    let mut lines = jobs::table(jobs, usize::from(style.width.unwrap_or_default()) >= 140, style);
     if lines.len() > room {
         let shown = room.saturating_sub(2);
         lines.truncate(shown + 1);
         let hidden = jobs.len().saturating_sub(shown);
         lines.push(style.line(&format!("… {hidden} more; a taller window shows them"), Paint::Notice));
     }
+    lines.extend(foot);
     lines
 }
 
 fn one(
     job: &Configuration,
     statistics: Option<&CheckpointStatistics>,
+    now: u64,
     room: usize,
     style: Style,
 ) -> Vec<String> {
-    let mut lines = job::head(job, style);
+    let mut lines = job::head(job, now, style);
     lines.push(String::new());
     lines.extend(job::gauges(&job.in_flight, style));
     lines.push(String::new());
@@ -115,10 +105,13 @@ mod tests {
     use super::*;
     use crate::render::fixture;
     use ckpt_shared::flink::{CheckpointStatus, Counts, Latest, Summary};
+    use unicode_width::UnicodeWidthStr;
+
+    const NOW: u64 = 1_790_000_040_900;
 
     fn show(what: What<'_>, stale: Option<&str>, (width, height): (u16, u16)) -> Vec<String> {
         let server = "http://127.0.0.1:8571";
-        let seen = Observation { server, what, age: Duration::from_millis(12_400), stale };
+        let seen = Observation { server, what, age: Duration::from_millis(12_400), now: NOW, stale };
         let lines = screen(&seen, width, height, false);
         assert!(lines.len() <= height.into(), "{} lines", lines.len());
         for line in &lines {
@@ -144,7 +137,7 @@ mod tests {
     #[test]
     fn many_jobs_on_a_small_screen_say_how_many_are_hidden() {
         let jobs = jobs(50);
-        let lines = show(What::Jobs(&jobs), None, (80, 24));
+        let lines = show(What::Jobs(&jobs, &[]), None, (80, 24));
         assert_eq!(lines.len(), 24);
         assert_eq!(
             lines[0],
@@ -157,9 +150,9 @@ mod tests {
     #[test]
     fn a_large_screen_shows_more_of_each_job() {
         let jobs = jobs(40);
-        let lines = show(What::Jobs(&jobs), None, (200, 50));
+        let lines = show(What::Jobs(&jobs, &[]), None, (200, 50));
         assert_eq!(lines.len(), 43);
-        assert!(lines[2].contains("REVISION  CLUSTER  ID"), "{}", lines[2]);
+        assert!(lines[2].contains("REVISION  VIA     ID"), "{}", lines[2]);
         assert!(lines[42].starts_with("job-039"), "{}", lines[42]);
     }
 
@@ -167,7 +160,7 @@ mod tests {
     fn stale_data_is_kept_under_a_banner() {
         let jobs = jobs(2);
         let why = "cannot reach http://127.0.0.1:8571: Connection refused\u{1b}[2J";
-        let lines = show(What::Jobs(&jobs), Some(why), (80, 24));
+        let lines = show(What::Jobs(&jobs, &[]), Some(why), (80, 24));
         assert!(
             lines[1].starts_with(" STALE for 12s: cannot reach http://127.0.0.1:8571: Connection refused"),
             "{}",
@@ -197,11 +190,101 @@ mod tests {
     }
 
     #[test]
+    fn hosted_and_flink_jobs_share_a_small_screen_with_the_trouble_below() {
+        let clusters = [fixture::troubled("staging", true)];
+        let lines = show(What::Jobs(&fixture::mixed(), &clusters), None, (80, 24));
+        assert_eq!(
+            lines,
+            [
+                "http://127.0.0.1:8571  seen 14:13:20 UTC, 12s ago                       q leaves",
+                "",
+                "JOB           CLUSTER  STATE       INTERVAL  TIMEOUT    IN FLIGHT         FAILED",
+                "clicks        pro…t-1  RESTARTING  15s       20m (10s)  <none>            2/∞",
+                "insert…rs_eu  pro…t-1  RUNNING     15s       <none>     #31412 19/20      0/3",
+                "job123        hosted   RUNNING     15s       20m (10s)  #7 19/20 19m 50s  2/∞",
+                "payments      staging  STALE 40s   15s       20m (10s)  #7 19/20 19m 50s  2/∞",
+                "",
+                "cluster staging (http://staging:8081): it does not answer: Connection refused;",
+                "  last good answer at 14:13:20 UTC, 40s ago",
+            ]
+        );
+        let many: Vec<_> = (0..12).flat_map(|_| fixture::mixed()).collect();
+        let clusters: Vec<_> = (1..=9).map(|n| fixture::troubled(&format!("test-{n}"), n > 1)).collect();
+        let lines = show(What::Jobs(&many, &clusters), None, (80, 24));
+        assert_eq!(lines.len(), 24);
+        assert!(
+            lines.last().unwrap().ends_with("more clusters have trouble; see with: ckptctl get"),
+            "{lines:#?}"
+        );
+        assert!(lines.iter().any(|line| line.starts_with("… ")), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_large_screen_shows_the_way_to_each_job_and_most_of_its_name() {
+        let clusters = [fixture::troubled("staging", true)];
+        let lines = show(What::Jobs(&fixture::mixed(), &clusters), None, (200, 50));
+        assert_eq!(
+            lines[2..],
+            [
+                "JOB                                       CLUSTER               STATE       INTERVAL  TIMEOUT        IN FLIGHT                     FAILURES  NEXT     REVISION  VIA     ID",
+                "clicks                                    production-eu-west-1  RESTARTING  15s       20m (was 10s)  <none>                        2/∞       in 5.9s  3         none    0123456789abcdef0123456789abcdef",
+                "insert-into_default_….enriched_orders_eu  production-eu-west-1  RUNNING     15s       <none>         #31412 19/20 95% <none> left  0 of 3    <none>   0         <none>  0123456789abcdef0123456789abcdef",
+                "job123                                    hosted                RUNNING     15s       20m (was 10s)  #7 19/20 95% 19m 50s left     2/∞       in 5.9s  3         hosted  0123456789abcdef0123456789abcdef",
+                "payments                                  staging               STALE 40s   15s       20m (was 10s)  #7 19/20 95% 19m 50s left     2/∞       in 5.9s  3         attach  0123456789abcdef0123456789abcdef",
+                "",
+                "cluster staging (http://staging:8081): it does not answer: Connection refused; last good answer at 14:13:20 UTC, 40s ago",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_stale_job_keeps_its_values_under_a_banner() {
+        let job = fixture::mixed().pop().unwrap();
+        for (width, height) in [(80, 24), (200, 50)] {
+            let lines = show(What::Job(&job, Some(&statistics())), None, (width, height));
+            assert!(lines[0].contains("seen 14:13:48 UTC, 12s ago"), "{}", lines[0]);
+            assert!(
+                lines[2].starts_with("STALE since 14:13:20 UTC: http://10.0.0.2:8081 does not"),
+                "{}",
+                lines[2]
+            );
+            let shown = lines.join("\n");
+            for part in [
+                "STALE, was RUNNING",
+                "\nvia attach (pid 1234)",
+                "9.0s of 20m, 19m 50s left",
+                "40 checkpoints",
+            ] {
+                assert!(shown.contains(part), "{part}\n{shown}");
+            }
+        }
+        let long = Configuration { name: "enriched-orders-of-".repeat(6), ..job };
+        let lines = show(What::Job(&long, None), None, (80, 24));
+        assert!(
+            lines.iter().any(|line| line.ends_with("STALE, was RUNNING  revision 3, stored, applied")),
+            "{lines:#?}"
+        );
+    }
+
+    #[test]
+    fn without_jobs_the_trouble_is_all_there_is_to_say() {
+        let lines = show(What::Jobs(&[], &[fixture::troubled("staging", false)]), None, (80, 24));
+        assert_eq!(lines[2], "no jobs are known, as not every cluster answers as it should");
+        assert!(lines[4].starts_with("cluster staging (http://staging:8081): it does not"), "{lines:#?}");
+        let lines = show(What::Jobs(&[], &[]), None, (80, 24));
+        assert_eq!(lines[2], "no jobs; submit one with: ckptctl submit FILE");
+    }
+
+    #[test]
     fn no_screen_is_too_small() {
+        let clusters = [fixture::troubled("staging", true), fixture::troubled("test", false)];
         let (many, job, statistics) = (jobs(9), fixture::configuration(), statistics());
         for size in [(1, 1), (10, 3), (20, 5), (45, 12)] {
-            let seen = |what| Observation { server: "s", what, age: Duration::ZERO, stale: Some("why") };
-            for what in [What::Jobs(&many), What::Job(&job, Some(&statistics)), What::Jobs(&[])] {
+            let seen =
+                |what| Observation { server: "s", what, age: Duration::ZERO, now: NOW, stale: Some("why") };
+            for what in
+                [What::Jobs(&many, &clusters), What::Job(&job, Some(&statistics)), What::Jobs(&[], &clusters)]
+            {
                 assert!(screen(&seen(what), size.0, size.1, true).len() <= size.1.into());
             }
         }

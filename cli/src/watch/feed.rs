@@ -2,7 +2,7 @@
 
 use super::follow::{Follower, Verdict};
 use crate::server::Server;
-use ckpt_shared::api::Configuration;
+use ckpt_shared::api::{ClusterState, Configuration, ConfigurationList};
 use ckpt_shared::client::{Answer, ClientError};
 use ckpt_shared::flink::CheckpointStatistics;
 use futures::{Stream, stream};
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 pub(crate) enum Target {
     /// Every job that has not ended.
     All,
-    /// The job with this id.
+    /// The job that goes by this in requests.
     Job(String),
 }
 
@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) body: String,
     /// The jobs in it; exactly one if one is watched.
     pub(crate) jobs: Vec<Configuration>,
+    /// The clusters that are followed, if all jobs are watched.
+    pub(crate) clusters: Vec<ClusterState>,
     /// The job's recent checkpoints, if they were asked for.
     pub(crate) statistics: Option<CheckpointStatistics>,
     /// How the checkpoint that is followed has ended.
@@ -63,20 +65,20 @@ async fn look(
     follower: Option<&mut Follower>,
 ) -> Result<Seen, ClientError> {
     let Watch { server, target, .. } = watch;
-    let Target::Job(id) = target else {
+    let Target::Job(wanted) = target else {
         let Answer { value, body } = server.client.configurations(false).await?;
-        return Ok(Seen { body, jobs: value.jobs, statistics: None, verdict: None });
+        let ConfigurationList { jobs, clusters, .. } = value;
+        return Ok(Seen { body, jobs, clusters, statistics: None, verdict: None });
     };
-    let Answer { value: job, body } = server.client.configuration(id).await?;
+    let Answer { value: job, body } = server.client.configuration(wanted).await?;
     let mut statistics = None;
     let mut verdict = None;
     if with_statistics || follower.is_some() {
-        let path = format!("/jobs/{id}/checkpoints");
-        let recent: CheckpointStatistics = server.client.get(&path).await?.value;
+        let recent = server.client.checkpoints(wanted).await?.value;
         if let Some(follower) = follower {
             verdict = follower.step(server, &job, &recent.history).await?;
         }
         statistics = Some(recent);
     }
-    Ok(Seen { body, jobs: vec![job], statistics, verdict })
+    Ok(Seen { body, jobs: vec![job], clusters: Vec::new(), statistics, verdict })
 }

@@ -2,7 +2,7 @@
 
 use crate::console::clean;
 use crate::exit::Exit;
-use crate::resolve::label;
+use crate::name::{label, reference};
 use crate::server::Server;
 use ckpt_shared::api::Configuration;
 use ckpt_shared::client::ClientError;
@@ -43,12 +43,11 @@ impl Follower {
             return Ok(judge(job, checkpoint));
         }
         // The history holds only the newest few.
-        let details = format!("/jobs/{}/checkpoints/details/{id}", job.job_id);
-        match server.client.get(&details).await {
+        match server.client.checkpoint(&reference(job), id).await {
             Ok(answer) => Ok(judge(job, &answer.value)),
             Err(error) if error.status().is_some_and(|status| status.as_u16() == 404) => {
                 let sentence =
-                    format!("{} checkpoint {id}: what became of it is not known any more", label(&job.name));
+                    format!("{} checkpoint {id}: what became of it is not known any more", label(job));
                 Ok(Some(Verdict { exit: Exit::InVain, sentence }))
             }
             Err(error) => Err(error),
@@ -74,7 +73,7 @@ impl Follower {
 
 fn judge(job: &Configuration, checkpoint: &Checkpoint) -> Option<Verdict> {
     let id = checkpoint.id;
-    let name = format!("{} checkpoint {id}", label(&job.name));
+    let name = format!("{} checkpoint {id}", label(job));
     let took = u64::try_from(checkpoint.end_to_end_duration).unwrap_or_default();
     let after = format!(
         "{} of {} acknowledged after {}",
@@ -98,7 +97,7 @@ fn judge(job: &Configuration, checkpoint: &Checkpoint) -> Option<Verdict> {
 }
 
 fn ended(job: &Configuration, what: &str) -> Verdict {
-    let sentence = format!("{} has ended ({}) before {what} completed", label(&job.name), job.state);
+    let sentence = format!("{} has ended ({}) before {what} completed", label(job), job.state);
     Verdict { exit: Exit::InVain, sentence }
 }
 

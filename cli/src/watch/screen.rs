@@ -4,6 +4,7 @@ use super::feed::{Seen, Target, Watch, feed};
 use super::follow::Verdict;
 use super::lines::is_final;
 use super::terminal::Terminal;
+use crate::clock;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -93,9 +94,10 @@ async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
 fn observation<'a>(watch: &'a Watch<'_>, view: &'a View, stale: Option<&'a str>) -> Observation<'a> {
     let what = match (&watch.target, view.seen.jobs.as_slice()) {
         (Target::Job(_), [job]) => What::Job(job, view.seen.statistics.as_ref()),
-        (_, jobs) => What::Jobs(jobs),
+        (_, jobs) => What::Jobs(jobs, &view.seen.clusters),
     };
-    Observation { server: watch.server.address(), what, age: view.at.elapsed(), stale }
+    let now = clock::wall_millis();
+    Observation { server: watch.server.address(), what, age: view.at.elapsed(), now, stale }
 }
 
 /// The next key; never, without a keyboard.

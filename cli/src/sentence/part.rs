@@ -1,0 +1,56 @@
+//! What a change did to one value, in words.
+
+use ckpt_shared::api::{Field, Value};
+use ckpt_shared::duration::Exact;
+use std::time::Duration;
+
+/// What was asked of one value, and what became of it.
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) asked: Field<u64>,
+    pub(super) before: Value,
+    pub(super) after: Value,
+}
+
+impl Part {
+    /// Whether it is as it was.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.before.overridden == self.after.overridden
+    }
+
+    /// Old and new value.
+    pub(super) fn sentence(&self) -> String {
+        let name = self.name;
+        let old = exact(self.before.effective);
+        let new = exact(self.after.effective);
+        let same = self.before.effective == self.after.effective;
+        match self.asked {
+            Field::Set(asked) if self.after.effective != Some(asked) => {
+                let asked = exact(Some(asked));
+                match self.is_unchanged() {
+                    true => format!("{name} is {asked} already, in force {new}"),
+                    false => format!("{name} {old} → {asked}, in force {new}"),
+                }
+            }
+            Field::Set(_) if self.is_unchanged() => format!("{name} is {new} already"),
+            Field::Set(_) if same => format!("{name} stays {new}, now as an override"),
+            Field::Keep | Field::Set(_) => format!("{name} {old} → {new}"),
+            Field::Clear if self.is_unchanged() => format!("{name} is {new} as submitted already"),
+            Field::Clear if same => format!("{name} stays {new}, now as submitted"),
+            Field::Clear => format!("{name} {old} → {new} as submitted"),
+        }
+    }
+}
+
+/// What was asked, in milliseconds.
+pub(super) fn millis<T>(field: Field<T>, millis: impl Fn(T) -> u64) -> Field<u64> {
+    match field {
+        Field::Keep => Field::Keep,
+        Field::Clear => Field::Clear,
+        Field::Set(value) => Field::Set(millis(value)),
+    }
+}
+
+fn exact(millis: Option<u64>) -> String {
+    millis.map_or("<none>".to_owned(), |millis| Exact(Duration::from_millis(millis)).to_string())
+}
