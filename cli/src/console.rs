@@ -19,6 +19,13 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// What takes so long that a person at a terminal may wonder.
+pub(crate) fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        note(&clean(text));
+    }
+}
+
 /// What the server warns of.
 pub(crate) fn warn(text: &str) {
     note(&format!("warning: {}", clean(text)));

@@ -218,3 +218,70 @@ fn triggers_are_asked_for_by_cluster_and_id() {
     assert!(ran.stderr.contains("job/prod/my job: the checkpoint failed: expired"), "{}", ran.stderr);
     assert!(ran.stderr.contains("ckptctl history 'prod/my job'"), "{}", ran.stderr);
 }
+
+fn diagnosis(changeable: &[bool]) -> String {
+    let cluster = |changeable: &bool| {
+        json!({
+            "cluster": if *changeable { "prod" } else { "staging" }, "url": "http://10.0.0.1:8081",
+            "changeable": changeable, "via": if *changeable { "attach" } else { "none" },
+            "checks": [
+                {"check": "version", "verdict": "passed", "found": "Flink 1.20.5", "advice": null},
+                {"check": "JVM flags", "verdict": if *changeable { "noted" } else { "failed" },
+                 "found": "-XX:+DisableAttachMechanism\u{1b}[2J", "advice": "take it out of env.java.opts"},
+                {"check": "class layout", "verdict": "skipped", "found": "not looked at", "advice": null},
+            ]
+        })
+    };
+    let clusters: Vec<_> = changeable.iter().map(cluster).collect();
+    json!({"schema": "ckpt/v1", "clusters": clusters}).to_string()
+}
+
+#[test]
+fn the_doctor_says_yes_with_0_and_why_not_with_1() {
+    let fake = Fake::new(|line, _| match line {
+        "POST /doctor" => (200, diagnosis(&[true, false])),
+        "POST /doctor?cluster=prod" => (200, diagnosis(&[true])),
+        _ => refused(404, "there is no cluster 'a&b'"),
+    });
+    let all = fake.run(&["doctor"]);
+    assert_eq!((all.code, all.stderr.as_str()), (1, ""));
+    assert_eq!(
+        all.stdout,
+        "cluster prod (http://10.0.0.1:8081): a change would work via attach\n\
+         CHECK         RESULT   FOUND\n\
+         version       ok       Flink 1.20.5\n\
+         JVM flags     note     -XX:+DisableAttachMechanism\\u{1b}[2J\n\
+         class layout  skipped  not looked at\n  \
+         JVM flags: take it out of env.java.opts\n\n\
+         cluster staging (http://10.0.0.1:8081): cannot be changed from here\n\
+         CHECK         RESULT   FOUND\n\
+         version       ok       Flink 1.20.5\n\
+         JVM flags     FAILED   -XX:+DisableAttachMechanism\\u{1b}[2J\n\
+         class layout  skipped  not looked at\n  \
+         JVM flags: take it out of env.java.opts\n"
+    );
+    let json = fake.run(&["doctor", "-o", "json"]);
+    assert_eq!((json.code, json.stdout), (1, format!("{}\n", diagnosis(&[true, false]))));
+    assert_eq!(fake.run(&["doctor", "prod"]).code, 0);
+    assert_eq!(fake.run(&["doctor", "prod", "-o", "name"]).stdout, "cluster/prod\n");
+    let unknown = fake.run(&["doctor", "a&b"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (5, ""));
+    assert!(unknown.stderr.contains("there is no cluster 'a&b'"), "{}", unknown.stderr);
+    assert_eq!(fake.asked("POST").last().unwrap().0, "POST /doctor?cluster=a%26b");
+}
+
+#[test]
+fn a_doctor_without_patients_says_how_to_get_one() {
+    let fake = Fake::new(|_, _| (200, diagnosis(&[])));
+    let ran = fake.run(&["doctor"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert_eq!(
+        ran.stderr,
+        "ckptctl: this ckptd follows no Flink cluster\n  start it with: ckptd serve --flink http://HOST:PORT\n"
+    );
+    let json = fake.run(&["doctor", "-o", "json"]);
+    assert_eq!((json.code, json.stdout), (1, format!("{}\n", diagnosis(&[]))));
+    let older = Fake::new(|_, _| refused(404, "there is nothing at /doctor")).run(&["doctor"]);
+    assert_eq!(older.code, 1);
+    assert!(older.stderr.contains("cannot diagnose clusters"), "{}", older.stderr);
+}

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod completions;
+mod doctor;
 mod get;
 mod history;
 mod reset;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     History(history::Args),
     /// Make a checkpoint now
     Trigger(trigger::Args),
+    /// Say whether Flink clusters can be changed from where ckptd runs, and if not, why
+    Doctor(doctor::Args),
     /// Submit a job file
     Submit(submit::Args),
     /// Cancel a job
@@ -58,6 +61,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Watch(args) => watch::run(&server()?, output, args).await,
         Command::History(args) => history::run(&server()?, output, args).await,
         Command::Trigger(args) => trigger::run(&server()?, output, args).await,
+        Command::Doctor(args) => doctor::run(&server()?, output, args).await,
         Command::Submit(args) => submit::run(&server()?, output, args).await,
         Command::Cancel(args) => cancel::run(&server()?, output, args).await,
         Command::Completions(args) => completions::run(args),

@@ -1,6 +1,7 @@
 //! Tables and screens as text: pure functions of what a server said and of the space there is.
 
 pub(crate) mod cluster;
+pub(crate) mod doctor;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod history;
