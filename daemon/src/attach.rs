@@ -44,8 +44,8 @@ use tokio::time::{Instant, timeout_at};
 /// it any more, so that whoever gives up has not missed what was done.
 const TIME_TO_ANSWER: u32 = 10;
 
-/// Why a question got no answer. Only after [`AttachError::Silent`] with `asked`,
-/// [`AttachError::Unintelligible`] and [`AttachError::NotLoaded`] may it have been carried out all the same.
+/// Why a question got no answer. It may have been carried out all the same after [`AttachError::Silent`] with
+/// `asked` and after [`AttachError::Unintelligible`]; after [`AttachError::Gone`] it does not matter any more.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// The process is not there any more.
@@ -169,7 +169,8 @@ async fn converse(target: Arc<Target>, ask: Ask, until: Until) -> Result<Answere
     let (placed, socket, question) =
         timeout_at(until.instant, before).await.map_err(|_| until.silent(false))??;
     let answer = async {
-        hotspot::load(socket, &placed.library_path(), &question).await?;
+        let loaded = hotspot::load(socket, &placed.library_path(), &question).await;
+        loaded.map_err(|error| if target.is_alive() { error } else { target.gone() })?;
         off_thread(move || placed.read_answer()).await
     };
     let answer = timeout_at(until.instant, answer).await.map_err(|_| until.silent(true))??;

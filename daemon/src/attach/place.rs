@@ -10,7 +10,7 @@ use super::preflight::{Finding, Found};
 use super::process::Target;
 use crate::durable::DRAFT;
 use rand::RngExt;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::process::{Uid, geteuid};
 use sha2::{Digest, Sha256};
@@ -71,15 +71,32 @@ pub(super) fn look(target: &Target) -> Finding {
     if there.as_ref().is_some_and(|directory| is_placed(directory).unwrap_or(false)) {
         return Ok(Found::Well("in place".to_owned()));
     }
-    if there.is_none() {
-        let may = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        rustix::fs::accessat(&target.tmp, ".", may, AtFlags::empty())
-            .map_err(|error| refused(error.into()))?;
-    }
+    may_create(there.as_ref().unwrap_or(&target.tmp)).map_err(|error| {
+        let path = path.display();
+        (
+            format!("nothing can be made in {path}: {error}"),
+            format!("{advice}, or run ckptd as user {}", target.uid),
+        )
+    })?;
     let free = mount.f_bavail.saturating_mul(mount.f_frsize);
     match free < LIBRARY.len() as u64 + (1 << 20) {
         true => failed(format!("its /tmp is full: {free} bytes are left"), "make room in it"),
         false => Ok(Found::Well(format!("can be placed in {}", path.display()))),
+    }
+}
+
+/// Whether a file can be made in a directory, found out with one that has no name. Permissions do not tell it
+/// all: a user without a place in the user namespace of a mount can make nothing there, and be it root.
+fn may_create(directory: &OwnedFd) -> io::Result<()> {
+    let how = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::openat(directory, ".", how, Mode::from_raw_mode(0o600)) {
+        Ok(_) => Ok(()),
+        // Not every file system can do that.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
+            let may = Access::WRITE_OK | Access::EXEC_OK;
+            Ok(rustix::fs::accessat(directory, ".", may, AtFlags::empty())?)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

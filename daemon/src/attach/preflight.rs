@@ -7,8 +7,9 @@ use super::{AttachError, hotspot, place};
 use ckpt_shared::api::{Check, Verdict};
 use procfs::process::{Process, Status};
 use rustix::process::{getegid, geteuid};
-use std::ffi::OsStr;
+use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 
 /// Whom ckptd may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,14 +69,15 @@ pub fn preflight(jvm: &Jvm, consent: &Consent) -> Preflight {
     checks.add("process", Ok(Found::Well(format!("{} runs", jvm.pid()))));
     let Ok(status) = process.status() else { return checks.stopped(Some(jvm.pid())) };
     checks.add("user", user(&status, *consent));
+    let ended = || (!process.is_alive()).then_some(jvm.pid());
     if checks.failed() {
-        return checks.stopped(None);
+        return checks.stopped(ended());
     }
     checks.add("JVM", is_hotspot(&process));
     checks.add("JVM options", options(&process));
     checks.add("namespaces", namespaces(&process, &status));
     if checks.failed() {
-        return checks.stopped(None);
+        return checks.stopped(ended());
     }
     let inner_pid = inner_pid(&process, &status);
     let held = Target::tmp(&process).and_then(|tmp| Ok((tmp, Target::signals(&process)?)));
@@ -84,14 +86,14 @@ pub fn preflight(jvm: &Jvm, consent: &Consent) -> Preflight {
         Err(error) => {
             let found = format!("its file system cannot be reached: {error}");
             checks.add("attach socket", Err((found, BE_ITS_USER.to_owned())));
-            return checks.stopped(None);
+            return checks.stopped(ended());
         }
     };
     let target = Target { process, signals, uid: status.euid, inner_pid, tmp };
     checks.add("attach socket", hotspot::look(&target));
     checks.add("library", place::look(&target));
     match checks.failed() {
-        true => checks.stopped(None),
+        true => checks.stopped((!target.is_alive()).then_some(jvm.pid())),
         false => Preflight { checks: checks.0, reached: Ok(target) },
     }
 }
@@ -119,7 +121,7 @@ impl Checks {
         self.0.iter().any(is_failed)
     }
 
-    /// Ends here. `gone` is the pid of a process that has ended.
+    /// Ends here. `gone` is the pid of a process that has ended, maybe while it was looked at.
     fn stopped(mut self, gone: Option<i32>) -> Preflight {
         for check in &ALL[self.0.len()..] {
             let found = "not looked at".to_owned();
@@ -151,7 +153,7 @@ fn user(status: &Status, consent: Consent) -> Finding {
         )),
         (false, false) => Err((
             format!("it belongs to user {uid}, and ckptd runs as user {ours}"),
-            format!("run ckptd as user {uid}"),
+            format!("run ckptd as user {uid}, or as root with leave to reach other users' JVMs"),
         )),
     }
 }
@@ -202,14 +204,15 @@ fn options(process: &Process) -> Finding {
 }
 
 fn namespaces(process: &Process, status: &Status) -> Finding {
-    let all = (Process::myself().and_then(|ours| ours.namespaces()), process.namespaces());
-    let (ours, its) = match all {
-        (Ok(ours), Ok(its)) => (ours.0, its.0),
-        (Err(error), _) | (_, Err(error)) => {
-            return Err((format!("its namespaces cannot be seen: {error}"), BE_ITS_USER.to_owned()));
-        }
+    let of = |whose: &str, name: &str| {
+        fs::metadata(format!("/proc/{whose}/ns/{name}")).map(|it| (it.dev(), it.ino()))
     };
-    let differs = |name: &&str| ours.get(OsStr::new(*name)) != its.get(OsStr::new(*name));
+    let its = process.pid.to_string();
+    if let Err(error) = of(&its, "mnt") {
+        return Err((format!("its namespaces cannot be seen: {error}"), BE_ITS_USER.to_owned()));
+    }
+    // A kernel without one kind of them has it neither here nor there.
+    let differs = |name: &&str| of("self", name).ok() != of(&its, name).ok();
     if differs(&"time") {
         return Err((
             "it has a time namespace of its own, so that no deadline can be agreed on".to_owned(),
