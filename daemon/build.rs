@@ -14,11 +14,12 @@ use std::process::{Command, ExitCode};
 
 /// What would make the library something else than what its profile says, or have it built in the directory
 /// of the cargo that runs this: clippy's wrapper, the flags of a coverage run, configured directories.
-const NOT_INHERITED: [&str; 8] = [
+const NOT_INHERITED: [&str; 9] = [
     "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET_DIR",
     "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_INCREMENTAL",
     "CARGO_TARGET_DIR",
     "RUSTC_WORKSPACE_WRAPPER",
     "RUSTFLAGS",

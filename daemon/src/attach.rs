@@ -4,8 +4,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`find`] | who listens on a port; which processes are JobManagers |
-//! | [`process`] | a process that is not mistaken for another with the same pid |
-//! | [`preflight`] | whether it may and can be reached: what a diagnosis shows, and what guards every question |
+//! | `process` | a process that is not mistaken for another with the same pid |
+//! | `preflight` | whether it may and can be reached: what a diagnosis shows, and what guards every question |
 //! | `options` | the JVM options that forbid it |
 //! | `place` | the library and the answer's file, in a directory that nobody else can write to |
 //! | `hotspot` | the attach protocol |
@@ -17,8 +17,8 @@ pub mod find;
 mod hotspot;
 mod options;
 mod place;
-pub mod preflight;
-pub mod process;
+mod preflight;
+mod process;
 mod refusal;
 #[cfg(test)]
 mod tests;
