@@ -15,6 +15,7 @@
 //! | [`attach`] | reaching a running JVM on this machine |
 //! | [`clock`] | the one door to time |
 //! | [`demo`] | the demonstration |
+//! | [`local_flink`] | a real Flink on this machine, for the demonstration and the tests |
 //!
 //! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
 
@@ -26,6 +27,7 @@ pub mod durable;
 pub mod flink;
 pub mod hosted;
 pub mod job_file;
+pub mod local_flink;
 pub mod overrides;
 pub mod registry;
 pub mod rest;

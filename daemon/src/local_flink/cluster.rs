@@ -1,0 +1,301 @@
+//! A JobManager and its TaskManagers as children on loopback.
+
+use super::config::{self, Ports, Scheduler};
+use super::http::{self, Answer, HttpError};
+use super::install::Distribution;
+use super::watcher::Watcher;
+use serde_json::Value;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::process::Child;
+use tokio::time::{Instant, sleep};
+
+/// The longest wait for a process to be ready: it takes 6 to 13 s on a machine with nothing else to do.
+const LIMIT: Duration = Duration::from_secs(150);
+const EVERY: Duration = Duration::from_millis(200);
+/// How much of a log is shown, in lines.
+const TAIL: usize = 25;
+
+/// What a cluster is to be like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The Flink.
+    pub distribution: Distribution,
+    /// Its scheduler.
+    pub scheduler: Scheduler,
+    /// How many TaskManagers.
+    pub task_managers: usize,
+    /// How many slots each of them has.
+    pub slots: u32,
+    /// More configuration.
+    pub config: Vec<(String, String)>,
+    /// More arguments for the JobManager's JVM.
+    pub job_manager_arguments: Vec<String>,
+    /// Whether the JobManager's JVM writes down its safepoints, see [`Cluster::safepoint_log`].
+    pub safepoint_log: bool,
+}
+
+impl Options {
+    /// One TaskManager with 20 slots, and the default scheduler.
+    #[must_use]
+    pub fn new(distribution: Distribution) -> Self {
+        Self {
+            distribution,
+            scheduler: Scheduler::Default,
+            task_managers: 1,
+            slots: 20,
+            config: Vec::new(),
+            job_manager_arguments: Vec::new(),
+            safepoint_log: false,
+        }
+    }
+}
+
+/// Why there is no cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// A process or a file cannot be made.
+    #[error("cannot {what}: {cause}")]
+    Machine {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// It does not come up.
+    #[error("{what}; the end of its log:\n{log}")]
+    NotReady {
+        /// What is missing.
+        what: String,
+        /// What was logged last.
+        log: String,
+    },
+    /// It does not answer as it should.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+}
+
+fn machine(what: &'static str) -> impl FnOnce(io::Error) -> ClusterError {
+    move |cause| ClusterError::Machine { what, cause }
+}
+
+/// A running cluster. Its processes and files end with it.
+#[derive(Debug)]
+pub struct Cluster {
+    options: Options,
+    ports: Ports,
+    job_manager: Option<Child>,
+    task_managers: Vec<Child>,
+    started: usize,
+    // The last one: it ends what is left.
+    watcher: Watcher,
+}
+
+impl Cluster {
+    /// Starts a cluster and waits until it can run jobs.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub async fn start(options: Options) -> Result<Self, ClusterError> {
+        let watcher = Watcher::start().map_err(machine("make a directory for Flink"))?;
+        let ports = Ports::free().map_err(machine("find a free port"))?;
+        let (scheduler, slots) = (options.scheduler, options.slots);
+        config::write(&options.distribution, watcher.directory(), ports, (scheduler, slots), &options.config)
+            .map_err(machine("write Flink's configuration"))?;
+        let wanted = options.task_managers;
+        let mut cluster =
+            Self { options, ports, job_manager: None, task_managers: Vec::new(), started: 0, watcher };
+        cluster.spawn_job_manager()?;
+        for _ in 0..wanted {
+            cluster.spawn_task_manager()?;
+        }
+        cluster.ready(wanted).await?;
+        Ok(cluster)
+    }
+
+    /// Where its REST API is: `127.0.0.1:port`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.rest)
+    }
+
+    /// The same as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// Its Flink.
+    #[must_use]
+    pub fn distribution(&self) -> &Distribution {
+        &self.options.distribution
+    }
+
+    /// The JobManager's process, if it runs.
+    #[must_use]
+    pub fn job_manager_pid(&self) -> Option<u32> {
+        self.job_manager.as_ref().and_then(Child::id)
+    }
+
+    /// A directory that ends with the cluster.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.watcher.directory()
+    }
+
+    /// What the JobManager writes to stdout: its log.
+    #[must_use]
+    pub fn job_manager_stdout(&self) -> PathBuf {
+        self.directory().join(format!("jobmanager-{}.out", self.started))
+    }
+
+    /// What the JobManager writes to stderr.
+    #[must_use]
+    pub fn job_manager_stderr(&self) -> PathBuf {
+        self.directory().join(format!("jobmanager-{}.err", self.started))
+    }
+
+    /// Where the JobManager's JVM writes down its safepoints, if it was asked to.
+    #[must_use]
+    pub fn safepoint_log(&self) -> PathBuf {
+        self.directory().join("safepoints.log")
+    }
+
+    /// Sends a request to its REST API.
+    ///
+    /// # Errors
+    /// [`HttpError::Silent`] when no answer comes.
+    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Result<Answer, HttpError> {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        http::call(&self.address(), method, path, &["Content-Type: application/json"], &body).await
+    }
+
+    /// The body of a `GET` that is answered well.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub async fn get(&self, path: &str) -> Result<Value, HttpError> {
+        self.call("GET", path, &Value::Null).await?.ok(path)
+    }
+
+    /// SIGKILL for the JobManager; without high availability its jobs are gone.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill_job_manager(&mut self) -> Result<(), ClusterError> {
+        match self.job_manager.take() {
+            Some(mut child) => child.kill().await.map_err(machine("kill the JobManager")),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts a JobManager at the same place and waits until it can run jobs.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub async fn start_job_manager(&mut self) -> Result<(), ClusterError> {
+        self.spawn_job_manager()?;
+        self.ready(self.task_managers.len()).await
+    }
+
+    /// SIGKILL for the TaskManager that was started last.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill_task_manager(&mut self) -> Result<(), ClusterError> {
+        match self.task_managers.pop() {
+            Some(mut child) => child.kill().await.map_err(machine("kill the TaskManager")),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts one more TaskManager; it registers by itself a little later.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub fn start_task_manager(&mut self) -> Result<(), ClusterError> {
+        self.spawn_task_manager()
+    }
+
+    fn spawn_job_manager(&mut self) -> Result<(), ClusterError> {
+        self.started += 1;
+        let mut arguments = self.options.job_manager_arguments.clone();
+        if self.options.safepoint_log {
+            arguments.push(format!("-Xlog:safepoint*:file={}", self.safepoint_log().display()));
+        }
+        let class = "entrypoint.StandaloneSessionClusterEntrypoint";
+        let mut command =
+            config::java(&self.options.distribution, self.watcher.directory(), &arguments, class);
+        command.args(["--executionMode", "cluster"]);
+        let child = self.watcher.spawn(&format!("jobmanager-{}", self.started), command);
+        self.job_manager = Some(child.map_err(machine("start the JobManager"))?);
+        Ok(())
+    }
+
+    fn spawn_task_manager(&mut self) -> Result<(), ClusterError> {
+        let class = "taskexecutor.TaskManagerRunner";
+        let command = config::java(&self.options.distribution, self.watcher.directory(), &[], class);
+        let name = (1..).map(|number| format!("taskmanager-{number}"));
+        let mut name = name.filter(|name| !self.directory().join(format!("{name}.pid")).exists());
+        let child = self.watcher.spawn(&name.next().unwrap_or_default(), command);
+        self.task_managers.push(child.map_err(machine("start a TaskManager"))?);
+        Ok(())
+    }
+
+    /// Waits until the REST API answers and all slots are there.
+    async fn ready(&mut self, task_managers: usize) -> Result<(), ClusterError> {
+        #[allow(clippy::disallowed_methods, reason = "tokio's clock")]
+        let until = Instant::now() + LIMIT;
+        loop {
+            let seen = self.get("/overview").await;
+            if seen.is_ok_and(|seen| seen["taskmanagers"].as_u64() == u64::try_from(task_managers).ok()) {
+                return Ok(());
+            }
+            let ended = self.children().find_map(|(name, child)| {
+                let runs = matches!(child.try_wait(), Ok(None));
+                (!runs).then_some(name)
+            });
+            if let Some(name) = ended {
+                return Err(self.not_ready(format!("Flink's {name} has ended"), name));
+            }
+            #[allow(clippy::disallowed_methods, reason = "tokio's clock")]
+            let late = Instant::now() >= until;
+            if late {
+                let what = format!("Flink was not ready within {} s", LIMIT.as_secs());
+                return Err(self.not_ready(what, "jobmanager"));
+            }
+            sleep(EVERY).await;
+        }
+    }
+
+    fn children(&mut self) -> impl Iterator<Item = (&'static str, &mut Child)> {
+        let job_manager = self.job_manager.iter_mut().map(|child| ("jobmanager", child));
+        job_manager.chain(self.task_managers.iter_mut().map(|child| ("taskmanager", child)))
+    }
+
+    fn not_ready(&self, what: String, name: &str) -> ClusterError {
+        ClusterError::NotReady { what, log: self.tail(name) }
+    }
+
+    /// The last lines that the processes of this kind (`jobmanager`, `taskmanager`) wrote.
+    #[must_use]
+    pub fn tail(&self, name: &str) -> String {
+        let files = std::fs::read_dir(self.directory()).into_iter().flatten().flatten();
+        let mut files: Vec<_> = files.map(|entry| entry.path()).collect();
+        files.sort();
+        let mut tail = String::new();
+        for file in files.iter().filter(|file| {
+            let file = file.file_name().unwrap_or_default().to_string_lossy();
+            file.starts_with(name) && !file.ends_with(".pid")
+        }) {
+            let text = std::fs::read(file).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let lines: Vec<_> = text.lines().collect();
+            for line in &lines[lines.len().saturating_sub(TAIL)..] {
+                tail.push_str(&format!("{line}\n"));
+            }
+        }
+        tail
+    }
+}

@@ -1,0 +1,113 @@
+//! ckptd against real Flink clusters, which these tests fetch from PyPI into `target/flink` and start on
+//! loopback. What the machine lacks makes them ignored, with a line on how to get it; with `CKPT_REQUIRE_ALL=1`
+//! it makes them fail.
+//!
+//! `CKPT_FLINK_VERSIONS="2.3.0 1.20.5 1.17.2"` tries other releases. One cluster is shared by most tests of a
+//! release, each with a job of its own, so most of the time is spent waiting side by side.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "these are tests, which clippy cannot tell without Rust's own harness"
+)]
+
+mod behaviour;
+mod daemon;
+mod flinks;
+mod in_flight;
+mod job;
+mod lives;
+mod looking;
+mod native;
+mod no_way;
+mod rig;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use rig::Rig;
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use tokio::runtime::Runtime;
+
+/// The releases that are tried unless others are asked for.
+const VERSIONS: &str = "2.3.0 1.20.5";
+/// How many tests wait side by side; they hardly compute.
+const THREADS: usize = 24;
+
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Test = (&'static str, fn(&'static Rig) -> Running);
+
+macro_rules! tests {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        &[$((stringify!($name), |rig| Box::pin($module::$name(rig)))),*]
+    };
+}
+
+/// Roughly the longest first.
+const TESTS: &[Test] = tests![
+    lives::the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_dies,
+    lives::a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_that,
+    lives::a_ckptd_that_was_killed_still_knows_what_was_submitted,
+    behaviour::a_hundred_changes_stop_the_jvm_not_once,
+    behaviour::jni_has_nothing_to_say,
+    in_flight::left_alone_it_expires,
+    in_flight::raised_in_flight_it_completes,
+    in_flight::lowered_in_flight_it_expires_at_once,
+    in_flight::a_savepoint_in_flight_is_rescued_too,
+    flinks::the_interval_changes_in_both_directions,
+    flinks::now_brings_the_next_trigger_forward,
+    flinks::both_fields_change_together_and_flinks_own_rest_shows_them,
+    flinks::another_job_of_the_same_jobmanager_is_untouched,
+    looking::jobs_are_found_by_id_by_name_and_by_cluster_and_name,
+    looking::looking_loads_nothing_and_the_first_change_does,
+    looking::the_doctor_says_that_a_change_would_work,
+    no_way::attach_switched_off_by_the_jvm,
+    no_way::agents_switched_off_by_the_jvm,
+    no_way::attach_that_nobody_agreed_to,
+    no_way::a_process_that_is_no_jvm_survives,
+    no_way::a_jvm_that_is_no_flink_survives,
+    native::another_ckptd_is_changed_through_its_own_api,
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let versions = std::env::var("CKPT_FLINK_VERSIONS").unwrap_or_else(|_| VERSIONS.to_owned());
+    let rigs: Vec<&'static Rig> =
+        versions.split_whitespace().map(|version| &*Box::leak(Box::new(Rig::new(version)))).collect();
+    let runtime: &'static Runtime = Box::leak(Box::new(Runtime::new().expect("threads can be started")));
+    let mut trials = Vec::new();
+    for (name, test) in TESTS {
+        for rig in &rigs {
+            let rig: &'static Rig = rig;
+            let name = format!("{}::{name}", rig.version);
+            let trial = Trial::ignorable_test(name.clone(), move || perform(runtime, rig, &name, *test));
+            trials.push(trial.with_kind("flink"));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    runtime.block_on(async {
+        for rig in rigs {
+            rig.end().await;
+        }
+    });
+    conclusion.exit_code()
+}
+
+fn perform(
+    runtime: &Runtime,
+    rig: &'static Rig,
+    name: &str,
+    test: fn(&'static Rig) -> Running,
+) -> Result<Completion, Failed> {
+    if let Err(lack) = runtime.block_on(rig.distribution()) {
+        if std::env::var_os("CKPT_REQUIRE_ALL").is_some_and(|value| value == "1") {
+            return Err(Failed::from(lack));
+        }
+        eprintln!("skipped: {name}: {lack}");
+        return Ok(Completion::ignored_with(lack));
+    }
+    runtime.block_on(test(rig));
+    Ok(Completion::Completed)
+}

@@ -1,0 +1,113 @@
+//! The clusters of one release, started when a test first wants them.
+
+use ckptd::local_flink::{Cluster, Distribution, Options, Scheduler, install};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
+
+/// How many clusters start at once.
+static STARTING: Semaphore = Semaphore::const_new(2);
+
+/// The kinds of clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Whose JVM checks every JNI call; many tests use it at once, each with a job of its own.
+    Shared,
+    /// With the adaptive scheduler and a log of safepoints, for one test at a time, which may kill parts of it.
+    Own,
+    /// A JobManager alone, into which nothing is ever loaded; its jobs wait for slots.
+    Quiet,
+    /// The same, whose JVM has the attach protocol switched off.
+    NoAttach,
+    /// The same, whose JVM lets nobody load agents.
+    NoAgents,
+}
+
+/// What the tests of one release share.
+#[derive(Debug, Default)]
+pub(crate) struct Rig {
+    pub(crate) version: String,
+    distribution: OnceCell<Result<Distribution, String>>,
+    shared: Mutex<Option<Result<Arc<Cluster>, String>>>,
+    quiet: Mutex<Option<Result<Arc<Cluster>, String>>>,
+    own: Mutex<Option<Cluster>>,
+}
+
+impl Rig {
+    pub(crate) fn new(version: &str) -> Self {
+        Self { version: version.to_owned(), ..Self::default() }
+    }
+
+    /// The Flink, fetched if need be; or what the machine lacks.
+    pub(crate) async fn distribution(&self) -> Result<Distribution, String> {
+        let fetch = || async {
+            let installed = install(&self.version, &directory(), |_| ()).await;
+            installed.map_err(|error| error.to_string())
+        };
+        self.distribution.get_or_init(fetch).await.clone()
+    }
+
+    /// The cluster that most tests use at once.
+    pub(crate) async fn shared(&self) -> Arc<Cluster> {
+        self.started(&self.shared, Kind::Shared).await
+    }
+
+    /// The cluster into which nothing is loaded.
+    pub(crate) async fn quiet(&self) -> Arc<Cluster> {
+        self.started(&self.quiet, Kind::Quiet).await
+    }
+
+    /// The cluster that one test has for itself.
+    pub(crate) async fn own(&self) -> MutexGuard<'_, Option<Cluster>> {
+        let mut own = self.own.lock().await;
+        if own.is_none() {
+            *own = Some(self.start(Kind::Own).await.unwrap_or_else(|error| panic!("{error}")));
+        }
+        own
+    }
+
+    /// A cluster for one test.
+    pub(crate) async fn start(&self, kind: Kind) -> Result<Cluster, String> {
+        let mut options = Options::new(self.distribution().await?);
+        let argument = |argument: &str| vec![argument.to_owned()];
+        match kind {
+            Kind::Shared => options.job_manager_arguments = argument("-Xcheck:jni"),
+            Kind::Own => {
+                options.scheduler = Scheduler::Adaptive;
+                options.safepoint_log = true;
+            }
+            Kind::Quiet => options.task_managers = 0,
+            Kind::NoAttach | Kind::NoAgents => {
+                options.task_managers = 0;
+                options.job_manager_arguments = match kind {
+                    Kind::NoAttach => argument("-XX:+DisableAttachMechanism"),
+                    _ => argument("-XX:-EnableDynamicAgentLoading"),
+                };
+            }
+        }
+        let _permit = STARTING.acquire().await;
+        Cluster::start(options).await.map_err(|error| format!("{kind:?}: {error}"))
+    }
+
+    async fn started(&self, place: &Mutex<Option<Result<Arc<Cluster>, String>>>, kind: Kind) -> Arc<Cluster> {
+        let mut place = place.lock().await;
+        if place.is_none() {
+            *place = Some(self.start(kind).await.map(Arc::new));
+        }
+        let started = place.clone().unwrap_or_else(|| Err("it has ended".to_owned()));
+        started.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Ends the clusters: what is static is never dropped.
+    pub(crate) async fn end(&'static self) {
+        drop(self.own.lock().await.take());
+        drop(self.shared.lock().await.take());
+        drop(self.quiet.lock().await.take());
+    }
+}
+
+/// `target/flink` of this checkout, wherever its target directory is.
+fn directory() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_ckptd"));
+    program.ancestors().nth(2).unwrap_or(Path::new("target")).join("flink")
+}
