@@ -20,8 +20,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn start() -> Self {
         let bar = ProgressBar::new(20);
-        let style = ProgressStyle::with_template("  {spinner} [{bar:20}] {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        bar.set_style(in_flight());
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, steps: Cell::new(0) }
     }
@@ -46,6 +45,19 @@ impl Show {
 
     pub(super) fn bad(&self, what: &str) {
         self.say(&format!("     ✘ {what}"));
+    }
+
+    /// Draws something that takes a while.
+    pub(super) fn wait(&self, what: String) {
+        let style = ProgressStyle::with_template("  {spinner} {msg} ({elapsed})");
+        self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        self.bar.set_message(what);
+    }
+
+    /// What was waited for is there.
+    pub(super) fn waited(&self) {
+        self.bar.set_style(in_flight());
+        self.bar.set_message("");
     }
 
     /// Draws the checkpoint in flight.
@@ -84,16 +96,30 @@ impl Show {
         self.say(&format!("or let this daemon run on: {ckptd} demo --keep"));
     }
 
-    pub(super) fn keep(&self, server: &str, state: &Path) {
+    pub(super) fn next_on_flink(&self, url: &str) {
+        let (ckptd, ckptctl) = (program("ckptd"), program("ckptctl"));
+        self.say("On a cluster of your own:");
+        self.say(&format!("     {ckptd} serve --flink {url}"));
+        self.say(&format!("     {ckptctl} doctor"));
+        self.say(&format!("     {ckptctl} set-timeout JOB 20m"));
+        self.say(&format!("or let this one run on: {ckptd} demo --flink --keep"));
+    }
+
+    pub(super) fn keep(&self, server: &str, state: &Path, job: &str) {
         self.say("The daemon runs on until you press Ctrl-C here. In a second terminal:");
         self.say(&format!(
             "     export CKPTCTL_SERVER={server} CKPTCTL_TOKEN_FILE={}/token",
             state.display()
         ));
         let ckptctl = program("ckptctl");
-        self.say(&format!("     {ckptctl} watch job123"));
-        self.say(&format!("     {ckptctl} set-timeout job123 30s"));
+        self.say(&format!("     {ckptctl} watch {job}"));
+        self.say(&format!("     {ckptctl} set-timeout {job} 30s"));
     }
+}
+
+fn in_flight() -> ProgressStyle {
+    let style = ProgressStyle::with_template("  {spinner} [{bar:20}] {msg}");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
 /// How to call one of the two programs: through cargo, where this one was.

@@ -245,7 +245,6 @@ impl Cluster {
 
     /// Waits until the REST API answers and all slots are there.
     async fn ready(&mut self, task_managers: usize) -> Result<(), ClusterError> {
-        #[allow(clippy::disallowed_methods, reason = "tokio's clock")]
         let until = Instant::now() + LIMIT;
         loop {
             let seen = self.get("/overview").await;
@@ -259,9 +258,7 @@ impl Cluster {
             if let Some(name) = ended {
                 return Err(self.not_ready(format!("Flink's {name} has ended"), name));
             }
-            #[allow(clippy::disallowed_methods, reason = "tokio's clock")]
-            let late = Instant::now() >= until;
-            if late {
+            if Instant::now() >= until {
                 let what = format!("Flink was not ready within {} s", LIMIT.as_secs());
                 return Err(self.not_ready(what, "jobmanager"));
             }

@@ -189,7 +189,6 @@ pub(super) async fn run(
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let running = async move { command.output().await };
     tokio::pin!(running);
-    #[allow(clippy::disallowed_methods, reason = "tokio's clock")]
     let until = Instant::now() + LIMIT;
     let output = loop {
         tokio::select! {

@@ -9,12 +9,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 /// The job.
 const SOURCE: &str = include_str!("SlowJob.java");
 const CLASS: &str = "SlowJob";
 /// Between the parts of an upload; it is in no jar.
 const BOUNDARY: &str = "ckptd-local-flink-7e971619b025780f";
+
+/// Held while the job is built, so that nobody builds it twice.
+static BUILDING: Mutex<()> = Mutex::const_new(());
 
 /// Why there is no job.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +123,7 @@ async fn jar(distribution: &Distribution) -> Result<PathBuf, JobError> {
     let digest = Sha256::digest(SOURCE.as_bytes());
     let digest: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let jar = distribution.home.join(format!("slow-job-{digest}.jar"));
+    let _alone = BUILDING.lock().await;
     if !jar.is_file() {
         let wrong = |cause| JobError::File { path: jar.clone(), cause };
         let draft = tempfile::tempdir_in(&distribution.home).map_err(wrong)?;

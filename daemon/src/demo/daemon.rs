@@ -1,0 +1,167 @@
+//! The daemon of a demonstration, and what is asked of it.
+
+use super::show::Show;
+use super::{DemoError, EVERY, LIMIT, LONGER, machine};
+use crate::state_dir::Owner;
+use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, InFlight, Outcome};
+use ckpt_shared::bounds::CheckpointTimeout;
+use ckpt_shared::client::{ChangeOptions, Client, StatusCode};
+use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
+use ckpt_shared::ids::CheckpointId;
+use ckpt_shared::paths;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+/// A daemon that runs as a child, and a client for it. It is killed when this is dropped.
+pub(super) struct Daemon {
+    child: Child,
+    job: &'static str,
+    pub(super) client: Client,
+    pub(super) state: PathBuf,
+}
+
+impl Daemon {
+    /// Starts it with these arguments; it is asked about one `job`.
+    pub(super) async fn start(
+        home: &Path,
+        job: &'static str,
+        arguments: &[OsString],
+    ) -> Result<Self, DemoError> {
+        let state = home.join("state");
+        let log_file = home.join("ckptd.log");
+        let log = File::create(&log_file).map_err(machine("cannot make a log file"))?;
+        let program = std::env::current_exe().map_err(machine("cannot find this program"))?;
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--state-dir"]).arg(&state).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+        let mut child = command.spawn().map_err(machine("cannot start the daemon"))?;
+        let until = Instant::now() + LIMIT;
+        loop {
+            let owner = Owner::of(&state).filter(|owner| Some(owner.pid) == child.id());
+            if let Some(address) = owner.and_then(|owner| owner.listen) {
+                let token = paths::read_token(&paths::token_file(&state))
+                    .map_err(machine("cannot read the token"))?;
+                let client = Client::new(&format!("http://{address}"), Some(token))?;
+                return Ok(Self { child, job, client, state });
+            }
+            if !matches!(child.try_wait(), Ok(None)) {
+                let log = std::fs::read_to_string(&log_file).unwrap_or_default();
+                return Err(DemoError::DaemonEnded { log });
+            }
+            pause(until, "the start of the daemon").await?;
+        }
+    }
+
+    /// Waits until the job is as wanted.
+    pub(super) async fn until(
+        &self,
+        what: &'static str,
+        show: &Show,
+        wanted: impl Fn(&Configuration) -> bool,
+    ) -> Result<Configuration, DemoError> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            match self.client.configuration(self.job).await {
+                Ok(seen) if wanted(&seen.value) => return Ok(seen.value),
+                Ok(seen) => show.look(&seen.value),
+                // A cluster that is not known yet has no jobs.
+                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {}
+                Err(error) => return Err(error.into()),
+            }
+            pause(until, what).await?;
+        }
+    }
+
+    /// Waits for a checkpoint in flight with a number above `id`.
+    pub(super) async fn in_flight_after(
+        &self,
+        id: CheckpointId,
+        show: &Show,
+    ) -> Result<CheckpointId, DemoError> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let configuration = self.client.configuration(self.job).await?.value;
+            show.look(&configuration);
+            if let Some(found) = configuration.in_flight.iter().find(|checkpoint| checkpoint.id > id) {
+                return Ok(found.id);
+            }
+            pause(until, "the next checkpoint").await?;
+        }
+    }
+
+    /// Waits until a checkpoint is 19 of 20 stored, and as old as somebody would dare.
+    pub(super) async fn aged(
+        &self,
+        id: CheckpointId,
+        age: Duration,
+        show: &Show,
+    ) -> Result<InFlight, DemoError> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let configuration = self.client.configuration(self.job).await?.value;
+            show.look(&configuration);
+            let found = configuration.in_flight.into_iter().find(|checkpoint| checkpoint.id == id);
+            let found = found.ok_or_else(|| DemoError::Otherwise(format!("checkpoint {id} is in flight")))?;
+            if found.acknowledged == 19 && Duration::from_millis(found.elapsed) >= age {
+                return Ok(found);
+            }
+            pause(until, "19 of 20 acknowledgements").await?;
+        }
+    }
+
+    pub(super) async fn raise_timeout(&self, id: CheckpointId) -> Result<InFlight, DemoError> {
+        let timeout =
+            CheckpointTimeout::new(LONGER).map_err(|error| DemoError::Otherwise(error.to_string()))?;
+        let patch = ConfigurationPatch {
+            timeout: Field::Set(timeout),
+            reason: Some("demonstration".to_owned()),
+            ..ConfigurationPatch::default()
+        };
+        let changed = self.client.change(self.job, &patch, ChangeOptions::default()).await?.value;
+        let found = changed.in_flight.iter().find(|checkpoint| checkpoint.id == id);
+        let extended =
+            found.filter(|found| found.change.is_some_and(|change| change.outcome == Outcome::Extended));
+        extended.filter(|_| changed.stored && changed.applied).cloned().ok_or_else(|| {
+            DemoError::Otherwise(format!("the change extends checkpoint {id}; it was {changed:?}"))
+        })
+    }
+
+    /// Goes back to what was submitted.
+    pub(super) async fn reset(&self) -> Result<Configuration, DemoError> {
+        let patch = ConfigurationPatch { timeout: Field::Clear, ..ConfigurationPatch::default() };
+        Ok(self.client.change(self.job, &patch, ChangeOptions::default()).await?.value)
+    }
+
+    /// Waits until a checkpoint has completed or failed.
+    pub(super) async fn end_of(&self, id: CheckpointId, show: &Show) -> Result<Checkpoint, DemoError> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            show.look(&self.client.configuration(self.job).await?.value);
+            let path = format!("/jobs/{}/checkpoints/details/{id}", self.job);
+            let checkpoint: Checkpoint = self.client.get(&path).await?.value;
+            if checkpoint.status != CheckpointStatus::InProgress {
+                return Ok(checkpoint);
+            }
+            pause(until, "the end of the checkpoint").await?;
+        }
+    }
+
+    pub(super) async fn kill(&mut self) -> Result<(), DemoError> {
+        self.child.kill().await.map_err(machine("cannot kill the daemon"))
+    }
+}
+
+pub(super) async fn pause(until: Instant, what: &'static str) -> Result<(), DemoError> {
+    #[allow(clippy::disallowed_methods, reason = "tokio's clock")]
+    let late = Instant::now() >= until;
+    if late {
+        return Err(DemoError::Never { what });
+    }
+    sleep(EVERY).await;
+    Ok(())
+}
