@@ -190,13 +190,22 @@ impl Cluster {
         }
     }
 
-    /// Starts a JobManager at the same place and waits until it can run jobs.
+    /// SIGKILL for everything, and everything anew at the same place, without what ran before. (A TaskManager
+    /// that is left alone looks for its JobManager for most of a minute.)
     ///
     /// # Errors
     /// See [`ClusterError`].
-    pub async fn start_job_manager(&mut self) -> Result<(), ClusterError> {
+    pub async fn restart(&mut self) -> Result<(), ClusterError> {
+        self.kill_job_manager().await?;
+        let wanted = self.task_managers.len();
+        while !self.task_managers.is_empty() {
+            self.kill_task_manager().await?;
+        }
         self.spawn_job_manager()?;
-        self.ready(self.task_managers.len()).await
+        for _ in 0..wanted {
+            self.spawn_task_manager()?;
+        }
+        self.ready(wanted).await
     }
 
     /// SIGKILL for the TaskManager that was started last.

@@ -62,7 +62,7 @@ pub(crate) async fn a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_th
     .await;
     let changed = daemon.change(&id, None, Some(800_000)).await;
     assert!(changed.as_ref().map_or(true, |changed| !changed.applied), "{changed:?}");
-    cluster.start_job_manager().await.unwrap();
+    cluster.restart().await.unwrap();
     // Without high availability the job does not come back; nothing is harmed, and a new one can be changed.
     until("a cluster without trouble", || async {
         let list = daemon.list().await;

@@ -53,8 +53,7 @@ pub(crate) async fn looking_loads_nothing_and_the_first_change_does(rig: &'stati
     let mut own = rig.own().await;
     let cluster = own.as_mut().unwrap();
     // Other tests may have changed something in the JVM before.
-    cluster.kill_job_manager().await.unwrap();
-    cluster.start_job_manager().await.unwrap();
+    cluster.restart().await.unwrap();
     let job = Job::held(cluster, 2_000, 600_000).await;
     job.until_running().await;
     let daemon = Daemon::follow(&cluster.url()).await;
