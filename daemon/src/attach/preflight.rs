@@ -149,7 +149,7 @@ fn user(status: &Status, consent: Consent) -> Finding {
             format!(
                 "it belongs to user {uid}, and ckptd, which is root, is not allowed to reach other users' JVMs"
             ),
-            format!("allow it where ckptd is started, or run ckptd as user {uid}"),
+            format!("allow it with ckptd serve --attach-other-users, or run ckptd as user {uid}"),
         )),
         (false, false) => Err((
             format!("it belongs to user {uid}, and ckptd runs as user {ours}"),

@@ -17,6 +17,7 @@ const AUTO: &str = "auto";
 
 /// What `ckptd serve` takes about Flink.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[group(id = "flink-options")]
 pub struct Options {
     /// A Flink cluster to follow, such as http://127.0.0.1:8081 or prod=http://jm:8081; auto follows
     /// those whose JobManagers run on this machine. May be given several times.
