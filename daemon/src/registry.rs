@@ -100,11 +100,13 @@ impl Registry {
     }
 }
 
-/// Those that a name means: the live ones, or else the latest that has ended.
+/// Those that a name means: the live ones, or else the latest that has ended. One that its cluster does
+/// not list any more stands in nobody's way.
 fn narrowed(named: Vec<Job>) -> Vec<Job> {
     let (ended, live): (Vec<Job>, Vec<Job>) = named.into_iter().partition(|job| job.last_state().has_ended());
     if !live.is_empty() {
-        return live;
+        let (there, gone): (Vec<Job>, Vec<Job>) = live.into_iter().partition(|job| job.is_there());
+        return if there.is_empty() { gone } else { there };
     }
     let one_cluster = ended.windows(2).all(|pair| pair[0].identity().cluster == pair[1].identity().cluster);
     match one_cluster {

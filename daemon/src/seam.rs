@@ -132,6 +132,11 @@ pub trait JobCoordinator: Send + Sync {
     /// The state that it was in last, without asking.
     fn last_state(&self) -> JobState;
 
+    /// Whether it is still there, as far as is known.
+    fn is_there(&self) -> bool {
+        true
+    }
+
     /// Looks at it.
     async fn observe(&self) -> Result<Observation, SeamError>;
 

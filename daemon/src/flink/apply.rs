@@ -38,7 +38,13 @@ impl FlinkJob {
         let (observation, updates) = match way {
             Way::None(why) => return Err(SeamError::NoWay(why)),
             Way::Native => self.change_natively(&wanted).await?,
-            Way::Attach(_) => self.change_inside(&overview, &wanted, pull_in).await?,
+            Way::Attach(_) => match self.change_inside(&overview, &wanted, pull_in).await {
+                Err(error @ SeamError::NotNow { .. }) => {
+                    self.refuse_if_ended().await?;
+                    return Err(error);
+                }
+                changed => changed?,
+            },
         };
         self.known().holds();
         let revision = observation.revision_in_force.unwrap_or(0);

@@ -119,7 +119,11 @@ impl Follower {
         for overview in listed {
             match jobs.iter().find(|job| job.id() == overview.jid) {
                 Some(job) => job.listed(overview),
-                None => jobs.push(FlinkJob::new(Arc::clone(&self.link), overview)),
+                None => {
+                    let new = FlinkJob::new(Arc::clone(&self.link), overview);
+                    new.follows(jobs.iter().find(|job| job.has_name_of(&new) && !ids.contains(&job.id())));
+                    jobs.push(new);
+                }
             }
         }
     }
@@ -131,7 +135,7 @@ impl Follower {
             if live.is_none() {
                 return;
             }
-            self.link.ways.choose(&self.link, live.map(FlinkJob::id)).await;
+            self.link.ways.find(&self.link, live.map(FlinkJob::id)).await;
         }
         self.looks = self.looks.wrapping_add(1);
     }

@@ -20,10 +20,14 @@ use ckpt_shared::flink::{self, NO_INTERVAL};
 use ckpt_shared::ids::{CheckpointId, JobId, TriggerId, VertexId};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// How many events a slow reader may be behind.
 const MOST_EVENTS: usize = 1_024;
+/// How long looking through the agent is given up after it failed.
+const BLIND: Duration = Duration::from_secs(30);
+
 /// A job of a Flink cluster.
 #[derive(Clone)]
 pub struct FlinkJob(Arc<Inner>);
@@ -92,6 +96,15 @@ impl FlinkJob {
         }
     }
 
+    pub(super) fn has_name_of(&self, other: &Self) -> bool {
+        self.0.identity.name == other.0.identity.name
+    }
+
+    /// An earlier job of its name has left an override behind.
+    pub(super) fn follows(&self, earlier: Option<&Self>) {
+        self.known().namesake = earlier.map(Self::id);
+    }
+
     /// The cluster answered without it.
     pub(super) fn not_listed(&self) {
         self.known().missing = true;
@@ -126,6 +139,19 @@ impl FlinkJob {
         Ok(())
     }
 
+    /// Asks the cluster for its state, and refuses when it has ended.
+    pub(super) async fn refuse_if_ended(&self) -> Result<(), SeamError> {
+        let listed =
+            rest::overview(self.link().client()).await.map_err(|error| self.link().refused(&error))?;
+        if let Some(overview) = listed.jobs.into_iter().find(|job| job.jid == self.id()) {
+            self.listed(overview);
+        }
+        match self.state() {
+            state if state.has_ended() => Err(SeamError::Ended { state }),
+            _ => Ok(()),
+        }
+    }
+
     /// What is known whoever looks at the checkpoints.
     pub(super) fn base(&self, observed_at: u64) -> Base {
         let record = self.link().record(self.id());
@@ -135,7 +161,7 @@ impl FlinkJob {
             submitted: known.submitted(record.as_ref()),
             record,
             reach: self.link().ways.reach(self.link()),
-            trouble: known.trouble.clone(),
+            trouble: known.remark(),
             observed_at,
         }
     }
@@ -219,16 +245,28 @@ impl JobCoordinator for FlinkJob {
     }
 
     fn last_state(&self) -> JobState {
-        self.known().overview.state
+        self.state()
+    }
+
+    fn is_there(&self) -> bool {
+        !self.known().missing
     }
 
     async fn observe(&self) -> Result<Observation, SeamError> {
-        if self.sees_with_agent()
-            && self.obstacle().is_none()
-            && !self.last_state().has_ended()
-            && let Ok(observation) = self.look_inside().await
-        {
-            return Ok(observation);
+        if self.sees_with_agent() && self.obstacle().is_none() && !self.last_state().has_ended() {
+            if self.known().wants_rest(self.now()) {
+                // For what the agent does not tell; without it the agent's word is enough.
+                drop(self.ask_rest().await);
+            }
+            if self.now() >= self.known().blind_until {
+                match self.look_inside().await {
+                    Ok(observation) => return Ok(observation),
+                    Err(error) => {
+                        tracing::debug!(job = %self.id(), %error, "the agent does not see; REST has to do");
+                        self.known().blind_until = self.now() + BLIND;
+                    }
+                }
+            }
         }
         self.look().await
     }
@@ -239,7 +277,8 @@ impl JobCoordinator for FlinkJob {
             return Err(SeamError::Ended { state });
         }
         match self.link().ways.choose(self.link(), Some(self.id())).await {
-            Way::None(why) => Err(SeamError::NoWay(why)),
+            // A cluster that does not answer has no process behind its address either.
+            Way::None(why) => Err(self.obstacle().map_or(SeamError::NoWay(why), SeamError::Unreachable)),
             Way::Native if pull_in => Err(SeamError::NoWay(
                 "its cluster's own FLIP-571 has no way to bring a trigger forward; leave --now (pullIn) out"
                     .to_owned(),
@@ -252,6 +291,7 @@ impl JobCoordinator for FlinkJob {
                 match self.look_inside().await {
                     // What is stored is applied when the coordinator is there.
                     Err(SeamError::NotNow { .. }) => {
+                        self.refuse_if_ended().await?;
                         let observation = self.look().await?;
                         Ok(Observation { revision_in_force: None, ..observation })
                     }

@@ -7,6 +7,7 @@ use ckpt_agent::protocol::Sight;
 use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::config::{EffectiveConfig, SubmittedConfig};
 use ckpt_shared::flink::{self, CheckpointConfig, CheckpointStatistics};
+use ckpt_shared::ids::JobId;
 use std::time::Duration;
 
 /// After a failed try to put an override in force again: the first pause, and the longest.
@@ -25,6 +26,10 @@ pub(super) struct Known {
     pub(super) sight: Option<(Sight, Monotonic)>,
     /// Why its override is not in force.
     pub(super) trouble: Option<String>,
+    /// An earlier job of its name, whose override does not hold for this one.
+    pub(super) namesake: Option<JobId>,
+    /// Until then looking through the agent is not tried again.
+    pub(super) blind_until: Monotonic,
     pause: Duration,
     next_try: Monotonic,
 }
@@ -40,8 +45,17 @@ pub(super) struct FromRest {
 
 impl Known {
     pub(super) fn new(overview: flink::JobOverview, now: Monotonic) -> Self {
-        let pause = FIRST_PAUSE;
-        Self { overview, missing: false, rest: None, sight: None, trouble: None, pause, next_try: now }
+        Self {
+            overview,
+            missing: false,
+            rest: None,
+            sight: None,
+            trouble: None,
+            namesake: None,
+            blind_until: now,
+            pause: FIRST_PAUSE,
+            next_try: now,
+        }
     }
 
     /// Takes what the cluster's list says.
@@ -80,6 +94,21 @@ impl Known {
             (None, None) => return None,
         };
         Some(sight::in_force(submitted, interval, timeout))
+    }
+
+    /// What an operator ought to know about its override.
+    pub(super) fn remark(&self) -> Option<String> {
+        let left_behind = |id: &JobId| {
+            format!(
+                "an override of an earlier job of this name ({id}) was left behind; it does not hold for this one"
+            )
+        };
+        self.trouble.clone().or_else(|| self.namesake.as_ref().map(left_behind))
+    }
+
+    /// Whether what REST told is too old to go by.
+    pub(super) fn wants_rest(&self, now: Monotonic) -> bool {
+        self.rest.as_ref().is_none_or(|rest| rest.at + CACHED < now)
     }
 
     /// Its override is in force.

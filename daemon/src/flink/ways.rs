@@ -85,8 +85,17 @@ impl Ways {
         }
     }
 
-    /// Finds the way, without loading anything and without changing anything.
+    /// The way for a change: the one that worked last, or else it is looked for. Whether a JVM may be asked
+    /// is looked at again with every question.
     pub(super) async fn choose(&self, link: &Link, job: Option<JobId>) -> Way {
+        match self.known() {
+            Known { leader: Some(leader), found: Some(way @ Way::Attach(_)), .. } if leader.is_alive() => way,
+            _ => self.find(link, job).await,
+        }
+    }
+
+    /// Finds the way, without loading anything and without changing anything.
+    pub(super) async fn find(&self, link: &Link, job: Option<JobId>) -> Way {
         let way = match self.is_native(link, job).await {
             Some(true) => Way::Native,
             Some(false) | None => match candidates(link).await {
@@ -133,11 +142,18 @@ impl Ways {
     /// Puts a question about a job to the JVM that leads it.
     pub(super) async fn ask(&self, link: &Link, job: &JobOverview, ask: Ask) -> Result<Answered, SeamError> {
         let consent = link.settings.consent;
-        let mut jvms = candidates(link).await.map_err(SeamError::NoWay)?;
-        if let Some(leader) = self.known().leader.filter(Jvm::is_alive) {
-            jvms.retain(|jvm| *jvm != leader);
-            jvms.insert(0, leader);
+        let led_last = self.known().leader.filter(|_| consent.attach != Attach::Never);
+        if let Some(leader) = led_last {
+            match attach::ask(&leader, &consent.into(), ask.clone(), INSIDE_LIMIT).await {
+                Err(
+                    AttachError::Gone { .. }
+                    | AttachError::Refusal(Refusal::NotLeading { .. } | Refusal::NoSuchJob),
+                ) => self.learn(|known| known.leader = None),
+                Err(error) => return Err(self.refused(job, &error)),
+                Ok(answer) => return Ok(answer),
+            }
         }
+        let jvms = candidates(link).await.map_err(SeamError::NoWay)?;
         let mut first = None;
         let mut leads_elsewhere = None;
         for jvm in jvms {
