@@ -188,8 +188,11 @@ impl<'j> Swap<'j> {
 fn check(values: Values, before: &Sight) -> Outcome<()> {
     let refused = |what: String| Err(Refusal::Failed { what });
     if let Some(interval) = values.interval {
-        if before.interval == NO_INTERVAL || interval == NO_INTERVAL {
+        if before.interval == NO_INTERVAL {
             return refused("periodic checkpoints are off, and an interval does not turn them on".to_owned());
+        }
+        if interval == NO_INTERVAL {
+            return refused("periodic checkpoints are on, and an interval does not turn them off".to_owned());
         }
         // An interval below min-pause makes the start of the scheduler of 1.18 and before throw.
         let least = LEAST.max(before.min_pause);
