@@ -90,7 +90,7 @@ impl<'j> Coordinator<'j> {
         for (at, it) in in_flight.iter().enumerate() {
             let (Some(old), Some(left)) = (&it.canceller, it.seen.remaining) else { continue };
             if left <= 0 || is_done(old)? {
-                updates[at].too_late = true;
+                updates[at] = Update { too_late: true, remaining: None, ..updates[at] };
                 continue;
             }
             let remaining = timeout.saturating_sub(elapsed(old_timeout, left));
@@ -121,7 +121,8 @@ impl<'j> Coordinator<'j> {
     }
 
     /// Until 1.18: a trigger at a fixed rate knows nothing of a new interval, so another one takes over,
-    /// with the delay that it had left.
+    /// with the delay that it had left. If the old one is firing just now and waits for the lock, both
+    /// trigger: one checkpoint too many, which Flink queues, rather than one too few.
     fn move_fixed(&self, old: &Object<'j>, interval: i64, pull_in: bool, changed: bool) -> Outcome<()> {
         let it = &self.found.coordinator;
         let left = self.delay(old)?.max(0);
@@ -223,6 +224,38 @@ fn guess(before: &Sight, values: Values) -> Sight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Shown;
+
+    /// Whether values are accepted by a coordinator with that interval and min-pause.
+    fn accepted(interval: i64, min_pause: i64, values: (Option<i64>, Option<i64>)) -> bool {
+        let before = Sight {
+            family: String::new(),
+            scheduler: String::new(),
+            interval,
+            timeout: 600_000,
+            min_pause,
+            shown: Shown { graph_interval: interval, graph_timeout: 600_000, plan: None },
+            periodic: true,
+            next_trigger_in: None,
+            queued: 0,
+            consecutive_failures: None,
+            pending: Vec::new(),
+        };
+        check(Values { interval: values.0, timeout: values.1, pull_in: false }, &before).is_ok()
+    }
+
+    #[test]
+    fn values_that_no_coordinator_could_have_are_refused() {
+        assert!(accepted(5_000, 0, (Some(10), Some(10))));
+        assert!(!accepted(5_000, 0, (Some(9), None)));
+        assert!(!accepted(5_000, 0, (None, Some(9))));
+        assert!(accepted(5_000, 1_000, (Some(1_000), None)));
+        assert!(!accepted(5_000, 1_000, (Some(999), None)));
+        assert!(!accepted(5_000, 0, (Some(NO_INTERVAL), None)));
+        assert!(!accepted(NO_INTERVAL, 0, (Some(5_000), None)));
+        // Without periodic checkpoints there may still be savepoints, which have a timeout.
+        assert!(accepted(NO_INTERVAL, 0, (None, Some(i64::MAX))));
+    }
 
     #[test]
     fn elapsed_is_what_is_used_up_of_the_timeout_in_force() {

@@ -158,7 +158,8 @@ pub struct Pending {
 pub struct Update {
     /// As it was before.
     pub before: Pending,
-    /// What its new canceller has left; zero or less when it fires at once.
+    /// What its canceller has left now: zero or less when a new one fires at once, `None` when it has none
+    /// or the change came too late.
     pub remaining: Option<i64>,
     /// The old canceller had fired already: the race was lost.
     pub too_late: bool,
