@@ -124,7 +124,7 @@ pub(super) fn foot(job: &Configuration, style: Style) -> Vec<String> {
     };
     let mut all = vec![
         style.line(&format!("failures in a row: {consecutive}, {tolerated}"), paint),
-        style.line(&format!("next trigger: {}", due(job.next_trigger, job.observed_at)), Paint::Plain),
+        style.line(&format!("next trigger: {}", next_trigger(job)), Paint::Plain),
     ];
     for warning in &job.warnings {
         let warning = format!("warning: {}", clean(warning));
@@ -172,6 +172,17 @@ fn bar(part: u64, whole: u64, length: usize) -> String {
     let filled = u128::from(part) * length as u128 / u128::from(whole.max(1));
     let filled = usize::try_from(filled).unwrap_or(length).min(length);
     format!("{}{}", "█".repeat(filled), "░".repeat(length - filled))
+}
+
+/// When the next periodic checkpoint is due. Flink's REST API does not tell, and nobody may take that for
+/// "there will be none".
+fn next_trigger(job: &Configuration) -> String {
+    match job.next_trigger {
+        None if job.via != Some(Via::Hosted) && job.checkpoint_interval.effective.is_some() => {
+            "not known".to_owned()
+        }
+        next => due(next, job.observed_at),
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +255,7 @@ timeout   10s        20m       20m
             "\nvia <none>\n",
             "timeout   10m        <none>    <none>\n",
             "checkpoint 31412  19 of 20, 95%  9.0s     <none>\n",
-            "0, 3 tolerated\nnext trigger: <none>",
+            "0, 3 tolerated\nnext trigger: not known",
         ] {
             assert!(unknown.contains(part), "{part}\n{unknown}");
         }

@@ -34,9 +34,11 @@ pub(super) async fn diagnose(
         )
     })?;
     let unknown = || {
+        let wanted = cluster.as_deref().unwrap_or_default().escape_debug();
+        let followed: Vec<_> = api.registry.clusters().states().into_iter().map(|state| state.name).collect();
+        let followed = if followed.is_empty() { "none is".to_owned() } else { followed.join(", ") };
         let sentence = format!(
-            "no cluster '{}' is followed; ckptctl get -o wide lists the clusters, ckptd serve --flink NAME=URL adds one",
-            cluster.as_deref().unwrap_or_default().escape_debug()
+            "no cluster '{wanted}' is followed (followed: {followed}); ckptd serve --flink NAME=URL adds one"
         );
         ApiError::new(StatusCode::NOT_FOUND, sentence)
     };
