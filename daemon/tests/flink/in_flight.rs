@@ -34,7 +34,8 @@ pub(crate) async fn left_alone_it_expires(rig: &'static Rig) {
 
 pub(crate) async fn raised_in_flight_it_completes(rig: &'static Rig) {
     let cluster = rig.shared().await;
-    let job = Job::held(&cluster, 2_000, TIMEOUT).await;
+    // What comes due meanwhile follows at once afterwards; a short interval would bury this one in it.
+    let job = Job::held(&cluster, 10_000, TIMEOUT).await;
     let daemon = Daemon::follow(&cluster.url()).await;
     let id = in_flight(&daemon, &job.id).await.id.0;
     let changed = daemon.changed(&job.id, None, Some(LONGER)).await;
@@ -45,7 +46,7 @@ pub(crate) async fn raised_in_flight_it_completes(rig: &'static Rig) {
         (shown.submitted, shown.overridden, shown.effective),
         (Some(TIMEOUT), Some(LONGER), Some(LONGER))
     );
-    assert_eq!(changed.checkpoint_interval.effective, Some(2_000));
+    assert_eq!(changed.checkpoint_interval.effective, Some(10_000));
     // It outlives the timeout that it was made with.
     let outlived = |seen: &Configuration| {
         seen.in_flight.iter().any(|found| found.id.0 == id && found.elapsed > TIMEOUT + 2_000)
@@ -80,9 +81,8 @@ pub(crate) async fn lowered_in_flight_it_expires_at_once(rig: &'static Rig) {
 
 pub(crate) async fn a_savepoint_in_flight_is_rescued_too(rig: &'static Rig) {
     let cluster = rig.shared().await;
-    // It has no periodic checkpoint for the time of this test, with all likelihood.
-    let job = Job::held(&cluster, 3_600_000_000, TIMEOUT).await;
-    job.until_running().await;
+    let job = Job::quiet(&cluster, TIMEOUT).await;
+    job.hold();
     let daemon = Daemon::follow(&cluster.url()).await;
     daemon.until("a job that is known", &job.id, |_| true).await;
     let path = format!("/jobs/{}/savepoints", job.id);

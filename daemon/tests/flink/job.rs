@@ -2,7 +2,7 @@
 
 use crate::daemon::until;
 use ckptd::local_flink::{Cluster, Pace, SlowJob};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -50,6 +50,27 @@ impl<'a> Job<'a> {
         };
         let id = job.submit(cluster).await.unwrap_or_else(|error| panic!("{error}"));
         Self { cluster, id, name, pace }
+    }
+
+    /// One that has no periodic checkpoint for days: Flink may begin with one at once, so a checkpoint that is
+    /// made by hand is waited for.
+    pub(crate) async fn quiet(cluster: &'a Cluster, timeout: u64) -> Self {
+        let job = Self::submit(cluster, 3_600_000_000, timeout).await;
+        job.until_running().await;
+        let path = format!("/jobs/{}/checkpoints", job.id);
+        let asked = cluster.call("POST", &path, &json!({})).await.unwrap().ok(&path).unwrap();
+        let path = format!("{path}/{}", asked["request-id"].as_str().unwrap());
+        until("a checkpoint that is made by hand", || async {
+            cluster.get(&path).await.ok().filter(|answer| answer["status"]["id"] == "COMPLETED")
+        })
+        .await;
+        until("nothing in flight", || async {
+            let checkpoints = job.checkpoints().await;
+            let done = checkpoints.iter().all(|seen| seen["status"] != "IN_PROGRESS");
+            (done && !checkpoints.is_empty()).then_some(())
+        })
+        .await;
+        job
     }
 
     /// One that was submitted before.
@@ -104,7 +125,7 @@ impl<'a> Job<'a> {
         seen.ok().and_then(|seen| seen["history"].as_array().cloned()).unwrap_or_default()
     }
 
-    /// Waits until Flink shows a checkpoint in flight; its number.
+    /// Waits until Flink shows a checkpoint in flight; its number. What it shows is up to 3 s old.
     pub(crate) async fn in_flight(&self) -> u64 {
         until("a checkpoint in flight", || async {
             let checkpoints = self.checkpoints().await;
@@ -113,11 +134,15 @@ impl<'a> Job<'a> {
         .await
     }
 
-    /// Waits until a checkpoint is not in flight any more; what became of it.
+    /// Waits until a checkpoint is not in flight any more; what became of it. It is looked for among the newest
+    /// ten: for one that is not among them, Flink's details may be those of another job's checkpoint of the
+    /// same number, since it keeps them by that alone.
     pub(crate) async fn end_of(&self, id: u64) -> Value {
-        let path = format!("/jobs/{}/checkpoints/details/{id}", self.id);
         until("the end of a checkpoint", || async {
-            self.cluster.get(&path).await.ok().filter(|seen| seen["status"] != "IN_PROGRESS")
+            let checkpoints = self.checkpoints().await;
+            let oldest = checkpoints.iter().filter_map(|seen| seen["id"].as_u64()).min();
+            assert!(oldest.is_none_or(|oldest| oldest <= id), "checkpoint {id} is too old to be shown");
+            checkpoints.into_iter().find(|seen| seen["id"] == id && seen["status"] != "IN_PROGRESS")
         })
         .await
     }

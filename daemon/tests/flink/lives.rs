@@ -29,8 +29,15 @@ pub(crate) async fn the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_d
     job.until_running().await;
     job.until_flinks_values((2_500, 4_000)).await;
     job.hold();
-    let held = job.in_flight().await;
-    job.expires(held).await;
+    until("an expired checkpoint", || async {
+        let checkpoints = job.checkpoints().await;
+        let expired = |seen: &serde_json::Value| {
+            let message = seen["failure_message"].as_str().unwrap_or_default();
+            message.contains(ckpt_shared::flink::EXPIRED)
+        };
+        checkpoints.iter().any(expired).then_some(())
+    })
+    .await;
     job.cancel().await;
 }
 
