@@ -1,0 +1,121 @@
+//! Who is asked, and why a request brought nothing.
+
+use reqwest::StatusCode;
+use std::fmt;
+
+/// Why a request brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address of the server is none.
+    #[error("'{url}' is not the address of a {peer}: {why}; write it like {}", .peer.example())]
+    BadUrl {
+        /// Whose it should be.
+        peer: Peer,
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No answer came.
+    #[error("cannot reach {server}: {cause}")]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// Why.
+        cause: String,
+    },
+    /// The server said no. The message is its own sentence.
+    #[error("{message}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The server's sentence.
+        message: String,
+    },
+    /// The server answered something else than it should have.
+    #[error("{server} gave an answer that is not understood: {cause}; is it a {peer}?")]
+    Nonsense {
+        /// What should be there.
+        peer: Peer,
+        /// The server.
+        server: String,
+        /// What is odd.
+        cause: String,
+    },
+}
+
+impl ClientError {
+    /// The HTTP status, when the server said no.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            Self::BadUrl { .. } | Self::Unreachable { .. } | Self::Nonsense { .. } => None,
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// ckptd.
+    Ckptd,
+    /// A Flink cluster.
+    Flink,
+}
+
+impl Peer {
+    /// What its address looks like.
+    fn example(self) -> &'static str {
+        match self {
+            Self::Ckptd => "http://127.0.0.1:8571",
+            Self::Flink => "http://127.0.0.1:8081",
+        }
+    }
+
+    /// What it says, without the stack traces that Flink sends along.
+    pub(super) fn sentence(self, errors: &[String]) -> String {
+        match self {
+            Self::Ckptd => errors.join("; "),
+            Self::Flink => errors.iter().map(|error| first_words(error)).collect::<Vec<_>>().join("; "),
+        }
+    }
+
+    pub(super) fn user_agent(self) -> &'static str {
+        match self {
+            Self::Ckptd => concat!("ckptctl/", env!("CARGO_PKG_VERSION")),
+            Self::Flink => concat!("ckptd/", env!("CARGO_PKG_VERSION")),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ckptd => "ckptd",
+            Self::Flink => "Flink cluster",
+        })
+    }
+}
+
+/// The first line of a Java exception, without its class.
+fn first_words(error: &str) -> &str {
+    let line = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.split_once(": ") {
+        Some((class, words)) if class.ends_with("Exception") && !class.contains(' ') => words,
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flinks_stack_traces_are_left_out() {
+        let trace =
+            "org.apache.flink.runtime.rest.NotFoundException: Job 1 not found\n\tat a.b.C(D.java:1)\n";
+        let errors = [trace.to_owned(), "Not found: /x".to_owned()];
+        assert_eq!(Peer::Flink.sentence(&errors), "Job 1 not found; Not found: /x");
+    }
+}
