@@ -33,7 +33,10 @@ impl FlinkJob {
         if overview.state.has_ended() {
             return Err(SeamError::Ended { state: overview.state });
         }
-        let wanted = self.base(wall_millis()).wanted();
+        let base = self.base(wall_millis());
+        let wanted = base.wanted();
+        // A later change may be stored meanwhile; what is in force then is still this one.
+        let revision = base.record.map_or(0, |record| record.revision);
         let way = self.link().ways.choose(self.link(), Some(self.id())).await;
         let (observation, updates) = match way {
             Way::None(why) => return Err(SeamError::NoWay(why)),
@@ -47,7 +50,7 @@ impl FlinkJob {
             },
         };
         self.known().holds();
-        let revision = observation.revision_in_force.unwrap_or(0);
+        let revision_in_force = (observation.effective == wanted).then_some(revision);
         self.tell(Happening::Configured {
             revision,
             checkpoint_interval: wanted.interval().map(millis),
@@ -55,7 +58,8 @@ impl FlinkJob {
         });
         let gone = seen.into_iter().filter(|id| updates.iter().all(|update| update.checkpoint.id != *id));
         let ended = self.ended(gone.collect()).await;
-        Ok(Applied { observation: Observation { trouble: None, ..observation }, updates, ended })
+        let observation = Observation { trouble: None, revision_in_force, ..observation };
+        Ok(Applied { observation, updates, ended })
     }
 
     async fn change_inside(
@@ -130,7 +134,9 @@ impl FlinkJob {
     async fn outcome(&self, id: CheckpointId) -> Option<flink::Checkpoint> {
         let limit = self.now() + OUTCOME_LIMIT;
         loop {
-            let found = rest::checkpoint(self.link().client(), self.id(), id).await.ok().flatten();
+            let recent = rest::checkpoints(self.link().client(), self.id()).await;
+            let found =
+                recent.ok().and_then(|recent| recent.history.into_iter().find(|entry| entry.id == id));
             let found = found.filter(|entry| entry.status != CheckpointStatus::InProgress);
             if found.is_some() || self.now() >= limit {
                 return found;

@@ -366,7 +366,8 @@ impl JobCoordinator for FlinkJob {
     }
 
     async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError> {
-        self.read(&format!("/checkpoints/details/{id}")).await
+        let found = rest::checkpoint(self.link().client(), self.id(), id).await;
+        found.map_err(|error| self.link().refused(&error))
     }
 
     async fn subtasks(
@@ -374,10 +375,9 @@ impl JobCoordinator for FlinkJob {
         id: CheckpointId,
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
-        let found = self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await?;
-        match found {
-            Some(found) => Ok(Some(Some(found))),
-            None => Ok(self.checkpoint(id).await?.map(|_| None)),
+        match self.checkpoint(id).await? {
+            None => Ok(None),
+            Some(_) => self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await.map(Some),
         }
     }
 

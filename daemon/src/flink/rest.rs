@@ -42,13 +42,19 @@ pub(super) async fn checkpoints(client: &Client, job: JobId) -> Result<Checkpoin
     Ok(client.get(&format!("/jobs/{job}/checkpoints")).await?.value)
 }
 
-/// One checkpoint; `None` when it is unknown or forgotten.
+/// One checkpoint in detail; `None` when it is unknown or forgotten.
+///
+/// Flink keeps details by the checkpoint's number alone, so a number that this job's history does not have
+/// may bring another job's checkpoint. (Seen on 1.20.5 and 2.3.0.)
 pub(super) async fn checkpoint(
     client: &Client,
     job: JobId,
     id: CheckpointId,
 ) -> Result<Option<Checkpoint>, ClientError> {
-    found(client.get(&format!("/jobs/{job}/checkpoints/details/{id}")).await)
+    let known = checkpoints(client, job).await?.history.into_iter().find(|entry| entry.id == id);
+    let Some(known) = known else { return Ok(None) };
+    let detailed = found(client.get::<Checkpoint>(&format!("/jobs/{job}/checkpoints/details/{id}")).await)?;
+    Ok(Some(detailed.filter(|entry| entry.trigger_timestamp == known.trigger_timestamp).unwrap_or(known)))
 }
 
 /// An answer, or `None` for a 404.

@@ -12,6 +12,7 @@
     reason = "these are tests, which clippy cannot tell without Rust's own harness"
 )]
 
+mod bad_moments;
 mod behaviour;
 mod daemon;
 mod flinks;
@@ -49,6 +50,9 @@ const TESTS: &[Test] = tests![
     lives::the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_dies,
     lives::a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_that,
     lives::a_ckptd_that_was_killed_still_knows_what_was_submitted,
+    bad_moments::a_jobmanager_that_stands_still_gets_nothing_half_done,
+    bad_moments::a_job_that_ends_while_it_is_changed_keeps_no_override,
+    bad_moments::many_operators_at_once_never_leave_a_torn_pair,
     behaviour::a_hundred_changes_stop_the_jvm_not_once,
     behaviour::jni_has_nothing_to_say,
     in_flight::left_alone_it_expires,
