@@ -164,5 +164,5 @@ impl Follower {
 fn ahead(listed: &[JobOverview], now_here: u64) -> Option<i64> {
     let running = listed.iter().find(|job| job.end_time < 0 && job.start_time > 0)?;
     let now_there = running.start_time.checked_add(running.duration)?;
-    Some(now_there - i64::try_from(now_here).ok()?)
+    now_there.checked_sub(i64::try_from(now_here).ok()?)
 }
