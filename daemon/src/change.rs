@@ -2,7 +2,6 @@
 //! applied, persist, apply, answer. Nothing is applied that is not durable, and nothing is stored that
 //! could not be applied.
 
-use crate::clock::wall_millis;
 use crate::hosted::tolerable;
 use crate::overrides::{Edit, EditError, Edited, IfMatch, Key, OverrideStore};
 use crate::registry::Job;
@@ -83,7 +82,7 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
         via: None,
         via_detail: None,
         stale: Some(why.to_string()),
-        observed_at: wall_millis(),
+        observed_at: job.last_seen(),
     }
 }
 

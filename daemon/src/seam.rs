@@ -5,6 +5,7 @@
 //! ([`HostedJob`](crate::hosted::HostedJob)), or one of a Flink cluster
 //! ([`FlinkJob`](crate::flink::FlinkJob)).
 
+use crate::clock::wall_millis;
 use async_trait::async_trait;
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
@@ -135,6 +136,11 @@ pub trait JobCoordinator: Send + Sync {
     /// Whether it is still there, as far as is known.
     fn is_there(&self) -> bool {
         true
+    }
+
+    /// When its last state was seen, in milliseconds since the epoch, without asking.
+    fn last_seen(&self) -> u64 {
+        wall_millis()
     }
 
     /// Looks at it.

@@ -252,6 +252,10 @@ impl JobCoordinator for FlinkJob {
         !self.known().missing
     }
 
+    fn last_seen(&self) -> u64 {
+        self.link().health().observed_at.unwrap_or_else(wall_millis)
+    }
+
     async fn observe(&self) -> Result<Observation, SeamError> {
         if self.sees_with_agent() && self.obstacle().is_none() && !self.last_state().has_ended() {
             if self.known().wants_rest(self.now()) {

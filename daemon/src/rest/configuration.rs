@@ -64,6 +64,7 @@ pub(super) async fn list(
         match look {
             Ok(configuration) if configuration.state.has_ended() && !query.all => {}
             Ok(configuration) => seen.push(configuration),
+            Err(_) if job.last_state().has_ended() && !query.all => {}
             // It is shown all the same, and stands in nobody's way.
             Err(error) => seen.push(change::unseen(job.as_ref(), &api.overrides, &error)),
         }

@@ -23,8 +23,12 @@ const COMMIT: &str = concat!("ckptd-", env!("CARGO_PKG_VERSION"));
 
 /// An answer with the time at which it was true.
 fn seen(body: impl Serialize) -> Response {
+    seen_at(body, wall_millis())
+}
+
+fn seen_at(body: impl Serialize, observed_at: u64) -> Response {
     let mut response = Json(body).into_response();
-    response.headers_mut().insert(OBSERVED_AT, HeaderValue::from(wall_millis()));
+    response.headers_mut().insert(OBSERVED_AT, HeaderValue::from(observed_at));
     response
 }
 
@@ -40,12 +44,12 @@ pub(super) async fn config() -> Response {
 }
 
 pub(super) async fn overview(State(api): State<Api>) -> Response {
-    let jobs = overviews(&api).await;
+    let (jobs, observed_at) = overviews(&api).await;
     let count = |wanted: fn(JobState) -> bool| {
         u32::try_from(jobs.iter().filter(|job| wanted(job.state)).count()).unwrap_or(u32::MAX)
     };
     let slots = jobs.iter().filter(|job| !job.state.has_ended()).map(|job| job.tasks.total).sum();
-    seen(ClusterOverview {
+    let body = ClusterOverview {
         taskmanagers: 0,
         slots_total: slots,
         slots_available: 0,
@@ -55,24 +59,28 @@ pub(super) async fn overview(State(api): State<Api>) -> Response {
         jobs_failed: count(|state| state == JobState::Failed),
         flink_version: VERSION.to_owned(),
         flink_commit: COMMIT.to_owned(),
-    })
+    };
+    seen_at(body, observed_at)
 }
 
 pub(super) async fn jobs(State(api): State<Api>) -> Response {
-    let jobs = overviews(&api).await;
+    let (jobs, observed_at) = overviews(&api).await;
     let jobs = jobs.into_iter().map(|job| JobIdWithStatus { id: job.jid, status: job.state }).collect();
-    seen(JobIdsWithStatus { jobs })
+    seen_at(JobIdsWithStatus { jobs }, observed_at)
 }
 
 pub(super) async fn jobs_overview(State(api): State<Api>) -> Response {
-    seen(JobsOverview { jobs: overviews(&api).await })
+    let (jobs, observed_at) = overviews(&api).await;
+    seen_at(JobsOverview { jobs }, observed_at)
 }
 
-async fn overviews(api: &Api) -> Vec<JobOverview> {
+/// Every job's part, and when the oldest of them was seen.
+async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
     let jobs = api.registry.jobs();
+    let observed_at = jobs.iter().map(|job| job.last_seen()).min().unwrap_or_else(wall_millis);
     let overviews = futures::future::join_all(jobs.iter().map(|job| job.overview())).await;
     // Flink's bodies cannot say that a job is silent; the others are shown.
-    overviews.into_iter().flatten().collect()
+    (overviews.into_iter().flatten().collect(), observed_at)
 }
 
 pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
