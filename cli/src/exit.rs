@@ -51,7 +51,7 @@ impl Exit {
     #[must_use]
     pub fn of(error: &ClientError) -> Self {
         match error {
-            ClientError::BadUrl { .. } => Self::Usage,
+            ClientError::BadUrl { .. } | ClientError::BadAuthorities { .. } => Self::Usage,
             ClientError::Unreachable { .. } => Self::Unreachable,
             ClientError::Nonsense { .. } => Self::Error,
             ClientError::Refused { status, .. } => match status.as_u16() {

@@ -114,9 +114,10 @@ impl Server {
             ClientError::Refused { status, .. } if status.as_u16() == 401 => {
                 Error::new(exit, error.to_string()).hint(self.how_to_be_let_in())
             }
-            ClientError::BadUrl { .. } | ClientError::Refused { .. } | ClientError::Nonsense { .. } => {
-                Error::new(exit, error.to_string())
-            }
+            ClientError::BadUrl { .. }
+            | ClientError::BadAuthorities { .. }
+            | ClientError::Refused { .. }
+            | ClientError::Nonsense { .. } => Error::new(exit, error.to_string()),
         }
     }
 

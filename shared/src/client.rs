@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 pub use error::{ClientError, Peer};
+use error::{causes, tls};
 pub use paths::{configuration_path, configurations_path, escape, is_loopback};
 pub use reqwest::StatusCode;
 
@@ -81,7 +82,8 @@ impl Client {
     /// A client for the server at `url`.
     ///
     /// # Errors
-    /// [`ClientError::BadUrl`] when `url` is no HTTP address, or the certificates are none.
+    /// [`ClientError::BadUrl`] when `url` is no HTTP address, [`ClientError::BadAuthorities`] when the
+    /// certificates are none.
     pub fn with(url: &str, access: Access) -> Result<Self, ClientError> {
         let Access { peer, token, authorities, limit } = access;
         let bad = |why: String| ClientError::BadUrl { peer, url: url.to_owned(), why };
@@ -95,7 +97,12 @@ impl Client {
         // Whoever comes first settles it for the process; it is always the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
         let authorities = authorities.map(|pem| reqwest::Certificate::from_pem_bundle(&pem)).transpose();
-        let authorities = authorities.map_err(|error| bad(causes(&error)))?.unwrap_or_default();
+        let unusable = |why: String| ClientError::BadAuthorities { why };
+        let authorities = authorities.map_err(|error| unusable(causes(&error)))?;
+        if authorities.as_ref().is_some_and(Vec::is_empty) {
+            return Err(unusable("there is none".to_owned()));
+        }
+        let authorities = authorities.unwrap_or_default();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_LIMIT.min(limit))
             .no_proxy()
@@ -285,7 +292,7 @@ impl Client {
     async fn text(&self, request: reqwest::RequestBuilder) -> Result<String, ClientError> {
         let unreachable = |error: &reqwest::Error| ClientError::Unreachable {
             server: self.server.clone(),
-            cause: causes(error),
+            cause: tls(error, self.peer).unwrap_or_else(|| causes(error)),
         };
         let mut answer = request.send().await.map_err(|error| unreachable(&error))?;
         let status = answer.status();
@@ -309,18 +316,6 @@ impl Client {
     fn nonsense(&self, cause: &str) -> ClientError {
         ClientError::Nonsense { peer: self.peer, server: self.server.clone(), cause: cause.to_owned() }
     }
-}
-
-/// The innermost cause is the one that says what to do: "connection refused", not "error sending request".
-fn causes(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Who is asked, and why a request brought nothing.
 
 use reqwest::StatusCode;
+use rustls::CertificateError;
+use std::error::Error;
 use std::fmt;
+use std::io;
 
 /// Why a request brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +17,12 @@ pub enum ClientError {
         /// What was given.
         url: String,
         /// What is wrong with it.
+        why: String,
+    },
+    /// The certificates that are to be trusted are none.
+    #[error("no certificate to trust can be read: {why}; it has to be in PEM form")]
+    BadAuthorities {
+        /// What is wrong with them.
         why: String,
     },
     /// No answer came.
@@ -50,7 +59,10 @@ impl ClientError {
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused { status, .. } => Some(*status),
-            Self::BadUrl { .. } | Self::Unreachable { .. } | Self::Nonsense { .. } => None,
+            Self::BadUrl { .. }
+            | Self::BadAuthorities { .. }
+            | Self::Unreachable { .. }
+            | Self::Nonsense { .. } => None,
         }
     }
 }
@@ -104,6 +116,53 @@ fn first_words(error: &str) -> &str {
     match line.split_once(": ") {
         Some((class, words)) if class.ends_with("Exception") && !class.contains(' ') => words,
         _ => line,
+    }
+}
+
+/// The innermost cause is the one that says what to do: "connection refused", not "error sending request".
+pub(super) fn causes(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    innermost(error).to_string()
+}
+
+fn innermost(error: &reqwest::Error) -> &(dyn Error + 'static) {
+    let mut innermost: &(dyn Error + 'static) = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
+}
+
+/// What an error of TLS means, and what to do.
+pub(super) fn tls(error: &reqwest::Error, peer: Peer) -> Option<String> {
+    let mut innermost = innermost(error);
+    // An I/O error shows its cause's words, and not the cause as its source.
+    while let Some(inside) = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        innermost = inside;
+    }
+    let trust = match peer {
+        Peer::Flink => "name a file with its authority's certificate as ca-file in ckptd's configuration",
+        Peer::Ckptd => "add its authority to those of this machine",
+    };
+    match innermost.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidMessage(_) => {
+            Some("what answers there does not speak TLS; write http:// if that is meant".to_owned())
+        }
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            Some(format!("its certificate is from an authority that is not trusted here; {trust}"))
+        }
+        rustls::Error::InvalidCertificate(CertificateError::Other(other))
+            if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+        {
+            Some(
+                "its certificate is an authority's (CA:TRUE), which is none for a server; let it show one \
+                 with CA:FALSE"
+                    .to_owned(),
+            )
+        }
+        _ => None,
     }
 }
 
