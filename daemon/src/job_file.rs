@@ -133,7 +133,8 @@ impl VertexSpec {
     }
 }
 
-fn at(text: &str, offset: usize, message: &str) -> JobFileError {
+/// A mistake at this place of `text`.
+pub(crate) fn at(text: &str, offset: usize, message: &str) -> JobFileError {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     JobFileError {

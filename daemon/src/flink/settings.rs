@@ -1,5 +1,6 @@
 //! Which clusters are followed, and what is allowed there: from the command line and a file.
 
+use crate::job_file;
 use crate::state_dir::read_limited;
 use ckpt_shared::api::{HOSTED, LARGEST_BODY};
 use ckpt_shared::client::{Access, Client, ClientError, Peer};
@@ -82,7 +83,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {cause}", path = .path.display())]
+    #[error("cannot read {path}: {cause}", path = .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -90,7 +91,7 @@ pub enum SettingsError {
         cause: io::Error,
     },
     /// The file has a mistake.
-    #[error("the configuration {path} has a mistake: {cause}", path = .path.display())]
+    #[error("{path} has a mistake: {cause}", path = .path.display())]
     Mistake {
         /// The file.
         path: PathBuf,
@@ -106,7 +107,7 @@ pub enum SettingsError {
     #[error("two clusters are named '{0}'; name one of them otherwise, with NAME=URL")]
     NamedTwice(String),
     /// An address is none.
-    #[error("--flink: {0}")]
+    #[error(transparent)]
     BadUrl(#[from] ClientError),
 }
 
@@ -188,7 +189,12 @@ fn cluster(entry: Entry, consent: Consent) -> Result<ClusterSettings, SettingsEr
         .map(|path| read_limited(path, LARGEST_BODY as u64).map_err(unreadable(path)))
         .transpose()?;
     let access = Access { peer: Peer::Flink, token, authorities, limit: ANSWER_LIMIT };
-    let client = Client::with(&entry.url, access)?;
+    let client = Client::with(&entry.url, access).map_err(|error| match (error, entry.ca_file) {
+        (error @ ClientError::BadAuthorities { .. }, Some(path)) => {
+            SettingsError::Mistake { path, cause: error.to_string() }
+        }
+        (error, _) => error.into(),
+    })?;
     let url = client.server().to_owned();
     let name = entry.name.unwrap_or_else(|| address_of(&url).to_owned());
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
@@ -219,7 +225,10 @@ fn load(path: &Path) -> Result<File, SettingsError> {
     let content = read_limited(path, LARGEST_BODY as u64).map_err(unreadable)?;
     let mistake = |cause: String| SettingsError::Mistake { path: path.to_owned(), cause };
     let text = String::from_utf8(content).map_err(|error| mistake(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| mistake(error.to_string().trim_end().to_owned()))
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        mistake(job_file::at(&text, start, error.message()).to_string())
+    })
 }
 
 #[cfg(test)]
