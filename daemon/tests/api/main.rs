@@ -15,15 +15,19 @@
 //! | `events` | what is pushed |
 //! | `jobs` | submitting, cancelling, bringing back |
 //! | `last_moments` | what happens while a checkpoint's metadata is being stored |
+//! | `clusters` | jobs of Flink clusters: what a real Flink cannot be made to do on demand |
+//! | `fake_flink` | the cluster for those |
 //! | `lives` | checkpoints from their trigger to their deletion, in simulated time |
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod bad_changes;
 mod changes;
+mod clusters;
 mod concurrency;
 mod disk;
 mod errors;
 mod events;
+mod fake_flink;
 mod flink;
 mod guard;
 mod in_flight;

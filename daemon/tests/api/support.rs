@@ -6,7 +6,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, request};
 use ckpt_shared::api::HOSTED;
 use ckpt_shared::ids::JobId;
-use ckptd::flink::Clusters;
+use ckptd::flink::{Clusters, Settings};
 use ckptd::hosted::HostedJobs;
 use ckptd::overrides::{Key, OverrideStore, Record};
 use ckptd::registry::Registry;
@@ -28,6 +28,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A daemon on a directory of its own.
 pub(crate) struct Host {
     home: TempDir,
+    flink: Settings,
     pub(crate) router: Router,
     pub(crate) overrides: OverrideStore,
     pub(crate) registry: Arc<Registry>,
@@ -47,26 +48,31 @@ impl Host {
     }
 
     pub(crate) async fn on(home: TempDir) -> Self {
+        Self::following(home, Settings::default()).await
+    }
+
+    /// One that follows these Flink clusters.
+    pub(crate) async fn following(home: TempDir, flink: Settings) -> Self {
         let directory = Arc::new(StateDir::open(Some(home.path().to_owned())).unwrap());
         let overrides = OverrideStore::open(directory.overrides()).unwrap();
         let hosted = HostedJobs::recover(directory, overrides.clone()).await.unwrap();
-        let registry = Arc::new(Registry::new(hosted, Clusters::default()));
+        let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides)));
         let api = Api {
             registry: Arc::clone(&registry),
             overrides: overrides.clone(),
             ready: tokio::sync::watch::channel(true).1,
         };
         let router = rest::router(api, Guard::new(TOKEN.to_owned(), vec![]));
-        Self { home, router, overrides, registry }
+        Self { home, flink, router, overrides, registry }
     }
 
     /// Stops it and starts another one on the same directory.
     pub(crate) async fn restarted(self) -> Self {
-        let Self { home, router, overrides, registry } = self;
+        let Self { home, flink, router, overrides, registry } = self;
         drop((router, overrides, registry));
         // What the owners still had to do is done when simulated time passes.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        Self::on(home).await
+        Self::following(home, flink).await
     }
 
     pub(crate) fn path(&self) -> &Path {

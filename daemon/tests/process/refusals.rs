@@ -192,3 +192,66 @@ async fn the_token_is_for_its_owner_alone_and_kept() {
     let sentence = refused(home.serve()).await;
     assert!(sentence.contains("token") && sentence.contains("delete it"), "{sentence}");
 }
+
+/// What is said about Flink is read before anything is made.
+async fn refused_before_anything(home: &Home, arguments: &[&str]) -> String {
+    let mut command = home.serve();
+    command.args(arguments);
+    let sentence = refused(command).await;
+    assert!(!home.state().exists(), "nothing was started: {sentence}");
+    sentence
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_clusters_is_named() {
+    let home = Home::new();
+    for (address, part) in [
+        ("8081", "'8081' is not the address of a Flink cluster"),
+        ("ftp://jm:8081", "'ftp'"),
+        ("prod=jm:8081", "'jm:8081'"),
+        ("", "''"),
+        ("hosted=http://jm:8081", "'hosted' cannot be the name"),
+        ("a b=http://jm:8081", "'a b' cannot be the name"),
+    ] {
+        let sentence = refused_before_anything(&home, &["--flink", address]).await;
+        assert!(sentence.contains(part), "{address:?} gave {sentence}");
+    }
+    let twice = ["--flink", "a=http://jm:8081", "--flink", "a=http://jm:8082"];
+    let sentence = refused_before_anything(&home, &twice).await;
+    assert!(sentence.contains("two clusters are named 'a'"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_named_with_file_and_line() {
+    let home = Home::new();
+    let missing = home.state().with_file_name("missing.toml");
+    let sentence = refused_before_anything(&home, &["--config", missing.to_str().unwrap()]).await;
+    assert!(sentence.contains("missing.toml"), "{sentence}");
+    let directory = missing.parent().unwrap().to_str().unwrap().to_owned();
+    refused_before_anything(&home, &["--config", &directory]).await;
+    let large = format!("#{}", "x".repeat(70_000));
+    let no_file = "[[flink]]\nurl = 'http://jm:8081'\nca-file = '/nonexistent/ca.pem'\n";
+    let no_certificate = format!(
+        "[[flink]]\nurl = 'https://jm:8081'\nca-file = '{}'\n",
+        home.write("ca.pem", "not a certificate").display()
+    );
+    for (content, parts) in [
+        ("[[flink]]\nurl = 'http://jm:8081'\nattach = 'sometimes'\n", &["line 3", "sometimes"][..]),
+        ("[[flink]]\nurl = 'http://jm:8081'\natach = 'never'\n", &["line 3", "atach"]),
+        ("[[flink]]\nname = 'prod'\n", &["line 1", "url"]),
+        ("attach = \n", &["line 1"]),
+        ("attach-other-users = 'yes'\n", &["line 1", "yes"]),
+        ("[[flink]]\nurl = 'jm'\n", &["'jm'"]),
+        (&large, &["65536"]),
+        (no_file, &["/nonexistent/ca.pem"]),
+        (&no_certificate, &["ca.pem"]),
+    ] {
+        let file = home.write("ckptd.toml", content);
+        let sentence = refused_before_anything(&home, &["--config", file.to_str().unwrap()]).await;
+        let names_the_file = ["ckptd.toml", "ca.pem", "'jm'"].iter().any(|name| sentence.contains(name));
+        assert!(names_the_file, "{sentence}");
+        for part in parts {
+            assert!(sentence.contains(part), "{content:.60?} gave {sentence}");
+        }
+    }
+}
