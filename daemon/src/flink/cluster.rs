@@ -75,6 +75,7 @@ impl Follower {
                     self.link.is_version(None);
                     // What answers next may be another release, or another process.
                     self.link.ways.forget();
+                    self.looks = 0;
                 }
             }
             sleep(POLL).await;
