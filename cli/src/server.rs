@@ -123,13 +123,12 @@ impl Server {
 
     fn how_to_start(&self) -> String {
         let address = self.address();
-        match (self.origin, is_loopback(address)) {
+        match (self.origin, address.strip_prefix("http://")) {
             (Origin::Default, _) => "start it with: ckptd serve".to_owned(),
-            (_, true) => {
-                let listen = address.strip_prefix("http://").unwrap_or(address);
+            (_, Some(listen)) if is_loopback(address) => {
                 format!("start it with: ckptd serve --listen {listen}")
             }
-            (_, false) => "start ckptd there, or name another server with --server".to_owned(),
+            _ => "start ckptd there, or name another server with --server".to_owned(),
         }
     }
 

@@ -141,7 +141,7 @@ fn every_refusal_has_its_code_and_leaves_everything_as_it_was() {
         ("set-timeout ord 20m", 5, "did you mean orders"),
         (&bad_file, 2, "line 2, column 12"),
         ("get --server http://127.0.0.1:1", 7, "ckptd serve"),
-        ("get --server https://127.0.0.1:1", 2, "https"),
+        ("get --server ftp://127.0.0.1:1", 2, "ftp"),
         ("set-timeout orders 20m --state-dir /nonexistent", 4, "--state-dir"),
     ] {
         let refused = daemon.ckptctl(arguments);

@@ -64,6 +64,10 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
     let identity = job.identity();
     let record = overrides.record(&key(identity));
     let value = |overridden| Value { submitted: None, overridden, effective: None };
+    let (stale, warnings) = match why {
+        SeamError::NoCheckpoints => (None, vec![why.to_string()]),
+        _ => (Some(why.to_string()), Vec::new()),
+    };
     Configuration {
         schema: SCHEMA.to_owned(),
         cluster: identity.cluster.clone(),
@@ -78,10 +82,10 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
         in_flight: Vec::new(),
         failures: Failures { consecutive: 0, tolerable: Failures::UNLIMITED },
         next_trigger: None,
-        warnings: Vec::new(),
+        warnings,
         via: None,
         via_detail: None,
-        stale: Some(why.to_string()),
+        stale,
         observed_at: job.last_seen(),
     }
 }

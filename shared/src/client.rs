@@ -91,6 +91,13 @@ impl Client {
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(bad(format!("'{}' is not a protocol that is spoken here", parsed.scheme())));
         }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(ClientError::BadUrl {
+                peer,
+                url: "the given one".to_owned(),
+                why: "it has a user name or a password in it, which would be shown and logged".to_owned(),
+            });
+        }
         if !parsed.has_host() {
             return Err(bad("it names no host".to_owned()));
         }
@@ -324,7 +331,11 @@ mod tests {
 
     #[test]
     fn an_address_is_checked_before_it_is_used() {
-        for (url, part) in [("127.0.0.1:8571", "not the address"), ("ftp://x", "'ftp'")] {
+        for (url, part) in [
+            ("127.0.0.1:8571", "not the address"),
+            ("ftp://x", "'ftp'"),
+            ("http://operator:secret@x", "a password in it"),
+        ] {
             let message = Client::new(url, None).unwrap_err().to_string();
             assert!(message.contains(part), "{url} gave {message}");
         }

@@ -200,6 +200,7 @@ impl FlinkJob {
         }
         match self.ask_rest().await {
             Ok(()) => self.through_rest().ok_or(SeamError::Silent),
+            Err(error) if rest::has_no_checkpoints(&error) => Err(SeamError::NoCheckpoints),
             Err(error) => self.stale(error.to_string()),
         }
     }

@@ -37,6 +37,12 @@ pub(super) async fn checkpoint_config(client: &Client, job: JobId) -> Result<Che
     Ok(client.get(&format!("/jobs/{job}/checkpoints/config")).await?.value)
 }
 
+/// Whether Flink says that a job, such as a batch job, does not use checkpoints at all.
+pub(super) fn has_no_checkpoints(error: &ClientError) -> bool {
+    let is_404 = error.status().is_some_and(|status| status.as_u16() == 404);
+    is_404 && error.to_string().contains("Checkpointing is not enabled")
+}
+
 /// A job's checkpoints.
 pub(super) async fn checkpoints(client: &Client, job: JobId) -> Result<CheckpointStatistics, ClientError> {
     Ok(client.get(&format!("/jobs/{job}/checkpoints")).await?.value)
