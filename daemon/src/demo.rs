@@ -5,6 +5,7 @@
 mod daemon;
 mod flink;
 mod hosted;
+mod rescue;
 mod show;
 
 use crate::local_flink::{ClusterError, HttpError, InstallError, JobError};

@@ -1,13 +1,11 @@
 //! The demonstration on a real Flink.
 
 use super::daemon::{Daemon, pause};
+use super::rescue::rescue;
 use super::show::Show;
-use super::{DemoError, LIMIT, LONGER, Options, expect, machine, millis, took};
+use super::{DemoError, LIMIT, LONGER, Options, expect, machine, took};
 use crate::local_flink::{self, Cluster, Distribution, Pace, Progress, SlowJob};
 use bytesize::ByteSize;
-use ckpt_shared::duration::Rough;
-use ckpt_shared::flink::CheckpointStatus;
-use ckpt_shared::ids::CheckpointId;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -38,34 +36,7 @@ pub(super) async fn perform(options: &Options) -> Result<(), DemoError> {
     let seen = daemon.until("the first look at payments", &show, |_| true).await?;
     expect(seen.job_id.to_string() == id, || format!("ckptd finds job {id}; it was {seen:?}"))?;
 
-    show.step("nobody acts");
-    show.typed("ckptctl watch payments");
-    let first = daemon.in_flight_after(CheckpointId(0), &show).await?;
-    let lost = daemon.end_of(first, &show).await?;
-    expect(lost.status == CheckpointStatus::Failed && lost.num_acknowledged_subtasks == 19, || {
-        format!("checkpoint {first} expires at 19 of 20 subtasks; it was {lost:?}")
-    })?;
-    show.bad(&format!(
-        "checkpoint {first} was thrown away after {} with 19 of 20 subtasks stored",
-        took(&lost)
-    ));
-
-    show.step("the timeout is raised while the next one is in flight");
-    let second = daemon.in_flight_after(first, &show).await?;
-    let aged = daemon.aged(second, AGE_OF_RESCUE, &show).await?;
-    show.typed("ckptctl set-timeout payments 20m");
-    let saved = daemon.raise_timeout(second).await?;
-    show.good(&format!(
-        "checkpoint {second}, {} of {} subtasks stored: it had {} left, and has {} now",
-        aged.acknowledged,
-        aged.subtasks,
-        Rough(millis(saved.change.and_then(|change| change.previous_remaining))),
-        Rough(millis(saved.remaining))
-    ));
-    let completed = daemon.end_of(second, &show).await?;
-    expect(completed.status == CheckpointStatus::Completed, || {
-        format!("checkpoint {second} completes; it was {completed:?}")
-    })?;
+    let (second, completed) = rescue(&daemon, JOB, AGE_OF_RESCUE, &show).await?;
     show.good(&format!("checkpoint {second} completed after {}", took(&completed)));
     show.typed(&format!("curl {url}/jobs/{id}/checkpoints/config"));
     flink_says(&cluster, &id, LONGER).await?;

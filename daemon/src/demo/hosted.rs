@@ -1,10 +1,9 @@
 //! The demonstration on a job that ckptd hosts itself.
 
 use super::daemon::Daemon;
+use super::rescue::rescue;
 use super::show::Show;
-use super::{DemoError, LONGER, Options, expect, machine, millis, took};
-use ckpt_shared::duration::Rough;
-use ckpt_shared::flink::CheckpointStatus;
+use super::{DemoError, LONGER, Options, expect, machine, took};
 use ckpt_shared::ids::CheckpointId;
 use std::time::Duration;
 
@@ -28,34 +27,7 @@ pub(super) async fn perform(options: &Options) -> Result<(), DemoError> {
     let mut daemon = Daemon::start(home.path(), JOB, &["--job".into(), job_file.into()]).await?;
     let job = daemon.client.configuration(JOB).await?.value.job_id;
 
-    show.step("nobody acts");
-    show.typed("ckptctl watch job123");
-    let first = daemon.in_flight_after(CheckpointId(0), &show).await?;
-    let lost = daemon.end_of(first, &show).await?;
-    expect(lost.status == CheckpointStatus::Failed && lost.num_acknowledged_subtasks == 19, || {
-        format!("checkpoint {first} expires at 19 of 20 subtasks; it was {lost:?}")
-    })?;
-    show.bad(&format!(
-        "checkpoint {first} was thrown away after {} with 19 of 20 subtasks stored",
-        took(&lost)
-    ));
-
-    show.step("the timeout is raised while the next one is in flight");
-    let second = daemon.in_flight_after(first, &show).await?;
-    let aged = daemon.aged(second, AGE_OF_RESCUE, &show).await?;
-    show.typed("ckptctl set-timeout job123 20m");
-    let saved = daemon.raise_timeout(second).await?;
-    show.good(&format!(
-        "checkpoint {second}, {} of {} subtasks stored: it had {} left, and has {} now",
-        aged.acknowledged,
-        aged.subtasks,
-        Rough(millis(saved.change.and_then(|change| change.previous_remaining))),
-        Rough(millis(saved.remaining))
-    ));
-    let completed = daemon.end_of(second, &show).await?;
-    expect(completed.status == CheckpointStatus::Completed, || {
-        format!("checkpoint {second} completes; it was {completed:?}")
-    })?;
+    let (second, completed) = rescue(&daemon, JOB, AGE_OF_RESCUE, &show).await?;
     let metadata = home.path().join(format!("state/checkpoints/{job}/chk-{second}/_metadata"));
     expect(metadata.is_file(), || format!("{} is on disk", metadata.display()))?;
     show.good(&format!("checkpoint {second} completed after {}: {}", took(&completed), metadata.display()));
