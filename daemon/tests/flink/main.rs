@@ -23,6 +23,7 @@ mod looking;
 mod native;
 mod no_way;
 mod rig;
+mod standby;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rig::Rig;
@@ -50,6 +51,7 @@ const TESTS: &[Test] = tests![
     lives::the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_dies,
     lives::a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_that,
     lives::a_ckptd_that_was_killed_still_knows_what_was_submitted,
+    standby::a_change_through_a_standby_reaches_the_leader,
     bad_moments::a_jobmanager_that_stands_still_gets_nothing_half_done,
     bad_moments::a_job_that_ends_while_it_is_changed_keeps_no_override,
     bad_moments::many_operators_at_once_never_leave_a_torn_pair,

@@ -85,8 +85,13 @@ impl Rig {
                 };
             }
         }
+        self.start_with(options).await.map_err(|error| format!("{kind:?}: {error}"))
+    }
+
+    /// A cluster that is like nobody else's.
+    pub(crate) async fn start_with(&self, options: Options) -> Result<Cluster, String> {
         let _permit = STARTING.acquire().await;
-        Cluster::start(options).await.map_err(|error| format!("{kind:?}: {error}"))
+        Cluster::start(options).await.map_err(|error| error.to_string())
     }
 
     async fn started(&self, place: &Mutex<Option<Result<Arc<Cluster>, String>>>, kind: Kind) -> Arc<Cluster> {
