@@ -102,6 +102,9 @@ pub async fn change(
     overrides: OverrideStore,
     request: Request,
 ) -> Result<Configuration, ChangeError> {
+    if !job.is_there() && !request.dry_run {
+        return forget(&job, &overrides, &request.patch).await;
+    }
     let before = job.prepare(request.patch.pull_in, request.dry_run).await?;
     if before.state.has_ended() {
         return Err(SeamError::Ended { state: before.state }.into());
@@ -157,6 +160,27 @@ pub async fn change(
             Ok(answer(job.identity(), &nothing, wanted, Stage { stored: true, applied: false }))
         }
     }
+}
+
+/// A job that its cluster does not list any more can only be forgotten: should it come back, it comes with
+/// what was submitted.
+async fn forget(
+    job: &Job,
+    overrides: &OverrideStore,
+    patch: &ConfigurationPatch,
+) -> Result<Configuration, ChangeError> {
+    if *patch != ConfigurationPatch::clear_all() {
+        return Err(SeamError::Unreachable(format!(
+            "cluster {} does not list this job any more, so nothing was changed; reset it to forget its override",
+            job.identity().cluster
+        ))
+        .into());
+    }
+    overrides.remove(key(job.identity())).await?;
+    let why = SeamError::Unreachable(
+        "its cluster does not list this job any more; its override was forgotten".to_owned(),
+    );
+    Ok(Configuration { applied: true, ..unseen(job.as_ref(), overrides, &why) })
 }
 
 fn key(identity: &Identity) -> Key {
@@ -251,6 +275,7 @@ fn warnings(observation: &Observation, overridden: Override) -> Vec<String> {
     let effective = &observation.effective;
     if let (Some(asked), Some(in_force)) = (asked, effective.interval())
         && asked < in_force
+        && asked < effective.min_pause()
     {
         warnings.push(format!(
             "the interval {} is below min-pause {}, so {} is in force",

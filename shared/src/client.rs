@@ -98,6 +98,9 @@ impl Client {
                 why: "it has a user name or a password in it, which would be shown and logged".to_owned(),
             });
         }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(bad("it has a query; give the address alone".to_owned()));
+        }
         if !parsed.has_host() {
             return Err(bad("it names no host".to_owned()));
         }

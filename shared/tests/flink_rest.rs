@@ -58,3 +58,12 @@ fn a_trigger_may_be_empty_or_null() {
         serde_json::from_str(r#"{"checkpointType": null, "triggerId": null}"#).unwrap();
     assert_eq!((empty.checkpoint_type, empty), (flink::CheckpointType::Configured, null));
 }
+
+/// A job that fails while it is initialised has no scheduler; Flink lists it for an hour.
+#[test]
+fn a_job_without_a_scheduler_is_a_job() {
+    let mut body = recorded("jobs-overview");
+    body["jobs"][0]["schedulerType"] = Value::Null;
+    let parsed: flink::JobsOverview = serde_json::from_value(body.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&parsed).unwrap(), body);
+}

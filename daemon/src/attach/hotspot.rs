@@ -10,6 +10,7 @@ use super::process::Target;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::process::{Uid, geteuid};
+use std::future::pending;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -99,9 +100,9 @@ async fn try_connect(target: &Target) -> Result<Option<UnixStream>, AttachError>
         }
         Err(error) => match error.kind() {
             // A former process left it; it has just gone; its queue is full.
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound | io::ErrorKind::WouldBlock => {
-                Ok(None)
-            }
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(None),
+            // It listens, and stands still: another SIGQUIT would only make it print its threads.
+            io::ErrorKind::WouldBlock => pending().await,
             _ => Err(failed(error)),
         },
     }

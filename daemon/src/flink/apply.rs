@@ -3,18 +3,20 @@
 use super::job::FlinkJob;
 use super::rest;
 use super::sight;
-use super::ways::Way;
+use super::ways::{INSIDE_LIMIT, Way};
 use crate::clock::wall_millis;
+use crate::overrides::{Record, Submitted};
 use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError};
 use ckpt_agent::protocol::{Answered, Ask, Values};
-use ckpt_coordinator::config::EffectiveConfig;
+use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_shared::api::{Happening, Outcome};
 use ckpt_shared::duration::{Exact, millis};
 use ckpt_shared::flink::{self, CheckpointStatus};
 use ckpt_shared::ids::CheckpointId;
+use futures::future::join_all;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How long a change waits for Flink to tell what became of a checkpoint that ended meanwhile.
 const OUTCOME_LIMIT: Duration = Duration::from_secs(4);
@@ -28,7 +30,10 @@ impl FlinkJob {
         pull_in: bool,
         seen: Vec<CheckpointId>,
     ) -> Result<Applied, SeamError> {
-        let _one_at_a_time = self.applying().lock().await;
+        let turn = timeout(INSIDE_LIMIT, self.applying().lock()).await;
+        let one_at_a_time = turn.map_err(|_| {
+            SeamError::Unreachable("changes that were asked for before are still being applied".to_owned())
+        })?;
         let overview = self.known().overview.clone();
         if overview.state.has_ended() {
             return Err(SeamError::Ended { state: overview.state });
@@ -49,7 +54,7 @@ impl FlinkJob {
                 changed => changed?,
             },
         };
-        self.known().holds();
+        drop(one_at_a_time);
         let revision_in_force = (observation.effective == wanted).then_some(revision);
         self.tell(Happening::Configured {
             revision,
@@ -107,8 +112,9 @@ impl FlinkJob {
     /// What became of checkpoints that are not pending any more.
     async fn ended(&self, gone: Vec<CheckpointId>) -> Vec<(InFlight, Outcome)> {
         let mut ended = Vec::new();
-        for id in gone {
-            if let Some(checkpoint) = self.outcome(id).await {
+        let outcomes = join_all(gone.into_iter().map(async |id| (id, self.outcome(id).await))).await;
+        for (id, checkpoint) in outcomes {
+            if let Some(checkpoint) = checkpoint {
                 let outcome = match checkpoint.status {
                     CheckpointStatus::Completed => Outcome::Completed,
                     CheckpointStatus::Failed | CheckpointStatus::InProgress => Outcome::TooLate,
@@ -151,26 +157,60 @@ impl FlinkJob {
         let Ok(observation) = self.observe().await else { return };
         let Some(record) = record else { return };
         let holds = observation.revision_in_force == Some(record.revision);
+        if self.known().starts_anew && observation.stale.is_none() {
+            self.is_it_another_submission(&record).await;
+        }
         if holds {
-            return self.known().holds();
+            let now = self.now();
+            return self.known().holds(now);
         }
         if observation.stale.is_some() || observation.state.has_ended() || !self.known().may_try(self.now()) {
             return;
         }
         let Identity { cluster, name, .. } = self.identity();
-        let found = Exact(observation.effective.timeout());
+        let found = format!("timeout of {}", Exact(observation.effective.timeout()));
         match self.put_in_force(false, Vec::new()).await {
-            Ok(_) => tracing::warn!(
-                cluster,
-                job = name,
-                revision = record.revision,
-                timeout_found = %found,
-                "the override did not hold any more, and was applied again"
-            ),
+            Ok(_) => {
+                let revision = record.revision;
+                tracing::warn!(
+                    cluster,
+                    job = name,
+                    revision,
+                    found,
+                    "the override did not hold any more, and was applied again"
+                );
+                self.known().was_put_again(&found);
+            }
             Err(error) => {
                 tracing::warn!(cluster, job = name, %error, "the override does not hold, and cannot be applied");
                 self.known().trouble = Some(format!("what is stored is not in force: {error}"));
             }
+        }
+    }
+}
+
+impl FlinkJob {
+    /// A job that starts anew shows what it was submitted with. When that is neither what was written down
+    /// nor what was put in force, it was submitted again under its old id, with other values.
+    async fn is_it_another_submission(&self, record: &Record) {
+        let wanted = self.base(wall_millis()).wanted();
+        let shown = {
+            let mut known = self.known();
+            let Some(rest) = &known.rest else { return };
+            let shown = rest::submitted(&rest.config);
+            known.starts_anew = false;
+            shown
+        };
+        let is_in_force = EffectiveConfig::of(&shown, &Override::default()) == wanted;
+        let shown = Submitted::of(&shown);
+        if is_in_force || record.submitted.is_none_or(|known| known == shown) {
+            return;
+        }
+        let Identity { cluster, name, .. } = self.identity();
+        tracing::warn!(cluster, job = name, ?shown, "the job was submitted again with other values");
+        if let Err(error) = self.link().overrides.submitted_again(self.link().key(self.id()), shown).await {
+            tracing::error!(cluster, job = name, %error, "what the job was submitted with cannot be written down");
+            self.known().starts_anew = true;
         }
     }
 }

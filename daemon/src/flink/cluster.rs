@@ -28,6 +28,8 @@ const MOST_JOBS: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) link: Arc<Link>,
+    /// Nobody named it: it was found on this machine.
+    pub(super) found: bool,
     jobs: Arc<RwLock<Vec<FlinkJob>>>,
     task: AbortHandle,
 }
@@ -40,12 +42,12 @@ impl Drop for Cluster {
 
 impl Cluster {
     /// Starts to follow a cluster.
-    pub(super) fn follow(settings: ClusterSettings, overrides: OverrideStore) -> Self {
+    pub(super) fn follow(settings: ClusterSettings, overrides: OverrideStore, found: bool) -> Self {
         let link = Arc::new(Link::new(settings, overrides));
         let jobs = Arc::default();
         let follower = Follower { link: Arc::clone(&link), jobs: Arc::clone(&jobs), looks: 0 };
         let task = tokio::spawn(follower.run()).abort_handle();
-        Self { link, jobs, task }
+        Self { link, found, jobs, task }
     }
 
     /// Its jobs, the oldest first.

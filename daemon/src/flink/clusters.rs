@@ -41,7 +41,7 @@ impl Clusters {
     /// Starts to follow these.
     #[must_use]
     pub fn follow(settings: Settings, overrides: &OverrideStore) -> Self {
-        let follow = |settings| Arc::new(Cluster::follow(settings, overrides.clone()));
+        let follow = |settings| Arc::new(Cluster::follow(settings, overrides.clone(), false));
         let followed: Vec<_> = settings.clusters.into_iter().map(follow).collect();
         let followed = Arc::new(RwLock::new(followed));
         let search = settings.auto.map(|consent| {
@@ -84,7 +84,14 @@ impl Clusters {
 async fn search(followed: Arc<RwLock<Vec<Arc<Cluster>>>>, overrides: OverrideStore, consent: Consent) {
     loop {
         let managers = tokio::task::spawn_blocking(find::job_managers).await.unwrap_or_default();
-        for address in managers.into_iter().flat_map(|manager| manager.ports) {
+        let there: Vec<_> = managers.into_iter().flat_map(|manager| manager.ports).collect();
+        followed.write().unwrap_or_else(PoisonError::into_inner).retain(|cluster| {
+            let is_gone = !there.iter().any(|address| is_at(&cluster.link.settings, *address));
+            let of_use =
+                !cluster.found || overrides.clusters().iter().any(|name| name == cluster.link.name());
+            of_use || !is_gone || cluster.link.health().trouble.is_none()
+        });
+        for address in there {
             let known: Vec<_> = followed.read().unwrap_or_else(PoisonError::into_inner).clone();
             let is_it = |cluster: &Arc<Cluster>| is_at(&cluster.link.settings, address);
             if known.len() >= MOST_FOUND || known.iter().any(is_it) || !is_flink(address).await {
@@ -93,7 +100,7 @@ async fn search(followed: Arc<RwLock<Vec<Arc<Cluster>>>>, overrides: OverrideSto
             match ClusterSettings::found(format!("http://{address}"), consent) {
                 Ok(settings) => {
                     tracing::info!(cluster = settings.name, "found a JobManager on this machine");
-                    let cluster = Arc::new(Cluster::follow(settings, overrides.clone()));
+                    let cluster = Arc::new(Cluster::follow(settings, overrides.clone(), true));
                     followed.write().unwrap_or_else(PoisonError::into_inner).push(cluster);
                 }
                 Err(error) => {

@@ -105,7 +105,7 @@ async fn inside(link: &Link, jvm: Jvm) -> Vec<Check> {
         Err(AttachError::Refusal(Refusal::NotLeading { what, leader })) => {
             checks.push(passed("agent", "it was loaded and answered; nothing was written"));
             let leader = leader.unwrap_or_else(|| "not known".to_owned());
-            let found = format!("this JobManager does not lead (there is no {what}); the leader is {leader}");
+            let found = format!("this JobManager does not lead ({what}); the leader is {leader}");
             checks.push(failed(
                 "leader",
                 found,

@@ -152,6 +152,19 @@ impl FlinkJob {
         }
     }
 
+    /// A job without a record may have one under a name that its cluster had before.
+    fn stranded(&self) -> Option<String> {
+        let Link { overrides, settings, .. } = self.link();
+        let key = self.link().key(self.id());
+        let cluster =
+            overrides.record(&key).is_none().then(|| overrides.elsewhere(&key, &self.0.identity.name))??;
+        Some(format!(
+            "an override of this job is stored for a cluster '{cluster}'; if that is this one, follow it under that \
+             name: --flink {cluster}={}",
+            settings.url
+        ))
+    }
+
     /// What is known whoever looks at the checkpoints.
     pub(super) fn base(&self, observed_at: u64) -> Base {
         let record = self.link().record(self.id());
@@ -161,7 +174,7 @@ impl FlinkJob {
             submitted: known.submitted(record.as_ref()),
             record,
             reach: self.link().ways.reach(self.link()),
-            trouble: known.remark(),
+            trouble: known.remark().or_else(|| self.stranded()),
             observed_at,
         }
     }
@@ -268,7 +281,8 @@ impl JobCoordinator for FlinkJob {
                     Ok(observation) => return Ok(observation),
                     Err(error) => {
                         tracing::debug!(job = %self.id(), %error, "the agent does not see; REST has to do");
-                        self.known().blind_until = self.now() + BLIND;
+                        let briefly = matches!(error, SeamError::NotNow { .. });
+                        self.known().blind_until = self.now() + if briefly { BLIND / 10 } else { BLIND };
                     }
                 }
             }
@@ -325,6 +339,9 @@ impl JobCoordinator for FlinkJob {
     ) -> Result<Applied, SeamError> {
         // What is stored is at least as new as what was asked for.
         let applied = self.put_in_force(pull_in, seen).await;
+        if applied.is_ok() {
+            self.known().was_changed();
+        }
         if let Err(error) = &applied {
             self.known().trouble = Some(format!("what is stored is not in force: {error}"));
         }

@@ -13,6 +13,10 @@ use std::time::Duration;
 /// After a failed try to put an override in force again: the first pause, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long an override has to hold until what came before is forgotten.
+const STEADY: Duration = Duration::from_secs(60);
+/// After so many times of being applied again, somebody else is suspected.
+const SUSPICIOUS: u32 = 3;
 
 /// What was seen last.
 pub(super) struct Known {
@@ -30,8 +34,13 @@ pub(super) struct Known {
     pub(super) namesake: Option<JobId>,
     /// Until then looking through the agent is not tried again.
     pub(super) blind_until: Monotonic,
+    /// It was seen to start anew: its values may be those of another submission.
+    pub(super) starts_anew: bool,
     pause: Duration,
     next_try: Monotonic,
+    /// How often its override was applied again, and since when it holds.
+    reapplied: u32,
+    held_since: Option<Monotonic>,
 }
 
 /// What Flink's REST API said.
@@ -53,8 +62,11 @@ impl Known {
             trouble: None,
             namesake: None,
             blind_until: now,
+            starts_anew: false,
             pause: FIRST_PAUSE,
             next_try: now,
+            reapplied: 0,
+            held_since: None,
         }
     }
 
@@ -63,6 +75,7 @@ impl Known {
         if self.overview.start_time != overview.start_time {
             // Its JobManager is another one, or leads again: what was read before is gone.
             self.sight = None;
+            self.starts_anew = true;
         }
         self.missing = false;
         self.overview = overview;
@@ -112,9 +125,33 @@ impl Known {
     }
 
     /// Its override is in force.
-    pub(super) fn holds(&mut self) {
+    pub(super) fn holds(&mut self, now: Monotonic) {
+        let since = *self.held_since.get_or_insert(now);
+        if now.since(since) >= STEADY {
+            self.was_changed();
+        } else if self.reapplied < SUSPICIOUS {
+            self.trouble = None;
+        }
+    }
+
+    /// Somebody changed it through us, or all has been well for long.
+    pub(super) fn was_changed(&mut self) {
         self.trouble = None;
         self.pause = FIRST_PAUSE;
+        self.reapplied = 0;
+    }
+
+    /// Its override had to be applied again; `found` was in force instead.
+    pub(super) fn was_put_again(&mut self, found: &str) {
+        self.held_since = None;
+        self.reapplied = self.reapplied.saturating_add(1);
+        self.trouble = (self.reapplied >= SUSPICIOUS).then(|| {
+            format!(
+                "somebody else keeps changing this job (to a {found}), and it was changed back {} times; is another \
+                 ckptd following it?",
+                self.reapplied
+            )
+        });
     }
 
     /// Whether it is time to try again; every try makes the next pause longer.

@@ -27,9 +27,27 @@ pub(super) async fn version(client: &Client) -> Result<String, ClientError> {
     Ok(client.get::<Dashboard>("/config").await?.value.flink_version)
 }
 
-/// Every job of the cluster.
+/// The cluster's list, before its entries are looked at.
+#[derive(Debug, Deserialize)]
+struct RawOverview {
+    jobs: Vec<serde_json::Value>,
+}
+
+/// Every job of the cluster. An entry that is not understood costs that job alone.
 pub(super) async fn overview(client: &Client) -> Result<JobsOverview, ClientError> {
-    Ok(client.get("/jobs/overview").await?.value)
+    let listed = client.get::<RawOverview>("/jobs/overview").await?.value.jobs;
+    let understood = |entry| {
+        serde_json::from_value(entry)
+            .inspect_err(|error| tracing::debug!(%error, "a job of a list is not understood"))
+            .ok()
+    };
+    let some = !listed.is_empty();
+    let jobs: Vec<_> = listed.into_iter().filter_map(understood).collect();
+    match jobs.is_empty() && some {
+        // Then it is no list of Flink's.
+        true => Ok(client.get("/jobs/overview").await?.value),
+        false => Ok(JobsOverview { jobs }),
+    }
 }
 
 /// A job's checkpoint configuration, as Flink shows it.

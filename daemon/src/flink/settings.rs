@@ -106,6 +106,9 @@ pub enum SettingsError {
     /// Two clusters have the same name.
     #[error("two clusters are named '{0}'; name one of them otherwise, with NAME=URL")]
     NamedTwice(String),
+    /// Two clusters have the same address: they would undo each other's changes.
+    #[error("the clusters '{0}' and '{1}' have the same address; name it once")]
+    SamePlace(String, String),
     /// An address is none.
     #[error(transparent)]
     BadUrl(#[from] ClientError),
@@ -161,6 +164,9 @@ impl Options {
             if settings.clusters.iter().any(|other| other.name == cluster.name) {
                 return Err(SettingsError::NamedTwice(cluster.name));
             }
+            if let Some(same) = settings.clusters.iter().find(|other| place(other) == place(&cluster)) {
+                return Err(SettingsError::SamePlace(same.name.clone(), cluster.name));
+            }
             settings.clusters.push(cluster);
         }
         Ok(settings)
@@ -203,6 +209,12 @@ fn cluster(entry: Entry, consent: Consent) -> Result<ClusterSettings, SettingsEr
         return Err(SettingsError::BadName(name.escape_debug().to_string()));
     }
     Ok(ClusterSettings { name, url, consent, client })
+}
+
+/// Where a cluster is, however it is written.
+fn place(cluster: &ClusterSettings) -> Option<(String, u16)> {
+    let (host, port) = cluster.client.host_and_port()?;
+    Some((if host == "localhost" { "127.0.0.1".to_owned() } else { host }, port))
 }
 
 /// Host and port of an address, the name of a cluster that has none.
@@ -249,7 +261,7 @@ mod tests {
     #[test]
     fn a_cluster_is_named_after_its_address_when_nobody_names_it() {
         let settings =
-            options(&["http://127.0.0.1:8081/", "prod=https://jm.example/flink?a=b"]).settings().unwrap();
+            options(&["http://127.0.0.1:8081/", "prod=https://jm.example/flink"]).settings().unwrap();
         let names: Vec<_> = settings.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
         assert_eq!(names, ["127.0.0.1:8081", "prod"]);
         assert_eq!(settings.clusters[0].url, "http://127.0.0.1:8081");
@@ -266,6 +278,7 @@ mod tests {
             (vec!["hosted=http://x:1"], "'hosted' cannot be the name"),
             (vec!["a/b=http://x:1"], "'a/b' cannot be the name"),
             (vec!["a=http://x:1", "a=http://x:2"], "two clusters are named 'a'"),
+            (vec!["a=http://localhost:1", "b=http://127.0.0.1:1/"], "'a' and 'b' have the same address"),
         ] {
             let error = options(&flink).settings().unwrap_err().to_string();
             assert!(error.contains(part), "{flink:?} gave {error}");

@@ -9,6 +9,7 @@ use crate::seam::{Reach, SeamError};
 use ckpt_agent::protocol::{Answered, Ask, Refusal};
 use ckpt_shared::api::{Check, Verdict, Via};
 use ckpt_shared::client::{Access, Client, Peer};
+use ckpt_shared::duration::Exact;
 use ckpt_shared::flink::JobOverview;
 use ckpt_shared::ids::JobId;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -47,6 +48,8 @@ pub(super) struct Ways {
 struct Known {
     /// Whether it offers FLIP-571; `None` while nobody asked.
     native: Option<bool>,
+    /// The status with which it, or a proxy in front of it, refuses every change.
+    forbidden: Option<u16>,
     /// Who led last.
     leader: Option<Jvm>,
     /// The way that was found last.
@@ -99,12 +102,22 @@ impl Ways {
         let way = match self.is_native(link, job).await {
             Some(true) => Way::Native,
             Some(false) | None => match candidates(link).await {
-                Err(why) => Way::None(why),
+                Err(why) => Way::None(self.forbidden().unwrap_or(why)),
                 Ok(jvms) => self.first_that_can(link, jvms).await,
             },
         };
         self.learn(|known| known.found = Some(way.clone()));
         way
+    }
+
+    /// Why nothing can be changed through its REST API, if that is refused there.
+    pub(super) fn forbidden(&self) -> Option<String> {
+        self.known().forbidden.map(|status| {
+            format!(
+                "the cluster, or a proxy in front of it, refuses changes ({status}); name its token-file in \
+                 ckptd's configuration, or give the JobManager's own address"
+            )
+        })
     }
 
     async fn first_that_can(&self, link: &Link, mut jvms: Vec<Jvm>) -> Way {
@@ -128,20 +141,28 @@ impl Ways {
         if let Some(native) = self.known().native {
             return Some(native);
         }
+        if link.health().trouble.is_some() {
+            return None;
+        }
         let path = format!("/jobs/{}/checkpoints/configuration", job?);
         let answer = link.client().send_patch(&path, "[]".to_owned()).await;
-        let native = match answer.err()?.status()?.as_u16() {
-            400 | 401 | 403 => true,
-            404 | 405 => false,
+        let status = answer.err()?.status()?.as_u16();
+        let native = match status {
+            400 => true,
+            401 | 403 | 404 | 405 => false,
             _ => return None,
         };
-        self.learn(|known| known.native = Some(native));
+        self.learn(|known| {
+            known.native = Some(native);
+            known.forbidden = matches!(status, 401 | 403).then_some(status);
+        });
         Some(native)
     }
 
     /// Puts a question about a job to the JVM that leads it.
     pub(super) async fn ask(&self, link: &Link, job: &JobOverview, ask: Ask) -> Result<Answered, SeamError> {
         let consent = link.settings.consent;
+        let writes = matches!(ask, Ask::Change { .. });
         let led_last = self.known().leader.filter(|_| consent.attach != Attach::Never);
         if let Some(leader) = led_last {
             match attach::ask(&leader, &consent.into(), ask.clone(), INSIDE_LIMIT).await {
@@ -149,27 +170,35 @@ impl Ways {
                     AttachError::Gone { .. }
                     | AttachError::Refusal(Refusal::NotLeading { .. } | Refusal::NoSuchJob),
                 ) => self.learn(|known| known.leader = None),
-                Err(error) => return Err(self.refused(job, &error)),
+                Err(error) => return Err(self.refused(job, &error, writes)),
                 Ok(answer) => return Ok(answer),
             }
         }
         let jvms = candidates(link).await.map_err(SeamError::NoWay)?;
         let mut first = None;
-        let mut leads_elsewhere = None;
+        let (mut is_standby, mut leads_elsewhere) = (false, None);
         for jvm in jvms {
             match attach::ask(&jvm, &consent.into(), ask.clone(), INSIDE_LIMIT).await {
                 Err(AttachError::Refusal(refusal @ (Refusal::NotLeading { .. } | Refusal::NoSuchJob))) => {
-                    if let Refusal::NotLeading { leader: Some(leader), .. } = &refusal {
-                        leads_elsewhere = Some(leader.clone());
+                    if let Refusal::NotLeading { leader, .. } = &refusal {
+                        is_standby = true;
+                        leads_elsewhere = leads_elsewhere.or_else(|| leader.clone());
                     }
                     first = first.or(Some(AttachError::Refusal(refusal)));
                 }
-                Err(error @ AttachError::Gone { .. }) => first = first.or(Some(error)),
-                Err(error) => return Err(self.refused(job, &error)),
+                // Another process behind the same port may be the right one.
+                Err(
+                    error @ (AttachError::Gone { .. }
+                    | AttachError::Refused(_)
+                    | AttachError::Refusal(Refusal::NotFlink)),
+                ) => first = first.or(Some(error)),
+                Err(error) => return Err(self.refused(job, &error, writes)),
                 Ok(answer) => return Ok(self.leads(jvm, answer)),
             }
         }
-        for jvm in others(job).await {
+        // One that leads knows all jobs there are; only a standby has others beside it.
+        let others = if is_standby { others(job).await } else { Vec::new() };
+        for jvm in others {
             if let Ok(answer) = attach::ask(&jvm, &consent.into(), ask.clone(), INSIDE_LIMIT).await {
                 return Ok(self.leads(jvm, answer));
             }
@@ -179,7 +208,7 @@ impl Ways {
             self.learn(|known| known.found = Some(Way::None(why.clone())));
             return Err(SeamError::NoWay(why));
         }
-        Err(first.map_or(SeamError::Silent, |error| self.refused(job, &error)))
+        Err(first.map_or(SeamError::Silent, |error| self.refused(job, &error, writes)))
     }
 
     fn leads(&self, jvm: Jvm, answer: Answered) -> Answered {
@@ -191,9 +220,13 @@ impl Ways {
     }
 
     /// What a refusal means to whoever wants to change `job`.
-    fn refused(&self, job: &JobOverview, error: &AttachError) -> SeamError {
+    fn refused(&self, job: &JobOverview, error: &AttachError, writes: bool) -> SeamError {
         let sentence = error.to_string();
         match error {
+            AttachError::Silent { limit, .. } if !writes => SeamError::Unreachable(format!(
+                "the JobManager's JVM did not answer within {}; it was only looked at, and nothing was changed",
+                Exact(*limit)
+            )),
             AttachError::Refusal(Refusal::ShutDown) if job.state.has_ended() => {
                 SeamError::Ended { state: job.state }
             }

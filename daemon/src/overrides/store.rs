@@ -70,6 +70,7 @@ pub enum EditError {
 enum Request {
     Edit(Edit, oneshot::Sender<Result<Edited, EditError>>),
     Remove(Key, oneshot::Sender<Result<(), EditError>>),
+    SubmittedAgain(Key, Submitted, oneshot::Sender<Result<(), EditError>>),
 }
 
 /// The overrides, in memory and on disk. Clones share one store.
@@ -96,6 +97,16 @@ impl OverrideStore {
     #[must_use]
     pub fn record(&self, key: &Key) -> Option<Record> {
         self.durable.borrow().get(key).cloned()
+    }
+
+    /// Under which other cluster's name there is a record for this job, if there is.
+    #[must_use]
+    pub fn elsewhere(&self, key: &Key, name: &str) -> Option<String> {
+        let document = self.durable.borrow();
+        document.clusters().into_iter().find(|cluster| {
+            let there = Key { cluster: cluster.clone(), job: key.job };
+            *cluster != key.cluster && document.get(&there).is_some_and(|record| record.name == name)
+        })
     }
 
     /// The clusters that have records.
@@ -126,6 +137,14 @@ impl OverrideStore {
     /// [`EditError::NotStored`].
     pub async fn remove(&self, key: Key) -> Result<(), EditError> {
         self.ask(|answer| Request::Remove(key, answer)).await
+    }
+
+    /// Writes down, durably, what a job was submitted with again. Without a record nothing is written.
+    ///
+    /// # Errors
+    /// [`EditError::NotStored`].
+    pub async fn submitted_again(&self, key: Key, submitted: Submitted) -> Result<(), EditError> {
+        self.ask(|answer| Request::SubmittedAgain(key, submitted, answer)).await
     }
 
     async fn ask<T>(
@@ -220,6 +239,12 @@ fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
                 edited
             });
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, merged)))));
+        }
+        Request::SubmittedAgain(key, submitted, answer) => {
+            if let Some(record) = draft.get(&key).cloned() {
+                draft.insert(&key, Record { submitted: Some(submitted), ..record });
+            }
+            waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(()))))));
         }
         Request::Remove(key, answer) => {
             draft.remove(&key);

@@ -57,7 +57,8 @@ pub(super) async fn list(
     State(api): State<Api>,
     Known(query): Known<ListQuery>,
 ) -> Result<Response, ApiError> {
-    let jobs = api.registry.jobs();
+    let mut jobs = api.registry.jobs();
+    jobs.retain(|job| query.all || !job.last_state().has_ended());
     let looks = jobs.iter().map(|job| change::look(job.as_ref(), &api.overrides));
     let mut seen = Vec::new();
     for (job, look) in jobs.iter().zip(futures::future::join_all(looks).await) {
@@ -96,8 +97,8 @@ async fn make(
     let changed = timeout(STORE_LIMIT, change).await.map_err(|_| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the change could not be stored in time, as the disk does not answer; it comes into force if the disk \
-             recovers: look with ckptctl get",
+            "the change did not come to its end in time, as the disk or the job's coordinator does not answer; \
+             ckptctl get shows whether it is stored and in force",
         )
     })?;
     let configuration =

@@ -82,10 +82,11 @@ pub struct JobOverview {
     pub name: String,
     /// `STREAMING`.
     #[serde(rename = "jobType", default)]
-    pub job_type: String,
-    /// `Default` or `Adaptive`.
+    pub job_type: Option<String>,
+    /// `Default` or `Adaptive`; `null` for a job that has no scheduler, as one that fails while it is
+    /// initialised.
     #[serde(rename = "schedulerType", default)]
-    pub scheduler_type: String,
+    pub scheduler_type: Option<String>,
     /// When it was submitted.
     #[serde(rename = "start-time")]
     pub start_time: i64,
@@ -141,10 +142,10 @@ pub struct JobDetails {
     pub state: JobState,
     /// `STREAMING`.
     #[serde(rename = "job-type", default)]
-    pub job_type: String,
+    pub job_type: Option<String>,
     /// `Default` or `Adaptive`.
     #[serde(rename = "schedulerType", default)]
-    pub scheduler_type: String,
+    pub scheduler_type: Option<String>,
     /// When it was submitted.
     #[serde(rename = "start-time")]
     pub start_time: i64,

@@ -104,3 +104,52 @@ async fn an_override_is_its_clusters_alone() {
     assert_eq!(record(&host)["revision"], 1);
     assert_eq!((prod.values(ONE).1, test.values(ONE).1), (json!(1_200_000), json!(20_000)));
 }
+
+/// A fixed id is common in application mode: the override holds, and nothing else of the earlier submission.
+#[tokio::test]
+async fn a_job_that_is_submitted_again_under_its_id_keeps_its_own_values() {
+    let (fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    fake.job(ONE, |job| {
+        job.started += 30_000;
+        job.config["interval"] = json!(30_000);
+        job.config["timeout"] = json!(40_000);
+    });
+    let submitted = json!({"checkpointInterval": 30_000, "checkpointTimeout": 40_000});
+    let again = until_job(&host, ONE, |job| {
+        job["applied"] == true && job["checkpointInterval"]["submitted"] == 30_000
+    });
+    let again = again.await;
+    let timeout = json!({"submitted": 40_000, "override": 1_200_000, "effective": 1_200_000});
+    assert_eq!(again["checkpointTimeout"], timeout);
+    assert_eq!(record(&host)["submitted"], submitted);
+    assert_eq!(fake.values(ONE), (json!(30_000), json!(1_200_000)));
+}
+
+#[tokio::test]
+async fn a_job_that_is_not_listed_any_more_can_only_be_forgotten() {
+    let (fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    fake.cluster().jobs.clear();
+    let not_listed = |job: &Value| job["stale"].as_str().is_some_and(|why| why.contains("does not list"));
+    until_job(&host, ONE, not_listed).await;
+    host.patch(ONE, &json!({"checkpointTimeout": 900_000})).await.error(503);
+    assert_eq!(record(&host)["revision"], 1, "nothing was stored");
+    let forgotten = host.delete(&configuration_path(ONE)).await;
+    assert_eq!(forgotten.status.as_u16(), 200, "{}", forgotten.body);
+    assert_eq!(record(&host), Value::Null);
+    until_list(&host, |list| job(list, ONE).is_none()).await;
+}
+
+/// Two that follow one cluster would undo each other's changes for ever, and nobody would know.
+#[tokio::test]
+async fn somebody_who_keeps_changing_a_job_is_named() {
+    let (fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    let suspected = |job: &Value| {
+        fake.job(ONE, |job| job.config["timeout"] = json!(33_000));
+        let warnings = job["warnings"].as_array().unwrap();
+        warnings.iter().any(|warning| warning.as_str().unwrap().contains("another ckptd"))
+    };
+    until_job(&host, ONE, suspected).await;
+}

@@ -205,3 +205,17 @@ async fn changes_that_come_together_are_all_there_in_the_end() {
     let record = record(&host);
     assert_eq!((record["checkpointInterval"].clone(), record["checkpointTimeout"].clone()), shown);
 }
+
+/// A proxy that lets only reading through is no FLIP-571.
+#[tokio::test]
+async fn a_cluster_that_refuses_every_change_has_no_way_in() {
+    for status in [401, 403] {
+        let fake = FakeFlink::with(vec![FakeJob::new(ONE, "orders")]).await;
+        fake.is_where("PATCH", Mood::Fails(status));
+        let host = following(&[("prod", &fake)]).await;
+        until_job(&host, ONE, |job| job["via"] == "none").await;
+        let said = host.patch(ONE, &json!({"checkpointTimeout": 900_000})).await.error(501);
+        assert!(said.contains(&format!("refuses changes ({status})")), "{said}");
+        assert_eq!(record(&host), Value::Null);
+    }
+}
