@@ -134,7 +134,9 @@ impl Trigger {
             Err(Errno::EXIST) => {
                 let theirs = stat(target, &name).map_err(failed)?;
                 if theirs.is_some_and(|it| it.st_uid != target.uid && it.st_uid != 0) {
-                    return Err(failed(io::Error::other("it is another user's; remove it")));
+                    return Err(failed(io::Error::other(
+                        "it is another user's; have that user or root remove it",
+                    )));
                 }
             }
             Err(error) => return Err(failed(error.into())),

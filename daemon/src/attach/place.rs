@@ -66,8 +66,9 @@ pub(super) fn look(target: &Target) -> Finding {
         );
     }
     let path = target.shown(directory_name());
-    let there = open_directory(target)
-        .map_err(|error| (format!("{} cannot be used: {error}", path.display()), "remove it".to_owned()))?;
+    let there = open_directory(target).map_err(|error| {
+        (format!("{} cannot be used: {error}", path.display()), "have its owner or root remove it".to_owned())
+    })?;
     if there.as_ref().is_some_and(|directory| is_placed(directory).unwrap_or(false)) {
         return Ok(Found::Well("in place".to_owned()));
     }

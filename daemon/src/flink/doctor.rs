@@ -3,10 +3,13 @@
 use super::job::FlinkJob;
 use super::link::Link;
 use super::settings::Attach;
-use super::ways::{INSIDE_LIMIT, candidates};
+use super::ways::{INSIDE_LIMIT, candidates, others};
 use crate::attach::{self, AttachError, Jvm};
 use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
 use ckpt_shared::api::{Check, ClusterDiagnosis, Verdict, Via};
+
+/// The check whether a JobManager leads.
+const LEADER: &str = "leader";
 
 /// Looks at everything that a change needs. With the cluster's consent it loads the agent; it writes
 /// nothing.
@@ -25,7 +28,7 @@ pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnos
     let via = if native == Some(true) {
         Via::Native
     } else {
-        checks.extend(attachable(link).await);
+        checks.extend(attachable(link, live).await);
         match checks.iter().any(|check| check.verdict == Verdict::Failed) {
             true => Via::None,
             false => Via::Attach,
@@ -48,7 +51,7 @@ fn rest_api(link: &Link) -> Check {
     }
 }
 
-async fn attachable(link: &Link) -> Vec<Check> {
+async fn attachable(link: &Link, live: Option<&FlinkJob>) -> Vec<Check> {
     let consent = link.settings.consent;
     let mut checks = vec![match consent.attach {
         Attach::Never => failed(
@@ -71,6 +74,22 @@ async fn attachable(link: &Link) -> Vec<Check> {
         }
     };
     // The one that can be reached, or else what is in the way of the first.
+    let mut best = first_good(link, jvms).await;
+    if best.iter().any(|check| check.check == LEADER)
+        && let Some(job) = live
+    {
+        // Behind the address is a standby: a change goes to the leader, if that is here too.
+        let beside = first_good(link, others(&job.overview_seen()).await).await;
+        if !beside.is_empty() {
+            best = beside;
+        }
+    }
+    checks.extend(best);
+    checks
+}
+
+/// What there is to say of the first of them that can be changed, or else of the first.
+async fn first_good(link: &Link, jvms: Vec<Jvm>) -> Vec<Check> {
     let mut best: Option<Vec<Check>> = None;
     for jvm in jvms {
         let looked = inside(link, jvm).await;
@@ -82,8 +101,7 @@ async fn attachable(link: &Link) -> Vec<Check> {
             break;
         }
     }
-    checks.extend(best.unwrap_or_default());
-    checks
+    best.unwrap_or_default()
 }
 
 async fn inside(link: &Link, jvm: Jvm) -> Vec<Check> {
@@ -107,7 +125,7 @@ async fn inside(link: &Link, jvm: Jvm) -> Vec<Check> {
             let leader = leader.unwrap_or_else(|| "not known".to_owned());
             let found = format!("this JobManager does not lead ({what}); the leader is {leader}");
             checks.push(failed(
-                "leader",
+                LEADER,
                 found,
                 "run ckptd where the leader runs, or wait until it has started",
             ));

@@ -65,6 +65,11 @@ impl FlinkJob {
         self.known().overview.state
     }
 
+    /// What the cluster's list said of it last.
+    pub(super) fn overview_seen(&self) -> flink::JobOverview {
+        self.known().overview.clone()
+    }
+
     /// Whether it was looked at before.
     pub(super) fn was_seen(&self) -> bool {
         self.known().rest.is_some()

@@ -309,7 +309,7 @@ pub(super) fn in_words(check: &Check) -> String {
 
 /// The JobManagers of this machine whose REST API knows this very job: a standby answers what its leader
 /// says. The id alone proves nothing, as ids repeat across clusters.
-async fn others(job: &JobOverview) -> Vec<Jvm> {
+pub(super) async fn others(job: &JobOverview) -> Vec<Jvm> {
     let mut same = Vec::new();
     let managers = off_thread(find::job_managers).await;
     for manager in managers.into_iter().take(MOST_OTHERS) {

@@ -38,6 +38,8 @@ pub(crate) async fn a_change_through_a_standby_reaches_the_leader(rig: &'static 
     // It says so without being asked for a change, too, and needs no search any more.
     let seen = daemon.configuration(&job.id).await;
     assert_eq!((seen.via_detail, seen.applied), (changed.via_detail, true));
+    let doctor = daemon.call("POST", "/doctor?cluster=real", "").await;
+    assert_eq!(doctor.body["clusters"][0]["changeable"], true, "{doctor:?}");
     job.cancel().await;
 }
 
