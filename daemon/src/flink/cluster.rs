@@ -9,7 +9,8 @@ use crate::overrides::OverrideStore;
 use ckpt_shared::api::ClusterState;
 use ckpt_shared::flink::JobOverview;
 use futures::StreamExt;
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -98,6 +99,8 @@ impl Follower {
         let asked = wall_millis();
         let mut listed = rest::overview(self.link.client()).await.map_err(|error| error.to_string())?.jobs;
         let answered = wall_millis();
+        // If there are too many, the live and the newest are followed.
+        listed.sort_by_key(|job| (job.state.has_ended(), Reverse(job.start_time)));
         listed.truncate(MOST_JOBS);
         listed.sort_by_key(|job| (job.start_time, job.jid));
         self.link.heard(Ok(ahead(&listed, asked.midpoint(answered))));
@@ -119,8 +122,9 @@ impl Follower {
         for job in jobs.iter().filter(|job| !ids.contains(&job.id())) {
             job.not_listed();
         }
+        let known: HashMap<_, _> = jobs.iter().map(|job| (job.id(), job.clone())).collect();
         for overview in listed {
-            match jobs.iter().find(|job| job.id() == overview.jid) {
+            match known.get(&overview.jid) {
                 Some(job) => job.listed(overview),
                 None => {
                     let new = FlinkJob::new(Arc::clone(&self.link), overview);
