@@ -1,12 +1,15 @@
 //! The clusters of one release, started when a test first wants them.
 
-use ckptd::local_flink::{Cluster, Distribution, Options, Scheduler, install};
+use ckptd::local_flink::{Cluster, ClusterError, Distribution, Options, Scheduler, install};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
 
 /// How many clusters start at once.
 static STARTING: Semaphore = Semaphore::const_new(2);
+
+/// How often a cluster is started that does not come up.
+const MOST_TRIES: u32 = 3;
 
 /// The kinds of clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +94,18 @@ impl Rig {
     /// A cluster that is like nobody else's.
     pub(crate) async fn start_with(&self, options: Options) -> Result<Cluster, String> {
         let _permit = STARTING.acquire().await;
-        Cluster::start(options).await.map_err(|error| error.to_string())
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Cluster::start(options.clone()).await {
+                Ok(cluster) => return Ok(cluster),
+                // A port that was free may be taken by the time that Flink wants it: then other ones are.
+                Err(error @ ClusterError::NotReady { .. }) if tries < MOST_TRIES => {
+                    eprintln!("{}: {error}\nonce more", self.version);
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
     }
 
     async fn started(&self, place: &Mutex<Option<Result<Arc<Cluster>, String>>>, kind: Kind) -> Arc<Cluster> {
