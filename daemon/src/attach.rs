@@ -55,7 +55,7 @@ pub enum AttachError {
         pid: i32,
     },
     /// A check failed. Nothing was sent.
-    #[error("{}", refused(.0))]
+    #[error("{}", in_words(.0))]
     Refused(Check),
     /// What has to be placed cannot be placed, or is not safe there. Nothing was sent.
     #[error("cannot use {path}: {cause}", path = .path.display())]
@@ -96,7 +96,9 @@ pub enum AttachError {
     Refusal(Refusal),
 }
 
-fn refused(check: &Check) -> String {
+/// A failed check in one sentence.
+#[must_use]
+pub fn in_words(check: &Check) -> String {
     match &check.advice {
         Some(advice) => format!("{}; {advice}", check.found),
         None => check.found.clone(),

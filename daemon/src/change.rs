@@ -154,7 +154,7 @@ pub async fn change(
         }
         Err(error) => {
             tracing::error!(job = %job.identity().name, %error, "a change is stored, and not known to be applied");
-            let trouble = Some(format!("what is stored is not in force: {error}"));
+            let trouble = Some(error.leaves_it_stored());
             let observation = Observation { trouble, ..before };
             let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
             Ok(answer(job.identity(), &nothing, wanted, Stage { stored: true, applied: false }))

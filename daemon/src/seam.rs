@@ -124,6 +124,14 @@ pub enum SeamError {
     Refused(String),
 }
 
+impl SeamError {
+    /// What it means for a change that is stored already.
+    #[must_use]
+    pub fn leaves_it_stored(&self) -> String {
+        format!("what is stored is not in force: {self}")
+    }
+}
+
 /// One job's checkpoint coordinator, wherever it lives.
 #[async_trait]
 pub trait JobCoordinator: Send + Sync {

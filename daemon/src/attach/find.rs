@@ -27,12 +27,17 @@ pub struct JobManager {
     pub ports: Vec<SocketAddr>,
 }
 
+/// Whether an address is one of this machine's: only those can be bound.
+#[must_use]
+pub fn is_local(ip: IpAddr) -> bool {
+    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+}
+
 /// Who listens on this machine on `address`; nobody when the address is another machine's. Blocks.
 #[must_use]
 pub fn listening_on(address: SocketAddr) -> Listeners {
     let ip = address.ip().to_canonical();
-    // Only an address of this machine can be bound.
-    if !ip.is_loopback() && UdpSocket::bind((ip, 0)).is_err() {
+    if !is_local(ip) {
         return Listeners::default();
     }
     let on_it = |at: &SocketAddr| {

@@ -111,38 +111,15 @@ impl FlinkJob {
 
     /// What became of checkpoints that are not pending any more.
     async fn ended(&self, gone: Vec<CheckpointId>) -> Vec<(InFlight, Outcome)> {
-        let mut ended = Vec::new();
-        let outcomes = join_all(gone.into_iter().map(async |id| (id, self.outcome(id).await))).await;
-        for (id, checkpoint) in outcomes {
-            if let Some(checkpoint) = checkpoint {
-                let outcome = match checkpoint.status {
-                    CheckpointStatus::Completed => Outcome::Completed,
-                    CheckpointStatus::Failed | CheckpointStatus::InProgress => Outcome::TooLate,
-                };
-                let elapsed =
-                    Duration::from_millis(u64::try_from(checkpoint.end_to_end_duration).unwrap_or(0));
-                let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-                let checkpoint = InFlight {
-                    id,
-                    savepoint: checkpoint.is_savepoint,
-                    acknowledged: number(checkpoint.num_acknowledged_subtasks),
-                    subtasks: number(checkpoint.num_subtasks),
-                    elapsed,
-                    remaining: None,
-                };
-                ended.push((checkpoint, outcome));
-            }
-        }
-        ended
+        let outcomes = join_all(gone.into_iter().map(|id| self.outcome(id))).await;
+        outcomes.iter().flatten().map(sight::ended).collect()
     }
 
     /// Flink's answers may still show it in progress.
     async fn outcome(&self, id: CheckpointId) -> Option<flink::Checkpoint> {
         let limit = self.now() + OUTCOME_LIMIT;
         loop {
-            let recent = rest::checkpoints(self.link().client(), self.id()).await;
-            let found =
-                recent.ok().and_then(|recent| recent.history.into_iter().find(|entry| entry.id == id));
+            let found = rest::remembered(self.link().client(), self.id(), id).await.ok().flatten();
             let found = found.filter(|entry| entry.status != CheckpointStatus::InProgress);
             if found.is_some() || self.now() >= limit {
                 return found;
@@ -183,13 +160,11 @@ impl FlinkJob {
             }
             Err(error) => {
                 tracing::warn!(cluster, job = name, %error, "the override does not hold, and cannot be applied");
-                self.known().trouble = Some(format!("what is stored is not in force: {error}"));
+                self.known().trouble = Some(error.leaves_it_stored());
             }
         }
     }
-}
 
-impl FlinkJob {
     /// A job that starts anew shows what it was submitted with. When that is neither what was written down
     /// nor what was put in force, it was submitted again under its old id, with other values.
     async fn is_it_another_submission(&self, record: &Record) {

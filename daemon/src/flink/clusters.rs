@@ -8,7 +8,6 @@ use super::settings::{ClusterSettings, Consent, Settings};
 use crate::attach::find;
 use crate::overrides::OverrideStore;
 use ckpt_shared::api::{ClusterState, Diagnosis};
-use ckpt_shared::client::{Access, Client, Peer};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,8 +16,6 @@ use tokio::time::sleep;
 
 /// How often this machine is searched for JobManagers.
 const SEARCH: Duration = Duration::from_secs(10);
-/// The longest wait for what may be a REST API.
-const PROBE_LIMIT: Duration = Duration::from_secs(1);
 /// The most clusters that are found.
 const MOST_FOUND: usize = 64;
 
@@ -121,8 +118,7 @@ fn is_at(settings: &ClusterSettings, address: SocketAddr) -> bool {
 }
 
 async fn is_flink(address: SocketAddr) -> bool {
-    let access = Access { peer: Peer::Flink, token: None, authorities: None, limit: PROBE_LIMIT };
-    match Client::with(&format!("http://{address}"), access) {
+    match rest::probe(address) {
         Ok(client) => rest::version(&client).await.is_ok(),
         Err(_) => false,
     }

@@ -348,7 +348,7 @@ impl JobCoordinator for FlinkJob {
             self.known().was_changed();
         }
         if let Err(error) = &applied {
-            self.known().trouble = Some(format!("what is stored is not in force: {error}"));
+            self.known().trouble = Some(error.leaves_it_stored());
         }
         applied
     }
@@ -402,7 +402,8 @@ impl JobCoordinator for FlinkJob {
         id: CheckpointId,
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
-        match self.checkpoint(id).await? {
+        let known = rest::remembered(self.link().client(), self.id(), id).await;
+        match known.map_err(|error| self.link().refused(&error))? {
             None => Ok(None),
             Some(_) => self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await.map(Some),
         }

@@ -3,17 +3,27 @@
 use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
 use ckpt_shared::api::Failures;
 use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout, LONGEST, SHORTEST};
-use ckpt_shared::client::{Client, ClientError};
+use ckpt_shared::client::{Access, Client, ClientError, Peer};
 use ckpt_shared::flink::{
     Checkpoint, CheckpointConfig, CheckpointStatistics, CheckpointStatus, JobsOverview, NO_INTERVAL,
 };
 use ckpt_shared::ids::{CheckpointId, JobId};
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// How old Flink's answers about checkpoints may be: it keeps them for 3 s.
 pub(super) const CACHED: Duration = Duration::from_millis(3_500);
+
+/// The longest wait for what may be a REST API on this machine.
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
+
+/// A client for what may be a REST API on this machine.
+pub(super) fn probe(address: SocketAddr) -> Result<Client, ClientError> {
+    let access = Access { peer: Peer::Flink, token: None, authorities: None, limit: PROBE_LIMIT };
+    Client::with(&format!("http://{address}"), access)
+}
 
 /// What every release says about itself.
 #[derive(Debug, Deserialize)]
@@ -66,6 +76,15 @@ pub(super) async fn checkpoints(client: &Client, job: JobId) -> Result<Checkpoin
     Ok(client.get(&format!("/jobs/{job}/checkpoints")).await?.value)
 }
 
+/// One checkpoint as the job's history has it; `None` when it is unknown or forgotten.
+pub(super) async fn remembered(
+    client: &Client,
+    job: JobId,
+    id: CheckpointId,
+) -> Result<Option<Checkpoint>, ClientError> {
+    Ok(checkpoints(client, job).await?.history.into_iter().find(|entry| entry.id == id))
+}
+
 /// One checkpoint in detail; `None` when it is unknown or forgotten.
 ///
 /// Flink keeps details by the checkpoint's number alone, so a number that this job's history does not have
@@ -75,8 +94,7 @@ pub(super) async fn checkpoint(
     job: JobId,
     id: CheckpointId,
 ) -> Result<Option<Checkpoint>, ClientError> {
-    let known = checkpoints(client, job).await?.history.into_iter().find(|entry| entry.id == id);
-    let Some(known) = known else { return Ok(None) };
+    let Some(known) = remembered(client, job, id).await? else { return Ok(None) };
     let detailed = found(client.get::<Checkpoint>(&format!("/jobs/{job}/checkpoints/details/{id}")).await)?;
     Ok(Some(detailed.filter(|entry| entry.trigger_timestamp == known.trigger_timestamp).unwrap_or(known)))
 }

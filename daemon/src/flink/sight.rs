@@ -88,6 +88,16 @@ fn in_progress(entry: &Checkpoint, timeout: Duration, now_there: i64) -> InFligh
     }
 }
 
+/// A checkpoint that is over, and what that means to whoever wanted to change it.
+pub(super) fn ended(entry: &Checkpoint) -> (InFlight, Outcome) {
+    let outcome = match entry.status {
+        CheckpointStatus::Completed => Outcome::Completed,
+        CheckpointStatus::Failed | CheckpointStatus::InProgress => Outcome::TooLate,
+    };
+    let elapsed = duration(entry.end_to_end_duration);
+    (InFlight { elapsed, remaining: None, ..in_progress(entry, Duration::ZERO, 0) }, outcome)
+}
+
 /// What the agent tells.
 pub(super) fn from_agent(base: Base, sight: &Sight) -> Observation {
     let effective = in_force(&base.submitted, sight.interval, sight.timeout);
@@ -160,7 +170,7 @@ fn compared<T: Ord>(now: &T, before: &T) -> Outcome {
     }
 }
 
-pub(super) fn checkpoint_id(id: i64) -> CheckpointId {
+fn checkpoint_id(id: i64) -> CheckpointId {
     CheckpointId(u64::try_from(id).unwrap_or(0))
 }
 

@@ -7,12 +7,11 @@ use crate::attach::find::{self, Listeners};
 use crate::attach::{self, AttachError, Jvm};
 use crate::seam::{Reach, SeamError};
 use ckpt_agent::protocol::{Answered, Ask, Refusal};
-use ckpt_shared::api::{Check, Verdict, Via};
-use ckpt_shared::client::{Access, Client, Peer};
+use ckpt_shared::api::{Verdict, Via};
 use ckpt_shared::duration::Exact;
 use ckpt_shared::flink::JobOverview;
 use ckpt_shared::ids::JobId;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -22,8 +21,6 @@ use tokio::time::timeout;
 pub(super) const INSIDE_LIMIT: Duration = Duration::from_secs(10);
 /// The longest wait for a name to be resolved.
 const NAME_LIMIT: Duration = Duration::from_secs(2);
-/// The longest wait for another JobManager's REST API.
-const OTHERS_LIMIT: Duration = Duration::from_secs(1);
 /// How many JobManagers of this machine are asked when the one behind the address does not lead.
 const MOST_OTHERS: usize = 16;
 
@@ -129,7 +126,7 @@ impl Ways {
         for jvm in jvms {
             match obstacle(jvm, link.settings.consent).await {
                 None => return Way::Attach(jvm),
-                Some(check) => why = why.or(Some(in_words(&check))),
+                found => why = why.or(found),
             }
         }
         Way::None(why.unwrap_or_else(|| "no JobManager was found behind its address".to_owned()))
@@ -266,7 +263,7 @@ pub(super) async fn candidates(link: &Link) -> Result<Vec<Jvm>, String> {
     let resolved = timeout(NAME_LIMIT, lookup_host((host.as_str(), port))).await;
     let Ok(Ok(addresses)) = resolved else { return Err(format!("its host {host} cannot be resolved")) };
     let addresses: Vec<SocketAddr> = addresses.collect();
-    if !addresses.iter().any(|address| is_local(address.ip())) {
+    if !addresses.iter().any(|address| find::is_local(address.ip().to_canonical())) {
         return Err(format!("its JobManager is not on this machine; run ckptd on {host}"));
     }
     let mut found = Vec::new();
@@ -288,23 +285,10 @@ pub(super) async fn candidates(link: &Link) -> Result<Vec<Jvm>, String> {
     }
 }
 
-/// Whether an address is one of this machine's: only those can be bound.
-fn is_local(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
-}
-
-/// The first check that fails.
-async fn obstacle(jvm: Jvm, consent: Consent) -> Option<Check> {
+/// The first check that fails, in words.
+async fn obstacle(jvm: Jvm, consent: Consent) -> Option<String> {
     let checks = off_thread(move || attach::preflight(&jvm, &consent.into()).checks).await;
-    checks.into_iter().find(|check| check.verdict == Verdict::Failed)
-}
-
-/// A failed check in one sentence.
-pub(super) fn in_words(check: &Check) -> String {
-    match &check.advice {
-        Some(advice) => format!("{}; {advice}", check.found),
-        None => check.found.clone(),
-    }
+    checks.iter().find(|check| check.verdict == Verdict::Failed).map(attach::in_words)
 }
 
 /// The JobManagers of this machine whose REST API knows this very job: a standby answers what its leader
@@ -314,8 +298,7 @@ pub(super) async fn others(job: &JobOverview) -> Vec<Jvm> {
     let managers = off_thread(find::job_managers).await;
     for manager in managers.into_iter().take(MOST_OTHERS) {
         for address in &manager.ports {
-            let access = Access { peer: Peer::Flink, token: None, authorities: None, limit: OTHERS_LIMIT };
-            let Ok(client) = Client::with(&format!("http://{address}"), access) else { continue };
+            let Ok(client) = rest::probe(*address) else { continue };
             let Ok(listed) = rest::overview(&client).await else { continue };
             let is_same = |other: &JobOverview| {
                 (other.jid, &other.name, other.start_time) == (job.jid, &job.name, job.start_time)
