@@ -6,7 +6,7 @@ use crate::hosted::tolerable;
 use crate::overrides::{Edit, EditError, Edited, IfMatch, Key, OverrideStore};
 use crate::registry::Job;
 use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
-use ckpt_coordinator::config::Override;
+use ckpt_coordinator::config::{Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_shared::api::{
     Configuration, ConfigurationPatch, Failures, Field, InFlight as SeenInFlight, InFlightChange, Outcome,
@@ -103,7 +103,7 @@ pub async fn change(
     request: Request,
 ) -> Result<Configuration, ChangeError> {
     if !job.is_there() && !request.dry_run {
-        return forget(&job, &overrides, &request.patch).await;
+        return forget(&job, &overrides, request).await;
     }
     let before = job.prepare(request.patch.pull_in, request.dry_run).await?;
     if before.state.has_ended() {
@@ -167,16 +167,21 @@ pub async fn change(
 async fn forget(
     job: &Job,
     overrides: &OverrideStore,
-    patch: &ConfigurationPatch,
+    Request { patch, if_match, .. }: Request,
 ) -> Result<Configuration, ChangeError> {
-    if *patch != ConfigurationPatch::clear_all() {
+    if patch != ConfigurationPatch::clear_all() {
         return Err(SeamError::Unreachable(format!(
             "cluster {} does not list this job any more, so nothing was changed; reset it to forget its override",
             job.identity().cluster
         ))
         .into());
     }
-    overrides.remove(key(job.identity())).await?;
+    let Identity { name, .. } = job.identity();
+    let key = key(job.identity());
+    let submitted = SubmittedConfig::default();
+    // Another revision than the one that was asked for stays.
+    overrides.preview(&Edit { key: key.clone(), name: name.clone(), patch, if_match, submitted })?;
+    overrides.remove(key).await?;
     let why = SeamError::Unreachable(
         "its cluster does not list this job any more; its override was forgotten".to_owned(),
     );

@@ -20,7 +20,8 @@ pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnos
     checks.push(match (native, live) {
         (Some(true), _) => passed("FLIP-571", "the cluster offers it itself"),
         (Some(false), _) => {
-            noted("FLIP-571", "the cluster does not offer it itself, as no released Flink does", None)
+            let usual = || "the cluster does not offer it itself, as no released Flink does".to_owned();
+            noted("FLIP-571", link.ways.forbidden().unwrap_or_else(usual), None)
         }
         (None, None) => skipped("FLIP-571", "it cannot be asked for without a job that runs"),
         (None, Some(_)) => skipped("FLIP-571", "the cluster does not answer"),

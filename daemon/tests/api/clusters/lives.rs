@@ -1,6 +1,8 @@
 use super::native::{native, passed_on, record, until_applied};
 use super::*;
-use crate::support::configuration_path;
+use crate::support::{configuration_path, request};
+use axum::body::Body;
+use axum::http::Method;
 use serde_json::json;
 
 #[tokio::test]
@@ -135,6 +137,9 @@ async fn a_job_that_is_not_listed_any_more_can_only_be_forgotten() {
     until_job(&host, ONE, not_listed).await;
     host.patch(ONE, &json!({"checkpointTimeout": 900_000})).await.error(503);
     assert_eq!(record(&host)["revision"], 1, "nothing was stored");
+    let stale = request(Method::DELETE, &configuration_path(ONE)).header("if-match", "\"7\"");
+    host.send(stale.body(Body::empty()).unwrap()).await.error(412);
+    assert_eq!(record(&host)["revision"], 1, "nothing was forgotten");
     let forgotten = host.delete(&configuration_path(ONE)).await;
     assert_eq!(forgotten.status.as_u16(), 200, "{}", forgotten.body);
     assert_eq!(record(&host), Value::Null);
