@@ -72,6 +72,10 @@ hex_id!(
     /// A request for a checkpoint that was made by hand (Flink's `triggerId`).
     TriggerId
 );
+hex_id!(
+    /// A process that holds subtasks of a hosted job.
+    SessionId
+);
 
 /// The number of a checkpoint within its job; it only rises, and starts at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

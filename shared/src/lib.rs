@@ -6,6 +6,7 @@
 //! | [`ids`] | identifiers: jobs, vertices, triggers, checkpoints |
 //! | [`bounds`] | [`CheckpointInterval`](bounds::CheckpointInterval) and [`CheckpointTimeout`](bounds::CheckpointTimeout), which cannot be out of bounds |
 //! | [`api`] | the bodies of ckptd's own REST API, `ckpt/v1` |
+//! | [`tasks`] | the task protocol: what programs that are a job's tasks and ckptd say to each other |
 //! | [`flink`] | the bodies of Flink's REST API, as Flink 2.3.0 writes them |
 //! | `paths` | where the state directory and the token are, by the XDG rules (feature `client`) |
 //! | `client` | an HTTP client for all of it (feature `client`) |
@@ -21,3 +22,4 @@ pub mod flink;
 pub mod ids;
 #[cfg(feature = "client")]
 pub mod paths;
+pub mod tasks;
