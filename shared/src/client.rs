@@ -5,6 +5,7 @@
 
 mod error;
 mod paths;
+mod tasks;
 
 use crate::api::{Configuration, ConfigurationList, ConfigurationPatch, Diagnosis, Submission};
 use crate::flink;
@@ -300,14 +301,14 @@ impl Client {
     }
 
     async fn text(&self, request: reqwest::RequestBuilder) -> Result<String, ClientError> {
-        let unreachable = |error: &reqwest::Error| ClientError::Unreachable {
-            server: self.server.clone(),
-            cause: tls(error, self.peer).unwrap_or_else(|| causes(error)),
-        };
-        let mut answer = request.send().await.map_err(|error| unreachable(&error))?;
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.read(answer).await
+    }
+
+    async fn read(&self, mut answer: reqwest::Response) -> Result<String, ClientError> {
         let status = answer.status();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
             if body.len() + chunk.len() > LARGEST_ANSWER {
                 return Err(self.nonsense("it is larger than 64 MiB"));
             }
@@ -321,6 +322,11 @@ impl Client {
             Ok(errors) => Err(ClientError::Refused { status, message: self.peer.sentence(&errors.errors) }),
             Err(_) => Err(self.nonsense(&format!("status {status} without a reason"))),
         }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        let cause = tls(error, self.peer).unwrap_or_else(|| causes(error));
+        ClientError::Unreachable { server: self.server.clone(), cause }
     }
 
     fn nonsense(&self, cause: &str) -> ClientError {

@@ -10,6 +10,7 @@
 //! | [`flink`] | the bodies of Flink's REST API, as Flink 2.3.0 writes them |
 //! | `paths` | where the state directory and the token are, by the XDG rules (feature `client`) |
 //! | `client` | an HTTP client for all of it (feature `client`) |
+//! | `task_client` | the client of a program that is a job's tasks, over HTTP or within ckptd (feature `tasks`) |
 //!
 //! Everything is parsed at the edge into types that cannot be wrong and is not checked again inside.
 
@@ -22,4 +23,6 @@ pub mod flink;
 pub mod ids;
 #[cfg(feature = "client")]
 pub mod paths;
+#[cfg(feature = "tasks")]
+pub mod task_client;
 pub mod tasks;

@@ -103,6 +103,9 @@ pub enum TaskEvent {
 }
 
 impl TaskEvent {
+    /// The names of all events.
+    pub const NAMES: [&str; 7] = ["restore", "trigger", "abort", "complete", "heartbeat", "end", "revoked"];
+
     /// The event's name, the same as its tag in JSON.
     #[must_use]
     pub fn name(&self) -> &'static str {

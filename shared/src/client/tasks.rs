@@ -1,0 +1,95 @@
+//! The requests of a program that is a job's tasks.
+
+use super::{Answer, Client, ClientError, escape};
+use crate::ids::SessionId;
+use crate::tasks::{Claim, Claimed, Reported, TaskList, TaskReport};
+use reqwest::{Method, header};
+
+impl Client {
+    /// Claims subtasks of a job, all or none.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn claim(&self, job: &str, claim: &Claim) -> Result<Answer<Claimed>, ClientError> {
+        self.ask(self.with_json(Method::POST, &tasks(job), claim), self.limit).await
+    }
+
+    /// Reports, all or none; an empty list answers a heartbeat.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn report(
+        &self,
+        job: &str,
+        session: SessionId,
+        reports: &[TaskReport],
+    ) -> Result<Answer<Reported>, ClientError> {
+        self.ask(self.with_json(Method::POST, &in_session(job, session), reports), self.limit).await
+    }
+
+    /// Gives a session's subtasks back.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn leave(&self, job: &str, session: SessionId) -> Result<(), ClientError> {
+        let request = self.request(Method::DELETE, &in_session(job, session)).timeout(self.limit);
+        self.text(request).await.map(drop)
+    }
+
+    /// Who holds a job's subtasks.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn tasks(&self, job: &str) -> Result<Answer<TaskList>, ClientError> {
+        self.get(&tasks(job)).await
+    }
+
+    /// The events of a session after the one with this number, as server-sent events. The limit holds for
+    /// the beginning of the answer.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    #[cfg(feature = "tasks")]
+    pub(crate) async fn task_events(
+        &self,
+        job: &str,
+        session: SessionId,
+        after: Option<u64>,
+    ) -> Result<reqwest::Response, ClientError> {
+        let path = format!("{}/events", in_session(job, session));
+        let mut request = self.request(Method::GET, &path).header(header::ACCEPT, "text/event-stream");
+        if let Some(after) = after {
+            request = request.header("Last-Event-ID", after);
+        }
+        let begun = tokio::time::timeout(self.limit, async {
+            let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+            match answer.status().is_success() {
+                true => Ok(answer),
+                false => Err(self.read(answer).await.err().unwrap_or_else(|| self.nonsense("it says no"))),
+            }
+        });
+        let late = || ClientError::Unreachable {
+            server: self.server.clone(),
+            cause: "no answer in time".to_owned(),
+        };
+        begun.await.unwrap_or_else(|_| Err(late()))
+    }
+
+    fn with_json<T: serde::Serialize + ?Sized>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &T,
+    ) -> reqwest::RequestBuilder {
+        let body = serde_json::to_string(body).unwrap_or_default();
+        self.request(method, path).header(header::CONTENT_TYPE, "application/json").body(body)
+    }
+}
+
+fn tasks(job: &str) -> String {
+    format!("/jobs/{}/tasks", escape(job))
+}
+
+fn in_session(job: &str, session: SessionId) -> String {
+    format!("{}/{session}", tasks(job))
+}

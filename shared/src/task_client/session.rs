@@ -1,0 +1,205 @@
+//! The work in the background: it holds a session, and claims another one when it is lost.
+
+use super::mailbox::Mailbox;
+use super::pause::{LONGEST_PAUSE, Pause};
+use super::reports::Reports;
+use super::{Door, DoorError, Order};
+use crate::ids::SessionId;
+use crate::tasks::{Claim, Claimed, TaskEvent};
+use futures::{FutureExt, StreamExt};
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout};
+
+/// How long giving the subtasks back may take.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Everything that the work in the background needs.
+pub(super) struct Session {
+    pub(super) door: Arc<dyn Door>,
+    pub(super) claim: Claim,
+    pub(super) claimed: Claimed,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) reports: Reports,
+}
+
+/// How a session ended.
+enum Over {
+    /// The job has ended.
+    Ended,
+    /// Another one is to be had.
+    Lost { why: String },
+    /// The program does not read its orders.
+    Unread,
+    /// There will be none.
+    Refused(DoorError),
+}
+
+/// Claims, and keeps trying while the daemon is away.
+///
+/// # Errors
+/// Never [`DoorError::Unreachable`].
+pub(super) async fn claim(door: &dyn Door, claim: &mut Claim) -> Result<Claimed, DoorError> {
+    let mut pause = Pause::default();
+    let mut unsure = false;
+    loop {
+        match door.claim(claim).await {
+            Err(DoorError::Unreachable { cause }) => {
+                unsure = true;
+                pause.wait("ckptd cannot be reached to claim subtasks", &cause).await;
+            }
+            // The session that is in the way may be our own, if it was only the answer that got lost. A
+            // newer process has a higher attempt than this one.
+            Err(DoorError::Refused { .. }) if unsure => {
+                unsure = false;
+                claim.attempt = claim.attempt.saturating_add(1);
+            }
+            claimed => return claimed,
+        }
+    }
+}
+
+impl Session {
+    /// Holds the subtasks until the job ends, they cannot be had any more, or `left` resolves.
+    pub(super) async fn run(mut self, left: oneshot::Receiver<Infallible>) {
+        let held = AssertUnwindSafe(self.hold()).catch_unwind();
+        tokio::select! {
+            end = held => {
+                let broken = |_| Err(DoorError::Refused { sentence: "the way to ckptd is broken".to_owned() });
+                self.mailbox.close(end.unwrap_or_else(broken));
+            }
+            _ = left => drop(timeout(LEAVE_LIMIT, self.door.leave(self.claimed.session_id)).await),
+        }
+    }
+
+    async fn hold(&mut self) -> Result<(), DoorError> {
+        let mut pause = Pause::default();
+        loop {
+            let began = Instant::now();
+            let why = match self.session().await {
+                Over::Ended => return Ok(()),
+                Over::Refused(error) => return Err(error),
+                Over::Lost { why } => why,
+                Over::Unread => {
+                    // It still holds the subtasks; a higher attempt takes them over.
+                    self.claim.attempt = self.claim.attempt.saturating_add(1);
+                    "the program does not read its orders".to_owned()
+                }
+            };
+            // Only one that is lost soon after the one before it makes the pause longer.
+            if began.elapsed() >= LONGEST_PAUSE {
+                pause = Pause::default();
+            }
+            let again = async {
+                pause.wait("the session is lost; claiming again", &why).await;
+                claim(self.door.as_ref(), &mut self.claim).await
+            };
+            self.claimed = tokio::select! {
+                claimed = again => claimed?,
+                never = self.reports.lose_all() => match never {},
+            };
+        }
+    }
+
+    /// One session, until it is over.
+    async fn session(&mut self) -> Over {
+        let id = self.claimed.session_id;
+        let idle = Duration::from_millis(self.claimed.heartbeat_timeout.max(1));
+        let (door, heartbeat) = (self.door.as_ref(), Notify::new());
+        let sent = self.reports.send(door, id).map(|error| match error {
+            DoorError::Gone => gone(),
+            other => Over::Refused(other),
+        });
+        tokio::select! {
+            over = read(door, id, idle, &self.mailbox, &heartbeat) => over,
+            over = answer(door, id, idle, &heartbeat) => over,
+            over = sent => over,
+        }
+    }
+}
+
+fn gone() -> Over {
+    Over::Lost { why: DoorError::Gone.to_string() }
+}
+
+/// Answers heartbeats, whatever the program and its reports are doing.
+async fn answer(door: &dyn Door, session: SessionId, idle: Duration, heartbeat: &Notify) -> Over {
+    loop {
+        heartbeat.notified().await;
+        match timeout(idle / 2, door.report(session, &[])).await {
+            Ok(Err(DoorError::Gone)) => return gone(),
+            Ok(Err(error @ DoorError::Refused { .. })) => return Over::Refused(error),
+            // The next heartbeat asks again.
+            Ok(Ok(_) | Err(DoorError::Unreachable { .. })) | Err(_) => {}
+        }
+    }
+}
+
+/// Reads events, opening the stream again after the last one of them whenever it breaks.
+async fn read(
+    door: &dyn Door,
+    session: SessionId,
+    idle: Duration,
+    mailbox: &Mailbox,
+    heartbeat: &Notify,
+) -> Over {
+    let mut pause = Pause::default();
+    let mut newest = None;
+    loop {
+        let stream = read_once(door, session, idle, mailbox, heartbeat, &mut newest, &mut pause);
+        match stream.await {
+            Ok(over) => return over,
+            Err(DoorError::Gone) => return gone(),
+            Err(error @ DoorError::Refused { .. }) => return Over::Refused(error),
+            Err(DoorError::Unreachable { cause }) => pause.wait("the events broke off", &cause).await,
+        }
+    }
+}
+
+/// Reads one stream until it breaks, which is [`DoorError::Unreachable`].
+async fn read_once(
+    door: &dyn Door,
+    session: SessionId,
+    idle: Duration,
+    mailbox: &Mailbox,
+    heartbeat: &Notify,
+    newest: &mut Option<u64>,
+    pause: &mut Pause,
+) -> Result<Over, DoorError> {
+    let broken = |cause: &str| DoorError::Unreachable { cause: cause.to_owned() };
+    let silent = |_| broken("nothing came for as long as the heartbeat timeout");
+    let mut events = timeout(idle, door.events(session, *newest)).await.map_err(silent)??;
+    loop {
+        let next = timeout(idle, events.next()).await.map_err(silent)?;
+        let (number, event) = next.ok_or_else(|| broken("the stream ended"))??;
+        pause.over();
+        if number.is_some() && number <= *newest {
+            continue;
+        }
+        let order = match event {
+            TaskEvent::Heartbeat {} => {
+                heartbeat.notify_one();
+                continue;
+            }
+            TaskEvent::Revoked { why } => return Ok(Over::Lost { why }),
+            TaskEvent::Restore { execution, checkpoint } => Order::Restore { execution, checkpoint },
+            TaskEvent::Trigger { checkpoint_id, savepoint, directory, triggered_at } => {
+                Order::Trigger { checkpoint_id, savepoint, directory, triggered_at }
+            }
+            TaskEvent::Abort { checkpoint_id } => Order::Abort { checkpoint_id },
+            TaskEvent::Complete { checkpoint_id } => Order::Complete { checkpoint_id },
+            TaskEvent::End { state } => Order::End { state },
+        };
+        let ended = matches!(order, Order::End { .. });
+        if mailbox.put(order).is_err() {
+            return Ok(Over::Unread);
+        }
+        *newest = number.or(*newest);
+        if ended {
+            return Ok(Over::Ended);
+        }
+    }
+}
