@@ -7,7 +7,10 @@
 //! | `owner` | the one task that owns a job: its coordinator, its tasks, its statistics |
 //! | `answers` | what that task answers: how the job is, and what a change did |
 //! | `life` | how that task starts, restarts and ends a job |
-//! | `tasks` | what a coordinator and its tasks say to each other |
+//! | `door` | how tasks reach a job: claims, events, reports |
+//! | `sessions`, `mailbox` | who holds which subtask, and what they are told |
+//! | `reports` | what that task does with what tasks say |
+//! | `gathering` | how a job waits for its tasks, and stops when one is lost |
 //! | `rehearsal` | tasks that store real files, with faults on request |
 //! | `files`, `disk` | checkpoint directories, and threads that wait for them |
 //! | `statistics` | what happened, for Flink's read paths |
@@ -16,20 +19,27 @@
 
 mod answers;
 mod disk;
+mod door;
 mod files;
+mod gathering;
 mod job;
 mod life;
+mod mailbox;
 mod owner;
 mod rehearsal;
 mod report;
+mod reports;
+mod sessions;
 mod statistics;
 mod store;
-mod tasks;
 mod triggers;
 
+pub use door::{TaskDoor, TaskError};
 pub use files::{Metadata, StoredSubtask};
 pub use job::{HostedJob, Setup};
 pub(crate) use life::ENDED_FILE;
 pub use life::Ended;
+pub use mailbox::{MissedEvents, Told};
 pub(crate) use report::tolerable;
+pub use sessions::ClaimRefused;
 pub use store::{HostedJobs, RecoverError, SubmitError};

@@ -8,13 +8,19 @@
 mod raw;
 
 use ckpt_coordinator::config::SubmittedConfig;
-use ckpt_shared::ids::VertexId;
+use ckpt_shared::ids::{Subtask, VertexId};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The most subtasks of one job.
 pub const MOST_SUBTASKS: u32 = 10_000;
+/// How long a process that holds subtasks may be silent, unless the job says otherwise.
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest time that a job may say.
+pub const SHORTEST_HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(100);
+/// The longest one.
+pub const LONGEST_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// A mistake in a job file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +47,20 @@ pub struct JobSpec {
     pub directory: Option<PathBuf>,
     /// How long it waits before it restarts after a failure.
     pub restart_delay: Duration,
-    /// How its tasks behave.
-    pub rehearsal: Rehearsal,
+    /// Who its tasks are.
+    pub tasks: Tasks,
+}
+
+/// Who the tasks of a job are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tasks {
+    /// Simulated ones.
+    Rehearsal(Rehearsal),
+    /// Programs that come and claim them.
+    Programs {
+        /// One that is not heard of for this long is lost.
+        heartbeat_timeout: Duration,
+    },
 }
 
 /// A vertex of a job.
@@ -117,6 +135,32 @@ impl JobSpec {
         self.vertices.iter().map(|vertex| (vertex.id, vertex.parallelism)).collect()
     }
 
+    /// How long a process that holds subtasks may be silent.
+    #[must_use]
+    pub fn heartbeat_timeout(&self) -> Duration {
+        match self.tasks {
+            Tasks::Rehearsal(_) => HEARTBEAT_TIMEOUT,
+            Tasks::Programs { heartbeat_timeout } => heartbeat_timeout,
+        }
+    }
+
+    /// The vertex with this name or id.
+    #[must_use]
+    pub fn vertex(&self, wanted: &str) -> Option<&VertexSpec> {
+        let id = wanted.parse().ok();
+        self.vertices.iter().find(|vertex| vertex.name == wanted || Some(vertex.id) == id)
+    }
+
+    /// What to call a subtask in messages for people, such as `sink/7`.
+    #[must_use]
+    pub fn label(&self, subtask: Subtask) -> String {
+        let vertex = self.vertices.iter().find(|vertex| vertex.id == subtask.vertex);
+        vertex.map_or_else(
+            || format!("{}/{}", subtask.vertex, subtask.index),
+            |vertex| format!("{}/{}", vertex.name, subtask.index),
+        )
+    }
+
     /// How many subtasks it has.
     #[must_use]
     pub fn subtasks(&self) -> u32 {
@@ -157,9 +201,10 @@ mod tests {
         assert_eq!(job.checkpointing.interval.unwrap().as_millis(), 15_000);
         assert_eq!(job.checkpointing.timeout.as_millis(), 10_000);
         assert_eq!(job.checkpointing.tolerable_failures, ckpt_coordinator::config::Tolerable::Unlimited);
-        let [straggler] = job.rehearsal.faults.as_slice() else { panic!("one straggler") };
+        let Tasks::Rehearsal(rehearsal) = &job.tasks else { panic!("a rehearsal") };
+        let [straggler] = rehearsal.faults.as_slice() else { panic!("one straggler") };
         let FaultKind::Straggler { speed } = straggler.kind else { panic!("a straggler") };
-        assert_eq!(job.rehearsal.size / speed, 14, "seconds");
+        assert_eq!(rehearsal.size / speed, 14, "seconds");
     }
 
     #[test]
@@ -175,6 +220,17 @@ mod tests {
         format!(
             "name = 'a'\nvertices = [{{name = 'v', parallelism = 2}}]\n[checkpointing]\n{checkpointing}\n[rehearsal]\n{rehearsal}\n"
         )
+    }
+
+    fn programs(tasks: &str) -> String {
+        format!("name = 'a'\nvertices = [{{name = 'v', parallelism = 2}}]\n[tasks]\n{tasks}\n")
+    }
+
+    #[test]
+    fn programs_may_be_silent_for_as_long_as_the_job_says() {
+        let silent = |text| JobSpec::parse(&programs(text)).unwrap().heartbeat_timeout();
+        assert_eq!(silent(""), HEARTBEAT_TIMEOUT);
+        assert_eq!(silent("heartbeat-timeout = '2s'"), Duration::from_secs(2));
     }
 
     #[test]
@@ -228,7 +284,16 @@ mod tests {
                 (2, 12),
                 "99999 subtasks",
             ),
-            ("name = 'a'\nvertices = [{name = 'v', parallelism = 1}]\n".to_owned(), (1, 1), "[rehearsal]"),
+            (
+                "name = 'a'\nvertices = [{name = 'v', parallelism = 1}]\n".to_owned(),
+                (1, 1),
+                "neither [tasks] nor",
+            ),
+            (job("", "[tasks]"), (6, 1), "both [tasks] and [rehearsal]"),
+            (programs("heartbeat-timeout = '99ms'"), (4, 21), "from 100ms to 1h"),
+            (programs("heartbeat-timeout = '2h'"), (4, 21), "from 100ms to 1h"),
+            (programs("heartbeat-timeout = 5"), (4, 21), "a duration as a text"),
+            (programs("heartbeat = '5s'"), (4, 1), "unknown field"),
         ] {
             let error = JobSpec::parse(&text).unwrap_err();
             assert!(error.message.contains(part), "{text}\ngave {error}");

@@ -7,6 +7,7 @@
 //! | `flink` | Flink's paths |
 //! | `doctor` | whether Flink clusters can be changed from here |
 //! | `jobs` | submitting and cancelling |
+//! | `tasks` | the task protocol |
 //! | `events` | what happens, pushed |
 //! | `guard` | who may do what, and from where |
 //! | `input` | request bodies and conditions, parsed |
@@ -22,6 +23,7 @@ mod guard;
 mod input;
 mod jobs;
 mod listen;
+mod tasks;
 
 pub use guard::Guard;
 pub use listen::serve;
@@ -74,6 +76,9 @@ pub fn router(api: Api, guard: Guard) -> Router {
             "/jobs/{job}/checkpoints/configuration",
             get(configuration::get).patch(configuration::patch).delete(configuration::delete),
         )
+        .route("/jobs/{job}/tasks", get(tasks::list).post(tasks::claim))
+        .route("/jobs/{job}/tasks/{session}", post(tasks::report).delete(tasks::leave))
+        .route("/jobs/{job}/tasks/{session}/events", get(tasks::events))
         .route("/checkpoints/configuration", get(configuration::list))
         .route("/doctor", post(doctor::diagnose));
     let health = Router::new().route("/healthz", get(healthy)).route("/readyz", get(ready));

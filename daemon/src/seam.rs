@@ -6,6 +6,7 @@
 //! ([`FlinkJob`](crate::flink::FlinkJob)).
 
 use crate::clock::wall_millis;
+use crate::hosted::TaskDoor;
 use async_trait::async_trait;
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
@@ -202,6 +203,11 @@ pub trait JobCoordinator: Send + Sync {
         id: CheckpointId,
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError>;
+
+    /// The door for its tasks, if ckptd runs them.
+    fn tasks(&self) -> Option<TaskDoor> {
+        None
+    }
 
     /// What happens to it from now on.
     fn events(&self) -> broadcast::Receiver<api::Event>;

@@ -37,7 +37,7 @@ pub use machine::{Coordinator, InFlightUpdate, Start};
 pub use queue::{MOST_QUEUED, RequestToken};
 pub use time::Monotonic;
 pub use traffic::{Action, Event, Fact, Snapshot, TriggerOutcome};
-pub use view::{InFlight, View};
+pub use view::{InFlight, Standing, View};
 
 /// Checkpoint or savepoint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

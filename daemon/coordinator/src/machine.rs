@@ -16,7 +16,7 @@ use crate::retained::Retained;
 use crate::scheduler::Scheduler;
 use crate::time::Monotonic;
 use crate::traffic::{Action, Event, Fact, TriggerOutcome, Work};
-use crate::view::{InFlight, View};
+use crate::view::{InFlight, Standing, View};
 use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -162,6 +162,23 @@ impl Coordinator {
     /// also when a savepoint is newer (rule 28).
     pub fn completed(&self) -> impl Iterator<Item = CheckpointId> + '_ {
         self.retained.kept()
+    }
+
+    /// Whether a checkpoint is in flight.
+    #[must_use]
+    pub fn is_in_flight(&self, id: CheckpointId) -> bool {
+        self.pending.contains_key(&id)
+    }
+
+    /// How a subtask stands to a checkpoint, before it says anything.
+    #[must_use]
+    pub fn standing(&self, id: CheckpointId, subtask: Subtask) -> Standing<'_> {
+        match self.pending.get(&id) {
+            Some(pending) if pending.awaits(subtask) => Standing::Awaited(&pending.kind),
+            Some(_) => Standing::Acknowledged,
+            None if (CheckpointId::FIRST..self.next_id).contains(&id) => Standing::Over,
+            None => Standing::NeverTriggered,
+        }
     }
 
     /// The number of the next checkpoint.

@@ -60,6 +60,11 @@ impl Pending {
         }
     }
 
+    /// Whether the acknowledgement of `subtask` is missing.
+    pub(crate) fn awaits(&self, subtask: Subtask) -> bool {
+        self.missing.contains(&subtask)
+    }
+
     pub(crate) fn is_fully_acknowledged(&self) -> bool {
         self.missing.is_empty()
     }

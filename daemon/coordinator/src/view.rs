@@ -1,5 +1,6 @@
 //! What can be seen of a coordinator.
 
+use crate::Kind;
 use crate::config::{EffectiveConfig, Override};
 use crate::time::Monotonic;
 use ckpt_shared::ids::CheckpointId;
@@ -39,4 +40,17 @@ pub struct InFlight {
     pub elapsed: Duration,
     /// How long until it expires; `None` when all have acknowledged and it cannot expire any more.
     pub remaining: Option<Duration>,
+}
+
+/// How a subtask stands to a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// Its acknowledgement is missing.
+    Awaited(&'a Kind),
+    /// It has acknowledged, or takes no part.
+    Acknowledged,
+    /// The checkpoint is not in flight any more.
+    Over,
+    /// No checkpoint has this number yet.
+    NeverTriggered,
 }

@@ -32,18 +32,19 @@ impl Owner {
 
     /// Why the job does not run, and when it is restarted.
     fn trouble(&self, now: Moment) -> Option<String> {
-        let trouble = self.trouble.clone()?;
-        Some(match &self.stage {
-            Stage::Waiting { until } => {
-                format!("{trouble}; it is restarted in {}", Rough(*until - now.monotonic))
+        let when = self.awaited().or_else(|| match &self.stage {
+            Stage::Waiting { until } if *until > now.monotonic => {
+                Some(format!("it is restarted in {}", Rough(*until - now.monotonic)))
             }
-            _ => trouble,
-        })
+            _ => None,
+        });
+        let parts: Vec<_> = self.trouble.clone().into_iter().chain(when).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 
     /// The coordinator, while the job runs.
     fn in_force(&self) -> Option<&Coordinator> {
-        self.coordinator.as_ref().filter(|_| matches!(self.stage, Stage::Running { .. }))
+        self.coordinator.as_ref().filter(|_| matches!(self.stage, Stage::Starting | Stage::Running))
     }
 
     fn observation(&self, now: Moment, revision_in_force: Option<u64>, view: &View) -> Observation {
@@ -110,7 +111,7 @@ impl Owner {
         }
         let overridden = self.wanted.overridden;
         let mut updates = Vec::new();
-        if let (Stage::Running { .. }, Some(coordinator)) = (&self.stage, &mut self.coordinator) {
+        if let (Stage::Starting | Stage::Running, Some(coordinator)) = (&self.stage, &mut self.coordinator) {
             let (updated, actions) = coordinator.update(now.monotonic, overridden, pull_in);
             updates = updated;
             if changes {
@@ -168,7 +169,7 @@ impl Owner {
         request: flink::TriggerRequest,
     ) -> Result<TriggerId, SeamError> {
         self.refuse_if_ended()?;
-        if !matches!(self.stage, Stage::Running { .. }) {
+        if !matches!(self.stage, Stage::Running) {
             return Err(SeamError::NotNow { state: self.history.state });
         }
         let id = request.trigger_id.unwrap_or_else(|| TriggerId::from_bits(rand::random()));
@@ -180,9 +181,10 @@ impl Owner {
 
     pub(super) fn refuse_if_ended(&self) -> Result<(), SeamError> {
         let state = self.history.state;
-        match state.has_ended() || state == JobState::Cancelling {
-            true => Err(SeamError::Ended { state }),
-            false => Ok(()),
+        match &self.stage {
+            _ if state.has_ended() || state == JobState::Cancelling => Err(SeamError::Ended { state }),
+            Stage::Ending { ended, .. } => Err(SeamError::Ended { state: ended.state }),
+            _ => Ok(()),
         }
     }
 }

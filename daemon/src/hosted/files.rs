@@ -1,11 +1,11 @@
 //! Checkpoint directories: `chk-<n>` with one file for each subtask and, once complete, `_metadata`.
 
-use super::tasks::RestorePoint;
 use crate::durable;
 use crate::state_dir::read_limited;
 use ckpt_coordinator::{Kind, Snapshot};
 use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -101,6 +101,14 @@ impl Metadata {
         });
         RestorePoint { checkpoint: self.checkpoint_id, directory, snapshots: snapshots.collect() }
     }
+}
+
+/// A completed checkpoint to start from.
+#[derive(Debug, Clone)]
+pub(super) struct RestorePoint {
+    pub(super) checkpoint: CheckpointId,
+    pub(super) directory: PathBuf,
+    pub(super) snapshots: BTreeMap<Subtask, Snapshot>,
 }
 
 /// What was found on disk to start from.

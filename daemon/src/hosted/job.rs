@@ -1,5 +1,7 @@
 //! A hosted job as the rest of ckptd sees it: a handle that asks its owner.
 
+use super::disk::Disk;
+use super::door::{MOST_LOOKS, TaskDoor};
 use super::life::Ended;
 use super::owner::Owner;
 use super::report;
@@ -54,6 +56,7 @@ pub struct HostedJob {
     questions: mpsc::Sender<Question>,
     events: broadcast::Sender<api::Event>,
     state: watch::Receiver<JobState>,
+    tasks: TaskDoor,
 }
 
 impl HostedJob {
@@ -63,10 +66,13 @@ impl HostedJob {
         let (questions, asked) = mpsc::channel(MOST_QUESTIONS);
         let (events, _) = broadcast::channel(MOST_EVENTS);
         let identity = Arc::new(setup.identity.clone());
-        let owner = Owner::new(setup, events.clone());
+        let looks = Disk::new(MOST_LOOKS);
+        let door = |programs| TaskDoor::new(questions.downgrade(), looks.clone(), programs);
+        let owner = Owner::new(setup, events.clone(), door(false));
+        let tasks = door(true);
         let state = owner.published.subscribe();
         tokio::spawn(owner.run(asked));
-        Self { identity, questions, events, state }
+        Self { identity, questions, events, state, tasks }
     }
 
     /// The job's state, without asking its owner.
@@ -79,14 +85,22 @@ impl HostedJob {
         &self,
         question: impl FnOnce(&mut Owner, Moment) -> T + Send + 'static,
     ) -> Result<T, SeamError> {
-        let (answer, answered) = oneshot::channel();
-        let question: Question = Box::new(move |owner, now| drop(answer.send(question(owner, now))));
-        let asked = async {
-            self.questions.send(question).await.map_err(|_| SeamError::Silent)?;
-            answered.await.map_err(|_| SeamError::Silent)
-        };
-        timeout(ANSWER_LIMIT, asked).await.unwrap_or(Err(SeamError::Silent))
+        ask(&self.questions, question).await
     }
+}
+
+/// Asks an owner, which answers between two events.
+pub(super) async fn ask<T: Send + 'static>(
+    questions: &mpsc::Sender<Question>,
+    question: impl FnOnce(&mut Owner, Moment) -> T + Send + 'static,
+) -> Result<T, SeamError> {
+    let (answer, answered) = oneshot::channel();
+    let question: Question = Box::new(move |owner, now| drop(answer.send(question(owner, now))));
+    let asked = async {
+        questions.send(question).await.map_err(|_| SeamError::Silent)?;
+        answered.await.map_err(|_| SeamError::Silent)
+    };
+    timeout(ANSWER_LIMIT, asked).await.unwrap_or(Err(SeamError::Silent))
 }
 
 #[async_trait]
@@ -158,6 +172,10 @@ impl JobCoordinator for HostedJob {
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
         self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::subtasks(seen, vertex))).await
+    }
+
+    fn tasks(&self) -> Option<TaskDoor> {
+        Some(self.tasks.clone())
     }
 
     fn events(&self) -> broadcast::Receiver<api::Event> {

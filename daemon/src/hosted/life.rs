@@ -3,17 +3,18 @@
 
 use super::files::Found;
 use super::owner::Owner;
+use super::rehearsal;
 use super::report::Life;
-use super::tasks::{Tasks, ToTask};
-use super::{rehearsal, tasks};
 use crate::clock::Moment;
 use crate::durable;
+use crate::job_file::Tasks;
 use crate::seam::{SeamError, Wanted};
 use ckpt_coordinator::config::JobEnd;
 use ckpt_coordinator::{Coordinator, Event, Monotonic, Start};
 use ckpt_shared::api::{Happening, JobState};
 use ckpt_shared::flink::StateTimestamps;
-use ckpt_shared::ids::{CheckpointId, Subtask};
+use ckpt_shared::ids::CheckpointId;
+use ckpt_shared::tasks::TaskEvent;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,9 +38,11 @@ pub struct Ended {
 pub(super) enum Stage {
     /// What is on disk is looked at.
     Restoring,
-    /// It runs: its coordinator is in force.
-    Running { tasks: Tasks },
-    /// It waits until it is restarted.
+    /// Its coordinator is in force, and its tasks restore what they stored.
+    Starting,
+    /// It runs.
+    Running,
+    /// It waits until then, for all its tasks, and for what the disk still does.
     Waiting { until: Monotonic },
     /// Its end is being written down, or waits to be.
     Ending { ended: Ended, again_at: Option<Monotonic> },
@@ -68,15 +71,7 @@ pub(super) enum Done {
 
 impl Stage {
     pub(super) fn new(ended: Option<&Ended>) -> Self {
-        if ended.is_some() { Self::Over } else { Self::Restoring }
-    }
-
-    /// Tells the tasks, if there are any; returns those that do not listen.
-    pub(super) fn tell(&self, message: &ToTask) -> Vec<Subtask> {
-        match self {
-            Self::Running { tasks } => tasks.tell(message),
-            _ => Vec::new(),
-        }
+        if ended.is_some() { Self::Over } else { Self::Waiting { until: Monotonic::default() } }
     }
 }
 
@@ -124,9 +119,16 @@ impl Life {
 impl Owner {
     /// Starts a job that has not ended; of one that has, a crash may have left what it does not retain.
     pub(super) fn begin(&mut self) {
-        match self.stage {
-            Stage::Restoring => self.look_at_disk(),
-            _ => self.discard_on_end(self.clock.now()),
+        let now = self.clock.now();
+        if matches!(self.stage, Stage::Over) {
+            return self.discard_on_end(now, self.history.state);
+        }
+        match &self.spec.tasks {
+            Tasks::Rehearsal(wanted) => {
+                let tasks = rehearsal::run(self.door.clone(), Arc::clone(&self.spec), wanted.clone());
+                self.rehearsal.spawn(tasks);
+            }
+            Tasks::Programs { .. } => self.enter(now, JobState::Created, None),
         }
     }
 
@@ -139,19 +141,26 @@ impl Owner {
 
     /// When [`Self::wake`] has something to do.
     pub(super) fn next_wakeup(&self) -> Option<Monotonic> {
-        match &self.stage {
-            Stage::Running { .. } => self.coordinator.as_ref().and_then(Coordinator::next_wakeup),
-            // While work is under way its end wakes the owner.
-            Stage::Waiting { until } => self.work.is_empty().then_some(*until),
+        let stage = match &self.stage {
+            Stage::Starting | Stage::Running => self.coordinator.as_ref().and_then(Coordinator::next_wakeup),
+            Stage::Waiting { until } => self.can_start().then_some(*until),
             Stage::Ending { again_at, .. } => *again_at,
             Stage::Restoring | Stage::Over => None,
-        }
+        };
+        stage.into_iter().chain(self.sessions.next_beat()).min()
+    }
+
+    /// Whether nothing but time keeps a job that waits. What it waits for wakes its owner.
+    fn can_start(&self) -> bool {
+        self.work.is_empty() && self.sessions.is_complete()
     }
 
     pub(super) fn wake(&mut self, now: Moment) {
+        self.beat(now);
+        let can_start = self.can_start();
         match &mut self.stage {
-            Stage::Running { .. } => self.handle(now, Event::Tick),
-            Stage::Waiting { until } if *until <= now.monotonic => self.look_at_disk(),
+            Stage::Starting | Stage::Running => self.handle(now, Event::Tick),
+            Stage::Waiting { until } if *until <= now.monotonic && can_start => self.look_at_disk(),
             Stage::Ending { ended, again_at } if again_at.is_some_and(|again| again <= now.monotonic) => {
                 *again_at = None;
                 let ended = *ended;
@@ -185,10 +194,11 @@ impl Owner {
             }
             Done::Ended(Ok(())) => {
                 if let Stage::Ending { ended, .. } = self.stage {
-                    self.discard_on_end(now);
+                    self.discard_on_end(now, ended.state);
                     self.stage = Stage::Over;
                     self.wanted = Wanted::default();
                     self.enter(now, ended.state, None);
+                    self.sessions.end_all(&TaskEvent::End { state: ended.state });
                 }
             }
             Done::Ended(Err(cause)) => {
@@ -206,6 +216,10 @@ impl Owner {
         if !matches!(self.stage, Stage::Restoring) {
             return;
         }
+        if !self.sessions.is_complete() {
+            self.stage = Stage::Waiting { until: now.monotonic };
+            return;
+        }
         self.read_override();
         let coordinator = Coordinator::new(Start {
             job: self.identity.id,
@@ -216,24 +230,22 @@ impl Owner {
             next_id: found.next_id,
             fresh: found.fresh,
         });
-        let tasks: tasks::Tasks = rehearsal::start(&self.spec, &self.reports);
         if let Some(newest) = &found.newest {
             tracing::info!(job = %self.identity.name, checkpoint = %newest.checkpoint, "restored");
             self.statistics.restored(now, newest.checkpoint, format!("file:{}", newest.directory.display()));
         }
         self.coordinator = Some(coordinator);
         self.trouble = None;
-        self.stage = Stage::Running { tasks };
-        drop(self.stage.tell(&ToTask::Restore { from: found.newest.map(Arc::new) }));
-        self.enter(now, JobState::Running, None);
-        self.handle(now, Event::TasksRunning { spread: rand::random() });
+        self.stage = Stage::Starting;
+        let deaf = self.sessions.restore(found.newest.as_ref());
+        self.lose_the_deaf(now, deaf);
     }
 
     /// Lets the job fail: it is restarted after its delay. Its coordinator has aborted what can be
     /// aborted and stays until the work on the disk is done, so that what is being stored comes to the
     /// one end that it has.
     pub(super) fn fail(&mut self, now: Moment, reason: String) {
-        if !matches!(self.stage, Stage::Running { .. }) {
+        if !matches!(self.stage, Stage::Starting | Stage::Running) {
             return;
         }
         tracing::error!(job = %self.identity.name, reason, delay = ?self.spec.restart_delay, "the job fails and is restarted");
@@ -243,22 +255,27 @@ impl Owner {
         self.enter(now, JobState::Restarting, None);
     }
 
-    /// Cancels the job. Its checkpoints and its override are there until its end is durable: a job that
-    /// a crash brings back needs both.
+    /// Cancels the job.
     pub(super) fn cancel(&mut self, now: Moment) -> Result<(), SeamError> {
         self.refuse_if_ended()?;
         self.enter(now, JobState::Cancelling, None);
-        self.handle(now, Event::Suspend);
-        self.trouble = None;
-        let ended = Ended { state: JobState::Canceled, at: now.wall_millis() };
-        self.stage = Stage::Ending { ended, again_at: None };
-        self.write_end(ended);
+        self.end(now, JobState::Canceled);
         Ok(())
     }
 
+    /// Ends the job in this state. Its checkpoints and its override are there until that is durable: a job
+    /// that a crash brings back needs both.
+    pub(super) fn end(&mut self, now: Moment, state: JobState) {
+        let ended = Ended { state, at: now.wall_millis() };
+        self.stage = Stage::Ending { ended, again_at: None };
+        self.handle(now, Event::Suspend);
+        self.trouble = None;
+        self.write_end(ended);
+    }
+
     /// Deletes what the job's policy does not retain (rule 30).
-    fn discard_on_end(&mut self, now: Moment) {
-        let end = match self.history.state {
+    fn discard_on_end(&mut self, now: Moment, state: JobState) {
+        let end = match state {
             JobState::Finished => JobEnd::Finished,
             JobState::Failed => JobEnd::Failed,
             _ => JobEnd::Canceled,
@@ -290,7 +307,7 @@ impl Owner {
         });
     }
 
-    fn enter(&mut self, now: Moment, state: JobState, reason: Option<String>) {
+    pub(super) fn enter(&mut self, now: Moment, state: JobState, reason: Option<String>) {
         tracing::info!(job = %self.identity.name, %state, "state");
         self.history.enter(state, now.wall_millis());
         self.published.send_replace(state);

@@ -2,21 +2,23 @@
 //! of both values included, is one step that nothing comes between.
 
 use super::disk::Disk;
+use super::door::TaskDoor;
 use super::files::{CheckpointFiles, Metadata, StoredSubtask};
 use super::job::{Question, Setup};
 use super::life::{Done, Stage};
 use super::report::Life;
+use super::reports::Locations;
+use super::sessions::Sessions;
 use super::statistics::Statistics;
-use super::tasks::{TaskAnswer, TaskReport, ToTask};
 use super::triggers::Triggers;
 use crate::clock::{Clock, Moment};
 use crate::job_file::JobSpec;
 use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, Wanted};
-use ckpt_coordinator::reason::FailureReason;
 use ckpt_coordinator::{Action, Coordinator, Event, Fact, Kind, RequestToken, Snapshot, TriggerOutcome};
 use ckpt_shared::api::{self, Happening, JobState};
 use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
+use ckpt_shared::tasks::TaskEvent;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -26,8 +28,6 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// The most reports of tasks that wait for an owner; tasks wait when it is full.
-const MOST_REPORTS: usize = 1_024;
 /// How much of the owner's own work may wait for the disk.
 const MOST_WORK: usize = 16;
 /// The longest wait for the disk, before a checkpoint's part on it counts as failed.
@@ -54,16 +54,20 @@ pub(super) struct Owner {
     disk: Disk,
     /// What is done on other threads, because it may block.
     pub(super) work: JoinSet<Done>,
-    pub(super) reports: mpsc::Sender<TaskReport>,
-    reported: mpsc::Receiver<TaskReport>,
+    pub(super) sessions: Sessions,
+    /// What the subtasks have stored for each checkpoint in flight.
+    pub(super) locations: Locations,
+    pub(super) door: TaskDoor,
+    /// The tasks of a rehearsal; they end with the job's owner.
+    pub(super) rehearsal: JoinSet<()>,
     events: broadcast::Sender<api::Event>,
     pub(super) published: watch::Sender<JobState>,
 }
 
 impl Owner {
-    pub(super) fn new(setup: Setup, events: broadcast::Sender<api::Event>) -> Self {
-        let checkpoints = setup.spec.directory.clone().unwrap_or(setup.checkpoints);
-        let (reports, reported) = mpsc::channel(MOST_REPORTS);
+    pub(super) fn new(setup: Setup, events: broadcast::Sender<api::Event>, door: TaskDoor) -> Self {
+        let spec = Arc::new(setup.spec);
+        let checkpoints = spec.directory.clone().unwrap_or(setup.checkpoints);
         let history = Life::new(setup.submitted_at, setup.ended.as_ref());
         let mut owner = Self {
             published: watch::Sender::new(history.state),
@@ -75,15 +79,17 @@ impl Owner {
             stage: Stage::new(setup.ended.as_ref()),
             coordinator: None,
             history,
-            statistics: Statistics::new(setup.spec.graph()),
+            statistics: Statistics::new(spec.graph()),
             triggers: Triggers::default(),
             disk: Disk::new(MOST_WORK),
             work: JoinSet::new(),
-            reports,
-            reported,
+            sessions: Sessions::new(Arc::clone(&spec)),
+            locations: Locations::new(),
+            door,
+            rehearsal: JoinSet::new(),
             events,
             identity: setup.identity,
-            spec: Arc::new(setup.spec),
+            spec,
             overrides: setup.overrides,
         };
         owner.read_override();
@@ -120,7 +126,6 @@ impl Owner {
                     Ok(done) => self.work_done(self.clock.now(), done),
                     Err(error) => tracing::error!(job = %self.identity.name, %error, "work on the disk broke off"),
                 },
-                Some(report) = self.reported.recv() => self.take_report(self.clock.now(), report),
                 question = questions.recv() => {
                     let now = self.clock.now();
                     match question {
@@ -141,18 +146,6 @@ impl Owner {
         self.perform(now, actions);
     }
 
-    fn take_report(&mut self, now: Moment, report: TaskReport) {
-        let TaskReport { subtask, checkpoint: id, answer } = report;
-        let job = self.identity.id;
-        self.handle(
-            now,
-            match answer {
-                TaskAnswer::Acknowledge(snapshot) => Event::Acknowledge { job, id, subtask, snapshot },
-                TaskAnswer::Decline { reason, detail } => Event::Decline { job, id, subtask, reason, detail },
-            },
-        );
-    }
-
     pub(super) fn perform(&mut self, now: Moment, actions: Vec<Action>) {
         let mut failure = None;
         for action in actions {
@@ -166,8 +159,10 @@ impl Owner {
                 }
                 Action::TriggerTasks { id, kind } => self.trigger_tasks(now, id, &kind),
                 Action::Finalize { id, kind, snapshots } => self.finalize(now, id, kind, snapshots),
-                Action::NotifyComplete { id } => drop(self.stage.tell(&ToTask::Complete { checkpoint: id })),
-                Action::NotifyAborted { id } => drop(self.stage.tell(&ToTask::Abort { checkpoint: id })),
+                Action::NotifyComplete { id } => {
+                    self.tell_tasks(now, &TaskEvent::Complete { checkpoint_id: id });
+                }
+                Action::NotifyAborted { id } => self.tell_tasks(now, &TaskEvent::Abort { checkpoint_id: id }),
                 Action::Discard { id, kind, completed } => {
                     let files = self.files.clone();
                     self.on_disk(
@@ -208,13 +203,13 @@ impl Owner {
     }
 
     fn trigger_tasks(&mut self, now: Moment, id: CheckpointId, kind: &Kind) {
-        let directory = self.files.directory(id, kind);
-        let sent = self.clock.instant(now.monotonic);
-        for subtask in self.stage.tell(&ToTask::Trigger { checkpoint: id, directory, sent }) {
-            let (job, reason) = (self.identity.id, FailureReason::CheckpointDeclinedTaskNotReady);
-            let detail = "the task does not read what it is told".to_owned();
-            self.handle(now, Event::Decline { job, id, subtask, reason, detail });
-        }
+        let event = TaskEvent::Trigger {
+            checkpoint_id: id,
+            savepoint: kind.is_savepoint(),
+            directory: self.files.directory(id, kind),
+            triggered_at: now.wall_millis(),
+        };
+        self.tell_tasks(now, &event);
     }
 
     fn finalize(

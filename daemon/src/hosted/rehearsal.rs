@@ -2,20 +2,19 @@
 //! are slow, decline or hang on request.
 
 use super::disk::Disk;
-use super::tasks::{MOST_WAITING, TaskAnswer, TaskReport, Tasks, ToTask};
+use super::door::TaskDoor;
+use crate::clock::wall_millis;
 use crate::job_file::{FaultKind, JobSpec, Rehearsal};
-use ckpt_coordinator::Snapshot;
-use ckpt_coordinator::reason::FailureReason;
-use ckpt_shared::duration::millis;
 use ckpt_shared::ids::{CheckpointId, Subtask};
+use ckpt_shared::task_client::{DoorError, Order, Reporter, Took, attach};
+use ckpt_shared::tasks::{Claim, ClaimedSubtasks, StoredSnapshot};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 /// How often a task that stores has something to write.
@@ -25,94 +24,91 @@ const FILLING: u8 = b'c';
 /// How many writes of one job may wait for its disk; the others wait for these.
 const MOST_WRITES: usize = 16;
 
-/// Starts one task for each subtask of `job`.
-pub(super) fn start(job: &Arc<JobSpec>, reports: &mpsc::Sender<TaskReport>) -> Tasks {
+/// Is all the subtasks of a job until it ends.
+pub(super) async fn run(door: TaskDoor, job: Arc<JobSpec>, rehearsal: Rehearsal) {
+    let name = job.name.clone();
+    if let Err(error) = play(door, job, Arc::new(rehearsal)).await {
+        tracing::error!(job = name, %error, "the rehearsal ends");
+    }
+}
+
+async fn play(door: TaskDoor, job: Arc<JobSpec>, rehearsal: Arc<Rehearsal>) -> Result<(), DoorError> {
+    let vertices = job.vertices.iter();
+    let subtasks =
+        vertices.map(|vertex| ClaimedSubtasks { vertex: vertex.name.clone(), index: None }).collect();
+    let claim = Claim { attempt: 0, subtasks, name: Some("rehearsal".to_owned()) };
+    let (mut orders, reporter) = attach(door, claim).await?;
     let disk = Disk::new(MOST_WRITES);
-    let mut running = JoinSet::new();
-    let mut mailboxes = Vec::new();
-    for vertex in &job.vertices {
-        for index in 0..vertex.parallelism {
-            let subtask = Subtask { vertex: vertex.id, index };
-            let (mailbox, messages) = mpsc::channel(MOST_WAITING);
-            mailboxes.push((subtask, mailbox));
-            running.spawn(run(subtask, Arc::clone(job), disk.clone(), messages, reports.clone()));
-        }
-    }
-    Tasks::new(mailboxes, running)
-}
-
-async fn run(
-    subtask: Subtask,
-    job: Arc<JobSpec>,
-    disk: Disk,
-    mut messages: mpsc::Receiver<ToTask>,
-    reports: mpsc::Sender<TaskReport>,
-) {
-    let mut snapshots = JoinSet::new();
-    let mut in_flight: HashMap<CheckpointId, AbortHandle> = HashMap::new();
-    while let Some(message) = messages.recv().await {
-        match message {
-            ToTask::Restore { from } => {
-                if let Some(point) = from {
-                    let known = point.snapshots.contains_key(&subtask);
-                    tracing::debug!(?subtask, checkpoint = %point.checkpoint, directory = %point.directory.display(), known, "restored");
+    let mut in_flight: HashMap<CheckpointId, JoinSet<()>> = HashMap::new();
+    while let Some(order) = orders.next().await? {
+        match order {
+            Order::Restore { execution, .. } => {
+                in_flight.clear();
+                drop(reporter.running(execution).await);
+            }
+            Order::Trigger { checkpoint_id: checkpoint, directory, triggered_at, .. } => {
+                let storing = in_flight.entry(checkpoint).or_default();
+                for vertex in &job.vertices {
+                    for index in 0..vertex.parallelism {
+                        let subtask = Subtask { vertex: vertex.id, index };
+                        let part = Part {
+                            vertex: vertex.name.clone(),
+                            subtask,
+                            checkpoint,
+                            directory: directory.clone(),
+                            triggered_at,
+                        };
+                        storing.spawn(part.store(Arc::clone(&rehearsal), disk.clone(), reporter.clone()));
+                    }
                 }
             }
-            ToTask::Trigger { checkpoint, directory, sent } => {
-                let job = Arc::clone(&job);
-                let snapshot =
-                    store(subtask, job, disk.clone(), checkpoint, directory, sent, reports.clone());
-                in_flight.insert(checkpoint, snapshots.spawn(snapshot));
-            }
-            ToTask::Abort { checkpoint } => {
-                if let Some(snapshot) = in_flight.remove(&checkpoint) {
-                    snapshot.abort();
-                }
-            }
-            ToTask::Complete { checkpoint } => in_flight.retain(|id, _| *id > checkpoint),
+            Order::Abort { checkpoint_id } => drop(in_flight.remove(&checkpoint_id)),
+            Order::Complete { checkpoint_id } => in_flight.retain(|id, _| *id > checkpoint_id),
+            Order::End { .. } => break,
         }
-        while snapshots.try_join_next().is_some() {}
     }
+    Ok(())
 }
 
-/// Stores one snapshot and reports it.
-async fn store(
+/// One subtask's part of a checkpoint.
+struct Part {
+    vertex: String,
     subtask: Subtask,
-    job: Arc<JobSpec>,
-    disk: Disk,
     checkpoint: CheckpointId,
     directory: PathBuf,
-    sent: Instant,
-    reports: mpsc::Sender<TaskReport>,
-) {
-    let began = Instant::now();
-    let speed = match job.rehearsal.fault(subtask, checkpoint) {
-        None => job.rehearsal.speed,
-        Some(FaultKind::Straggler { speed }) => *speed,
-        Some(FaultKind::Hang) => return std::future::pending().await,
-        Some(FaultKind::Decline) => {
-            let answer = TaskAnswer::Decline {
-                reason: FailureReason::CheckpointDeclined,
-                detail: "the rehearsal wants it so".to_owned(),
-            };
-            return drop(reports.send(TaskReport { subtask, checkpoint, answer }).await);
-        }
-    };
-    let location = format!("{}-{}.state", subtask.vertex, subtask.index);
-    let answer = match write(&disk, directory.join(&location), job.rehearsal.size, speed).await {
-        Ok(sync) => TaskAnswer::Acknowledge(Snapshot {
-            location,
-            bytes: job.rehearsal.size,
-            sync_millis: millis(sync),
-            async_millis: millis(began.elapsed().saturating_sub(sync)),
-            start_delay_millis: millis(began.duration_since(sent)),
-        }),
-        Err(error) => TaskAnswer::Decline {
-            reason: FailureReason::CheckpointAsyncException,
-            detail: format!("{location}: {error}"),
-        },
-    };
-    drop(reports.send(TaskReport { subtask, checkpoint, answer }).await);
+    triggered_at: u64,
+}
+
+impl Part {
+    /// Stores it and reports it.
+    async fn store(self, rehearsal: Arc<Rehearsal>, disk: Disk, reporter: Reporter) {
+        let Self { vertex, subtask, checkpoint, directory, triggered_at } = self;
+        let start_delay = Duration::from_millis(wall_millis().saturating_sub(triggered_at));
+        let began = Instant::now();
+        let speed = match rehearsal.fault(subtask, checkpoint) {
+            None => rehearsal.speed,
+            Some(FaultKind::Straggler { speed }) => *speed,
+            Some(FaultKind::Hang) => return std::future::pending().await,
+            Some(FaultKind::Decline) => {
+                let message = "the rehearsal wants it so";
+                return drop(reporter.decline(checkpoint, vertex, subtask.index, message).await);
+            }
+        };
+        let location = format!("{}-{}.state", subtask.vertex, subtask.index);
+        let bytes = rehearsal.size;
+        let receipt = match write(&disk, directory.join(&location), bytes, speed).await {
+            Ok(sync) => {
+                let background = began.elapsed().saturating_sub(sync);
+                let stored = StoredSnapshot { vertex, index: subtask.index, location, bytes };
+                reporter.acknowledge(checkpoint, stored, Took { sync, background, start_delay }).await
+            }
+            Err(error) => {
+                let message = format!("{location}: {error}");
+                reporter.decline(checkpoint, vertex, subtask.index, message).await
+            }
+        };
+        drop(receipt);
+    }
 }
 
 /// Writes `size` bytes at `speed` bytes a second, durably; returns how long the file took to open, the
@@ -162,6 +158,7 @@ impl Rehearsal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job_file::Tasks;
 
     #[tokio::test(start_paused = true)]
     async fn a_file_takes_its_size_over_its_speed() {
@@ -182,9 +179,10 @@ mod tests {
         let job = "name = 'a'\nvertices = [{name = 'v', parallelism = 2}]\n[rehearsal]\nfaults = [\
             {kind = 'decline', every = 3}, {subtask = 1, from = 6, to = 6, kind = 'hang'}]";
         let job = JobSpec::parse(job).unwrap();
+        let Tasks::Rehearsal(rehearsal) = &job.tasks else { panic!("a rehearsal") };
         let fault = |index, id| {
             let subtask = Subtask { vertex: job.vertices[0].id, index };
-            job.rehearsal.fault(subtask, CheckpointId(id)).cloned()
+            rehearsal.fault(subtask, CheckpointId(id)).cloned()
         };
         assert_eq!(fault(0, 2), None);
         assert_eq!((fault(0, 6), fault(1, 6)), (Some(FaultKind::Decline), Some(FaultKind::Hang)));

@@ -1,6 +1,9 @@
 //! The shape of a job file, and the checks that need more than one value of it.
 
-use super::{Fault, FaultKind, JobSpec, MOST_SUBTASKS, Rehearsal, VertexSpec};
+use super::{
+    Fault, FaultKind, HEARTBEAT_TIMEOUT, JobSpec, LONGEST_HEARTBEAT_TIMEOUT, MOST_SUBTASKS, Rehearsal,
+    SHORTEST_HEARTBEAT_TIMEOUT, Tasks, VertexSpec,
+};
 use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
 use ckpt_shared::api::Failures;
 use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
@@ -32,6 +35,7 @@ pub(super) struct File {
     #[serde(default)]
     restart: Restart,
     rehearsal: Option<RawRehearsal>,
+    tasks: Option<Spanned<RawTasks>>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +94,12 @@ struct RawRehearsal {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawTasks {
+    heartbeat_timeout: Option<Text<HeartbeatTimeout>>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFault {
     vertex: Option<Spanned<String>>,
@@ -116,13 +126,20 @@ impl File {
         let vertices_at = self.vertices.span().start;
         let vertices =
             check_vertices(self.vertices.into_inner()).map_err(|message| (vertices_at, message))?;
-        let Some(rehearsal) = self.rehearsal else {
-            return Err((
-                0,
-                "the job has no [rehearsal]; this version of ckptd runs rehearsals only".to_owned(),
-            ));
+        let tasks = match (self.rehearsal, self.tasks) {
+            (Some(rehearsal), None) => Tasks::Rehearsal(rehearsal.check(&vertices)?),
+            (None, Some(tasks)) => tasks.into_inner().into(),
+            (Some(_), Some(tasks)) => {
+                let message =
+                    "the job has both [tasks] and [rehearsal]; its tasks are either programs or simulated";
+                return Err((tasks.span().start, message.to_owned()));
+            }
+            (None, None) => {
+                let message = "the job has neither [tasks] nor [rehearsal]; with [tasks] programs are its tasks, and \
+                               [rehearsal] simulates them";
+                return Err((0, message.to_owned()));
+            }
         };
-        let rehearsal = rehearsal.check(&vertices)?;
         let directory = self.checkpointing.directory.as_ref();
         if let Some(relative) = directory.filter(|directory| directory.get_ref().is_relative()) {
             return Err((relative.span().start, "the directory must be an absolute path".to_owned()));
@@ -132,7 +149,7 @@ impl File {
             vertices,
             directory: directory.map(|directory| directory.get_ref().clone()),
             restart_delay: self.restart.delay.map_or(Duration::from_secs(1), |delay| delay.value.0),
-            rehearsal,
+            tasks,
             checkpointing: self.checkpointing.into(),
         })
     }
@@ -160,6 +177,13 @@ impl From<Checkpointing> for SubmittedConfig {
                 RawPolicy::RetainOnCancellation => RetentionPolicy::RetainOnCancellation,
             },
         }
+    }
+}
+
+impl From<RawTasks> for Tasks {
+    fn from(raw: RawTasks) -> Self {
+        let heartbeat_timeout = raw.heartbeat_timeout.map_or(HEARTBEAT_TIMEOUT, |timeout| timeout.value.0);
+        Self::Programs { heartbeat_timeout }
     }
 }
 
@@ -306,6 +330,24 @@ impl FromStr for AnyDuration {
     type Err = duration::DurationError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         duration::parse(text).map(Self)
+    }
+}
+
+/// How long a process may be silent.
+struct HeartbeatTimeout(Duration);
+
+impl Example for HeartbeatTimeout {
+    const EXAMPLE: &str = A_DURATION;
+}
+
+impl FromStr for HeartbeatTimeout {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let timeout = duration::parse(text).map_err(|error| error.to_string())?;
+        match (SHORTEST_HEARTBEAT_TIMEOUT..=LONGEST_HEARTBEAT_TIMEOUT).contains(&timeout) {
+            true => Ok(Self(timeout)),
+            false => Err(format!("the heartbeat timeout '{text}' is not from 100ms to 1h")),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use ckpt_shared::api::{self, Happening};
+use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -38,15 +39,18 @@ pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> R
             what: Happening::Lagged { missed },
         })
     });
-    // A stream without end must not hold a shutdown up.
+    let stream = as_sse(stream).take_until(until_shutdown(&api));
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+/// A stream without end must not hold a shutdown up.
+pub(super) fn until_shutdown(api: &Api) -> BoxFuture<'static, ()> {
     let mut ready = api.ready.clone();
-    let shutdown = async move {
+    Box::pin(async move {
         if ready.wait_for(|ready| !ready).await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    let stream = as_sse(stream).take_until(Box::pin(shutdown));
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    })
 }
 
 fn as_sse(events: impl Stream<Item = api::Event>) -> impl Stream<Item = Result<Event, Infallible>> {

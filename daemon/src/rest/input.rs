@@ -14,13 +14,16 @@ pub(super) const STORE_LIMIT: Duration = Duration::from_secs(25);
 /// The longest wait for a whole body.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 
-/// A body of at most 64 KiB, with its content type.
-pub(super) struct SmallBody {
-    pub(super) bytes: Vec<u8>,
+/// A body of at most so many bytes, with its content type.
+pub(super) struct Body<const LARGEST: usize> {
+    bytes: Vec<u8>,
     kind: Option<String>,
 }
 
-impl<S: Send + Sync> FromRequest<S> for SmallBody {
+/// A body as most requests have.
+pub(super) type SmallBody = Body<LARGEST_BODY>;
+
+impl<S: Send + Sync, const LARGEST: usize> FromRequest<S> for Body<LARGEST> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
@@ -29,16 +32,16 @@ impl<S: Send + Sync> FromRequest<S> for SmallBody {
         let too_large = || {
             ApiError::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is larger than {} KiB; nothing that is taken here is", LARGEST_BODY / 1024),
+                format!("the body is larger than {} KiB; nothing that is taken here is", LARGEST / 1024),
             )
         };
         let announced = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > LARGEST_BODY) {
+        if announced.is_some_and(|length| length > LARGEST) {
             return Err(too_large());
         }
         let kind = text(header::CONTENT_TYPE)
             .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-        let body = timeout(BODY_LIMIT, to_bytes(request.into_body(), LARGEST_BODY)).await;
+        let body = timeout(BODY_LIMIT, to_bytes(request.into_body(), LARGEST)).await;
         match body {
             Ok(Ok(bytes)) => Ok(Self { bytes: bytes.into(), kind }),
             Ok(Err(error)) if is_too_large(&error) => Err(too_large()),
@@ -58,7 +61,7 @@ fn is_too_large(error: &axum::Error) -> bool {
     .any(|cause| cause.is::<http_body_util::LengthLimitError>())
 }
 
-impl SmallBody {
+impl<const LARGEST: usize> Body<LARGEST> {
     /// The bytes, when they are of this content type or none at all.
     pub(super) fn of_kind(self, wanted: &str) -> Result<Vec<u8>, ApiError> {
         if self.bytes.is_empty() || self.kind.as_deref() == Some(wanted) {

@@ -7,6 +7,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +17,11 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 /// The most connections at once.
-const MOST_CONNECTIONS: usize = 256;
+const MOST_CONNECTIONS: usize = 1_024;
 /// The longest wait for a request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long, in milliseconds, what was sent may stay unread in the peer's buffers before it is given up.
+const UNREAD_LIMIT: u32 = 60_000;
 /// How long a shutdown waits for requests that are under way.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
 /// How long to wait when no connection can be accepted, as with too many open files.
@@ -48,6 +51,9 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         };
         // An answer is small and awaited: it must not wait for more to come.
         drop(stream.set_nodelay(true));
+        if let Err(error) = set_tcp_user_timeout(&stream, UNREAD_LIMIT) {
+            tracing::debug!(%peer, %error, "a peer that does not read cannot be given up");
+        }
         let service =
             router.clone().map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(peer));

@@ -1,0 +1,208 @@
+//! The tasks' door to a hosted job: REST calls it for programs, and the rehearsal calls it from within.
+
+use super::disk::Disk;
+use super::job::{Question, ask};
+use super::mailbox::{MissedEvents, Told};
+use super::owner::Owner;
+use super::reports::Expected;
+use super::sessions::ClaimRefused;
+use crate::clock::Moment;
+use crate::seam::SeamError;
+use async_trait::async_trait;
+use ckpt_shared::api::JobState;
+use ckpt_shared::ids::SessionId;
+use ckpt_shared::task_client::{Door, DoorError, Events};
+use ckpt_shared::tasks::{Claim, Claimed, Reported, TaskList, TaskReport};
+use futures::{Stream, StreamExt};
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// The longest wait for a look at what was acknowledged.
+const LOOK_LIMIT: Duration = Duration::from_secs(15);
+/// How many such looks a job makes at once.
+pub(super) const MOST_LOOKS: usize = 8;
+
+/// Why tasks are not served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TaskError {
+    /// What they send makes no sense.
+    #[error("{0}")]
+    Bad(String),
+    /// The job has no such vertex or subtask.
+    #[error("{0}")]
+    NoSubtask(String),
+    /// Somebody else is that subtask.
+    #[error("{subtask} is not a subtask of this session; report only on those that it claimed")]
+    NotHeld {
+        /// Such as `count/3`.
+        subtask: String,
+    },
+    /// The session is over, or never was.
+    #[error("there is no session {session}: it is over, or ckptd was restarted; claim the subtasks again")]
+    UnknownSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// The job is over.
+    #[error("the job has ended ({state}); there is nothing left to do")]
+    JobEnded {
+        /// How.
+        state: JobState,
+    },
+    /// A stream cannot go on where it was.
+    #[error("{0}; claim the subtasks again")]
+    Missed(#[from] MissedEvents),
+    /// Somebody else holds the subtasks.
+    #[error(transparent)]
+    Claim(#[from] ClaimRefused),
+    /// The job's tasks are no programs.
+    #[error("the tasks of this job cannot be claimed: {0}")]
+    NoPrograms(&'static str),
+    /// The checkpoint's directory does not answer.
+    #[error("the disk did not answer in time, so nothing was taken; report again")]
+    DiskSilent,
+    /// The job's owner refused.
+    #[error(transparent)]
+    Seam(#[from] SeamError),
+}
+
+/// The door. It does not keep the job alive.
+#[derive(Debug, Clone)]
+pub struct TaskDoor {
+    questions: mpsc::WeakSender<Question>,
+    disk: Disk,
+    /// Whether programs are behind it, and not the rehearsal.
+    programs: bool,
+}
+
+impl TaskDoor {
+    pub(super) fn new(questions: mpsc::WeakSender<Question>, disk: Disk, programs: bool) -> Self {
+        Self { questions, disk, programs }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Owner, Moment) -> Result<T, TaskError> + Send + 'static,
+    ) -> Result<T, TaskError> {
+        let questions = self.questions.upgrade().ok_or(SeamError::Silent)?;
+        ask(&questions, question).await?
+    }
+
+    /// Claims subtasks, all of them or none.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn claim(&self, claim: Claim) -> Result<Claimed, TaskError> {
+        let programs = self.programs;
+        self.ask(move |owner, now| owner.claim(now, claim, programs)).await
+    }
+
+    /// The events of a session after the one with this number.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn events(
+        &self,
+        session: SessionId,
+        after: u64,
+    ) -> Result<impl Stream<Item = Told> + Send + use<>, TaskError> {
+        let mailbox = self.ask(move |owner, now| owner.mailbox(now, session)).await?;
+        Ok(mailbox.open(after)?)
+    }
+
+    /// Takes reports, all of them or, with any error, none.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn report(&self, session: SessionId, reports: Vec<TaskReport>) -> Result<Reported, TaskError> {
+        let (said, expected) = self.ask(move |owner, now| owner.check_reports(now, session, reports)).await?;
+        if said.is_empty() {
+            return Ok(Reported { results: Vec::new() });
+        }
+        let wrong = self.look_at(expected).await?;
+        self.ask(move |owner, now| owner.take_reports(now, session, said, &wrong)).await
+    }
+
+    /// What is wrong with files, by their report's place.
+    async fn look_at(&self, expected: Vec<Expected>) -> Result<HashMap<usize, String>, TaskError> {
+        if expected.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let looked = self.disk.run(move || {
+            Ok(expected.iter().filter_map(|file| Some((file.report, file.what_is_wrong()?))).collect())
+        });
+        match timeout(LOOK_LIMIT, looked).await {
+            Ok(Ok(wrong)) => Ok(wrong),
+            Ok(Err(_)) | Err(_) => Err(TaskError::DiskSilent),
+        }
+    }
+
+    /// Gives the subtasks of a session back.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn leave(&self, session: SessionId) -> Result<(), TaskError> {
+        self.ask(move |owner, now| owner.leave(now, session)).await
+    }
+
+    /// Who holds which subtask.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn list(&self) -> Result<TaskList, TaskError> {
+        self.ask(|owner, _| Ok(owner.task_list())).await
+    }
+}
+
+#[async_trait]
+impl Door for TaskDoor {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, DoorError> {
+        Ok(Self::claim(self, claim.clone()).await?)
+    }
+
+    async fn events(&self, session: SessionId, after: Option<u64>) -> Result<Events, DoorError> {
+        let events = Self::events(self, session, after.unwrap_or(0)).await?;
+        Ok(events.map(Ok).boxed())
+    }
+
+    async fn report(&self, session: SessionId, reports: &[TaskReport]) -> Result<Reported, DoorError> {
+        Ok(Self::report(self, session, reports.to_vec()).await?)
+    }
+
+    async fn leave(&self, session: SessionId) -> Result<(), DoorError> {
+        Ok(Self::leave(self, session).await?)
+    }
+}
+
+impl From<TaskError> for DoorError {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::UnknownSession { .. } | TaskError::Missed(_) => Self::Gone,
+            TaskError::DiskSilent | TaskError::Seam(SeamError::Silent) => {
+                Self::Unreachable { cause: error.to_string() }
+            }
+            refused => Self::Refused { sentence: refused.to_string() },
+        }
+    }
+}
+
+impl Expected {
+    fn what_is_wrong(&self) -> Option<String> {
+        let file = self.file.display();
+        match std::fs::symlink_metadata(&self.file) {
+            Ok(found) if !found.is_file() => Some(format!("{file} is no regular file")),
+            Ok(found) if found.len() != self.bytes => {
+                let (found, said) = (found.len(), self.bytes);
+                Some(format!("{file} has {found} bytes and not {said}; acknowledge when all is written"))
+            }
+            Ok(_) => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Some(format!("{file} is not there; store it before it is acknowledged"))
+            }
+            Err(error) => Some(format!("{file} cannot be looked at: {error}")),
+        }
+    }
+}
