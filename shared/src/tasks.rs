@@ -184,6 +184,9 @@ pub enum TaskReport {
         vertex: String,
         /// The subtask's place in it, from 0.
         index: u32,
+        /// Why, with Flink's name.
+        #[serde(default)]
+        reason: DeclineReason,
         /// Why, for people.
         message: String,
     },
@@ -205,6 +208,19 @@ pub enum TaskReport {
         /// Why, for people.
         message: String,
     },
+}
+
+/// Why a subtask cannot store its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeclineReason {
+    /// It will not.
+    #[default]
+    CheckpointDeclined,
+    /// It cannot yet; this does not count as a failure of the job's checkpoints.
+    CheckpointDeclinedTaskNotReady,
+    /// Storing failed.
+    CheckpointAsyncException,
 }
 
 /// The answer to reports, which are taken together or, on any error, not at all.

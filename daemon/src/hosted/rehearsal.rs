@@ -7,7 +7,7 @@ use crate::clock::wall_millis;
 use crate::job_file::{FaultKind, JobSpec, Rehearsal};
 use ckpt_shared::ids::{CheckpointId, Subtask};
 use ckpt_shared::task_client::{DoorError, Order, Reporter, Took, attach};
-use ckpt_shared::tasks::{Claim, ClaimedSubtasks, StoredSnapshot};
+use ckpt_shared::tasks::{Claim, ClaimedSubtasks, DeclineReason, StoredSnapshot, TaskReport};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -103,8 +103,10 @@ impl Part {
                 reporter.acknowledge(checkpoint, stored, Took { sync, background, start_delay }).await
             }
             Err(error) => {
-                let message = format!("{location}: {error}");
-                reporter.decline(checkpoint, vertex, subtask.index, message).await
+                let reason = DeclineReason::CheckpointAsyncException;
+                let (index, message) = (subtask.index, format!("{location}: {error}"));
+                let checkpoint_id = checkpoint;
+                reporter.report(TaskReport::Decline { checkpoint_id, vertex, index, reason, message }).await
             }
         };
         drop(receipt);

@@ -14,7 +14,8 @@ use ckpt_shared::api::SCHEMA;
 use ckpt_shared::duration::millis;
 use ckpt_shared::ids::{CheckpointId, SessionId, Subtask};
 use ckpt_shared::tasks::{
-    Claim, Claimed, ClaimedSubtasks, MOST_REPORTS, ReportResult, Reported, TaskList, TaskReport, TaskState,
+    Claim, Claimed, ClaimedSubtasks, DeclineReason, MOST_REPORTS, ReportResult, Reported, TaskList,
+    TaskReport, TaskState,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
@@ -35,7 +36,7 @@ const LONGEST_NAME: usize = 100;
 #[derive(Debug)]
 pub(super) enum Said {
     Acknowledge { id: CheckpointId, subtask: Subtask, snapshot: Snapshot },
-    Decline { id: CheckpointId, subtask: Subtask, message: String },
+    Decline { id: CheckpointId, subtask: Subtask, reason: FailureReason, message: String },
     Running { execution: u64 },
     Finished { execution: u64 },
     Failed { execution: u64, message: String },
@@ -168,9 +169,10 @@ impl Owner {
                 check_snapshot(&snapshot)?;
                 Said::Acknowledge { id: checkpoint_id, subtask, snapshot }
             }
-            TaskReport::Decline { checkpoint_id, vertex, index, message } => {
+            TaskReport::Decline { checkpoint_id, vertex, index, reason, message } => {
                 let subtask = subtask(&vertex, index)?;
-                Said::Decline { id: checkpoint_id, subtask, message: for_people(&message, LONGEST_MESSAGE) }
+                let message = for_people(&message, LONGEST_MESSAGE);
+                Said::Decline { id: checkpoint_id, subtask, reason: failure_reason(reason), message }
             }
             TaskReport::Running { execution } => Said::Running { execution },
             TaskReport::Finished { execution } => Said::Finished { execution },
@@ -239,8 +241,7 @@ impl Owner {
                 self.handle(now, Event::Acknowledge { job, id, subtask, snapshot });
                 result
             }
-            Said::Decline { id, subtask, message } => {
-                let reason = FailureReason::CheckpointDeclined;
+            Said::Decline { id, subtask, reason, message } => {
                 let was_in_flight = self.is_in_flight(id);
                 self.handle(now, Event::Decline { job, id, subtask, reason, detail: message });
                 match was_in_flight && !self.is_in_flight(id) {
@@ -282,6 +283,14 @@ impl Owner {
             Stage::Starting | Stage::Running => Ok(()),
             _ => Err(format!("execution {execution} is over; another one will be told with 'restore'")),
         }
+    }
+}
+
+fn failure_reason(reason: DeclineReason) -> FailureReason {
+    match reason {
+        DeclineReason::CheckpointDeclined => FailureReason::CheckpointDeclined,
+        DeclineReason::CheckpointDeclinedTaskNotReady => FailureReason::CheckpointDeclinedTaskNotReady,
+        DeclineReason::CheckpointAsyncException => FailureReason::CheckpointAsyncException,
     }
 }
 

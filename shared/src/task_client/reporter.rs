@@ -3,7 +3,7 @@
 use super::reports::{Pending, Reports};
 use crate::duration::millis;
 use crate::ids::CheckpointId;
-use crate::tasks::{ReportResult, StoredSnapshot, TaskReport};
+use crate::tasks::{DeclineReason, ReportResult, StoredSnapshot, TaskReport};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -94,7 +94,14 @@ impl Reporter {
         message: impl Into<String>,
     ) -> Receipt {
         let (vertex, message) = (vertex.into(), message.into());
-        self.report(TaskReport::Decline { checkpoint_id: checkpoint, vertex, index, message }).await
+        self.report(TaskReport::Decline {
+            checkpoint_id: checkpoint,
+            vertex,
+            index,
+            reason: DeclineReason::default(),
+            message,
+        })
+        .await
     }
 
     /// All subtasks of the session have done all their work. They go on storing checkpoints until
