@@ -303,8 +303,8 @@ fn claimed(spec: &JobSpec, wanted: &[ClaimedSubtasks]) -> Result<BTreeSet<Subtas
     let mut subtasks = BTreeSet::new();
     for ClaimedSubtasks { vertex, index } in wanted {
         let indexes = match index {
-            Some(index) => *index..index.saturating_add(1),
-            None => 0..spec.vertex(vertex).map_or(1, |vertex| vertex.parallelism),
+            Some(index) => *index..=*index,
+            None => 0..=spec.vertex(vertex).map_or(0, |vertex| vertex.parallelism - 1),
         };
         for index in indexes {
             let subtask = subtask(spec, vertex, index)?;

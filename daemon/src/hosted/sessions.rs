@@ -219,14 +219,14 @@ impl Sessions {
         self.sessions.keys().copied().collect()
     }
 
-    /// Tells everybody; returns those who are too far behind to hear it.
+    /// Tells everybody who was told to restore; returns those who are too far behind to hear it.
     pub(super) fn tell(&self, event: &TaskEvent) -> Vec<SessionId> {
         self.put(|_| event.clone())
     }
 
     fn put(&self, event: impl Fn(&Session) -> TaskEvent) -> Vec<SessionId> {
-        let deaf = self.sessions.iter().filter(|(_, session)| !session.mailbox.put(event(session)));
-        deaf.map(|(id, _)| *id).collect()
+        let told = self.sessions.iter().filter(|(_, session)| session.state != TaskState::Created);
+        told.filter(|(_, session)| !session.mailbox.put(event(session))).map(|(id, _)| *id).collect()
     }
 
     /// Begins an execution: everybody is told what to start from. Returns those who are too far behind.

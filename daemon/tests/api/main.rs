@@ -14,6 +14,7 @@
 //! | `guard` | who may do what |
 //! | `events` | what is pushed |
 //! | `jobs` | submitting, cancelling, bringing back |
+//! | `tasks` | programs as tasks: claims, events, reports, losses |
 //! | `last_moments` | what happens while a checkpoint's metadata is being stored |
 //! | `clusters` | jobs of Flink clusters: what a real Flink cannot be made to do on demand |
 //! | `fake_flink` | the cluster for those |
@@ -37,4 +38,5 @@ mod lives;
 mod shape;
 mod states;
 mod support;
+mod tasks;
 mod triggers;
