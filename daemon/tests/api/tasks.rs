@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tower::ServiceExt;
@@ -198,4 +199,16 @@ async fn running(checkpointing: &str) -> (Host, String, [Worker; 2]) {
 
 fn exists(trigger: &Value, name: &str) -> bool {
     Path::new(trigger["directory"].as_str().unwrap()).join(name).exists()
+}
+
+/// Files are deleted in the background.
+async fn until_gone(path: &Path) {
+    let looked = async {
+        while path.exists() {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), looked)
+        .await
+        .unwrap_or_else(|_| panic!("{path:?} is there"));
 }

@@ -1,20 +1,8 @@
-use super::{Worker, claim, exists, post, programs, running, submitted};
+use super::{Worker, claim, exists, post, programs, running, submitted, until_gone};
 use crate::support::{Host, bare, calm, with_json};
 use axum::http::Method;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::Duration;
-
-async fn until_gone(path: &Path) {
-    let looked = async {
-        while path.exists() {
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), looked)
-        .await
-        .unwrap_or_else(|_| panic!("{path:?} is there"));
-}
 
 fn warnings(configuration: &Value) -> String {
     configuration["warnings"].to_string()

@@ -1,4 +1,4 @@
-use super::{Worker, claim, running};
+use super::{Worker, claim, running, until_gone};
 use crate::support::request;
 use axum::body::Body;
 use axum::http::Method;
@@ -32,7 +32,7 @@ async fn a_task_that_goes_silent_is_lost_in_time_and_the_job_goes_on_from_the_ne
     assert!(why.contains("it waits for 1 of 2 subtasks: v/1"), "{why}");
     let failed = host.until_over("work", 2).await;
     assert_eq!(failed["failure_message"], "Checkpoint Coordinator is suspending.");
-    assert!(!host.checkpoints(&id).join("chk-2").exists());
+    until_gone(&host.checkpoints(&id).join("chk-2")).await;
 
     // For as long as it takes, and without a timer that goes on.
     tokio::time::sleep(100 * TIMEOUT).await;
