@@ -4,7 +4,7 @@ use crate::sim::*;
 use ckpt_coordinator::reason::FailureReason::{
     CheckpointAsyncException, CheckpointDeclined, CheckpointDeclinedTaskNotReady, CheckpointExpired,
 };
-use ckpt_coordinator::{Action, Event, Fact, Snapshot, Start};
+use ckpt_coordinator::{Action, Event, Fact, Kind, Snapshot, Standing, Start};
 
 fn with_checkpoint() -> Sim {
     let mut sim = Sim::new(tolerant());
@@ -49,6 +49,24 @@ fn rule_20_the_last_acknowledgement_completes() {
         assert_eq!(snapshots[&subtask(by)], snapshot(1, by));
     }
     assert_eq!(actions.len(), 2);
+}
+
+fn standing(sim: &Sim, number: u64) -> Standing<'_> {
+    sim.coordinator.standing(id(number), subtask(0))
+}
+
+#[test]
+fn rule_20_how_a_subtask_stands_is_known_before_it_says_anything() {
+    let mut sim = with_checkpoint();
+    assert_eq!(standing(&sim, 1), Standing::Awaited(&Kind::Checkpoint));
+    assert_eq!(standing(&sim, 2), Standing::NeverTriggered);
+    assert_eq!(standing(&sim, 0), Standing::NeverTriggered);
+    sim.acknowledge(1, 0);
+    assert_eq!(standing(&sim, 1), Standing::Acknowledged);
+    assert!(sim.coordinator.is_in_flight(id(1)));
+    sim.decline(1, CheckpointDeclined);
+    assert_eq!(standing(&sim, 1), Standing::Over);
+    assert!(!sim.coordinator.is_in_flight(id(1)));
 }
 
 #[test]
