@@ -1,0 +1,8 @@
+//! The client of a program that is a job's tasks: against a daemon in process with simulated time, and
+//! against a small HTTP server.
+
+mod away;
+mod fake;
+mod http;
+mod orders;
+mod reports;
