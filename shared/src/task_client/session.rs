@@ -9,6 +9,7 @@ use crate::tasks::{Claim, Claimed, TaskEvent};
 use futures::{FutureExt, StreamExt};
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -16,6 +17,8 @@ use tokio::time::{Instant, timeout};
 
 /// How long giving the subtasks back may take.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+/// How long the events of a session that is over are read on.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Everything that the work in the background needs.
 pub(super) struct Session {
@@ -113,11 +116,14 @@ impl Session {
             DoorError::Gone => gone(),
             other => Over::Refused(other),
         });
-        tokio::select! {
-            over = read(door, id, idle, &self.mailbox, &heartbeat) => over,
+        let mut read = pin!(read(door, id, idle, &self.mailbox, &heartbeat));
+        let over = tokio::select! {
+            over = &mut read => return over,
             over = answer(door, id, idle, &heartbeat) => over,
             over = sent => over,
-        }
+        };
+        // The events may say more: how the job ended, or who took over.
+        timeout(LAST_WORDS, read).await.unwrap_or(over)
     }
 }
 

@@ -97,6 +97,11 @@ impl Fake {
         self.state().stream = None;
     }
 
+    /// The session is over, and its stream has more to say.
+    pub(crate) fn end_session(&self) {
+        self.state().session += 1;
+    }
+
     /// The session is over, as after a restart of ckptd.
     pub(crate) fn lose_session(&self) {
         let mut state = self.state();

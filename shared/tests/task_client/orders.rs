@@ -81,6 +81,21 @@ async fn nothing_comes_after_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn how_the_job_ended_is_told_also_to_whom_its_reports_said_so_first() {
+    let fake = Fake::new();
+    let (mut orders, reporter) = fake.attach().await;
+    sleep(BEAT).await;
+    fake.end_session();
+    let receipt = reporter.finished(1).await;
+    sleep(Duration::from_millis(500)).await;
+    fake.tell(TaskEvent::End { state: JobState::Canceled });
+    assert_eq!(orders.next().await, Ok(Some(Order::End { state: JobState::Canceled })));
+    assert_eq!(orders.next().await, Ok(None));
+    assert_eq!(receipt.await, Err(ReportError::Lost));
+    assert_eq!(fake.state().claims.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_drops_its_orders_gives_its_subtasks_back() {
     let fake = Fake::new();
     let (orders, reporter) = fake.attach().await;
