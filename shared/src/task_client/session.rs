@@ -92,12 +92,13 @@ impl Session {
                     "the program does not read its orders".to_owned()
                 }
             };
+            tracing::info!(why, "the session is lost; claiming again");
             // Only one that is lost soon after the one before it makes the pause longer.
             if began.elapsed() >= LONGEST_PAUSE {
                 pause = Pause::default();
             }
             let again = async {
-                pause.wait("the session is lost; claiming again", &why).await;
+                pause.wait("sessions are lost again and again", &why).await;
                 claim(self.door.as_ref(), &mut self.claim).await
             };
             self.claimed = tokio::select! {

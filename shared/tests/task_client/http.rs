@@ -72,6 +72,7 @@ async fn hear(mut connection: TcpStream) -> (TcpStream, String) {
         }
         let mut bytes = [0; 4096];
         let count = connection.read(&mut bytes).await.unwrap();
+        assert!(count > 0, "the client went away after {heard:?}");
         heard.push_str(str::from_utf8(&bytes[..count]).unwrap());
     }
 }
