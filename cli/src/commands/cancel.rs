@@ -29,20 +29,17 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
     let job = resolve::job(server, &args.job, (&args.matching).into()).await?;
-    let made = match &args.with_savepoint {
+    match &args.with_savepoint {
         Some(directory) => {
             let requested = savepoint::ask(server, &job, directory, true).await?.value;
             let so = ", so the job goes on";
             savepoint::wait(server, output, &job, requested, args.wait_timeout, so).await?;
-            true
         }
-        None => {
-            server.client.cancel(&job.reference()).await.map_err(|error| server.failed(&error))?;
-            false
-        }
-    };
+        None => drop(server.client.cancel(&job.reference()).await.map_err(|error| server.failed(&error))?),
+    }
     match output {
-        Some(Output::Json | Output::Name) if made => {}
+        // The savepoint's answer was printed.
+        Some(Output::Json | Output::Name) if args.with_savepoint.is_some() => {}
         Some(Output::Json) => console::data("{}")?,
         Some(Output::Name) => console::data(&job.label())?,
         Some(Output::Wide) | None => console::data(&format!("{} is being cancelled", job.label()))?,
