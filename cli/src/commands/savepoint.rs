@@ -43,7 +43,11 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         Some(Output::Json) => console::data(&body)?,
         Some(Output::Name) => console::data(&job.label())?,
         Some(Output::Wide) | None => {
-            console::data(&format!("{} savepoint requested (request {})", job.label(), requested.request_id))?
+            console::data(&format!(
+                "{} savepoint requested (request {})",
+                job.label(),
+                requested.request_id
+            ))?;
         }
     }
     Ok(Exit::Done)

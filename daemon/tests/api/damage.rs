@@ -6,6 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// What becomes of a checkpoint's directory.
+type Damage = fn(&Path);
+
 /// A job with three completed checkpoints; its id.
 async fn three(host: &Host) -> String {
     let id = host.run(&job_file("hurt", 2, "timeout = '1m'\nretained = 9", "")).await;
@@ -39,7 +42,7 @@ fn swap(directory: &Path) {
 
 #[tokio::test(start_paused = true)]
 async fn a_damaged_checkpoint_is_named_to_whoever_looks_until_the_next_one_completes() {
-    let ways: [(fn(&Path), &str); 4] = [
+    let ways: [(Damage, &str); 4] = [
         (lose, "No such file"),
         (truncate, "has 5 of 1000 bytes"),
         (garble, "_metadata: expected value"),
@@ -72,7 +75,7 @@ async fn a_damaged_checkpoint_is_named_to_whoever_looks_until_the_next_one_compl
 async fn a_job_with_only_damaged_checkpoints_does_not_run_and_names_the_newest() {
     let host = Host::new().await;
     let id = three(&host).await;
-    for (number, damage) in [(1, lose as fn(&Path)), (2, truncate), (3, swap)] {
+    for (number, damage) in [(1, lose as Damage), (2, truncate), (3, swap)] {
         let directory = host.checkpoints(&id).join(format!("chk-{number}"));
         damage(&directory);
     }
