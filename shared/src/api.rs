@@ -259,6 +259,7 @@ pub enum Happening {
         message: String,
     },
     /// The configuration changed.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Configured {
         /// The new revision.
         revision: u64,

@@ -73,6 +73,7 @@ pub enum TaskEvent {
     },
     /// Every subtask of the session stores its state, durably, in a file of its own directly in
     /// `directory`, then acknowledges.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Trigger {
         /// The checkpoint or savepoint.
         checkpoint_id: CheckpointId,
@@ -85,11 +86,13 @@ pub enum TaskEvent {
         triggered_at: u64,
     },
     /// A checkpoint that was triggered will not complete.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Abort {
         /// The checkpoint.
         checkpoint_id: CheckpointId,
     },
     /// A checkpoint is complete: what waited for it may be committed.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Complete {
         /// The checkpoint.
         checkpoint_id: CheckpointId,
@@ -165,6 +168,7 @@ pub struct StoredSnapshot {
 #[serde(tag = "report", deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum TaskReport {
     /// A subtask has stored its state, durably.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Acknowledge {
         /// The checkpoint.
         checkpoint_id: CheckpointId,
@@ -187,6 +191,7 @@ pub enum TaskReport {
         start_delay_millis: u64,
     },
     /// A subtask cannot store its state; the checkpoint is aborted.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Decline {
         /// The checkpoint.
         checkpoint_id: CheckpointId,

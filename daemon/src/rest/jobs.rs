@@ -13,9 +13,10 @@ use ckpt_shared::flink::Nothing;
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::time::timeout;
+use utoipa::{IntoParams, ToSchema};
 
-/// The query of a cancellation.
-#[derive(Debug, Default, Deserialize)]
+/// What a `PATCH` of a job does.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) enum Mode {
     /// Flink's default.
@@ -23,12 +24,32 @@ pub(super) enum Mode {
     Cancel,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The query of a cancellation.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CancelQuery {
+    /// What to do.
+    #[param(inline, required = false)]
     mode: Mode,
 }
 
+/// Submits a job.
+///
+/// The same file again is the same job.
+#[utoipa::path(
+    post,
+    path = "/jobs",
+    tag = "jobs",
+    request_body(content = String, content_type = "application/toml", description = "A job file."),
+    responses(
+        (status = 200, description = "This very job was submitted before and is still alive.", body = Submission),
+        (status = 201, description = "The job is stored and hosted.", body = Submission),
+        (status = 409, description = "A job of this name is alive and was submitted with another file."),
+        (status = 500, description = "The submission failed inside ckptd."),
+        (status = 503, description = "The job could not be stored, or not in time."),
+    )
+)]
 pub(super) async fn submit(State(api): State<Api>, body: SmallBody) -> Result<Response, ApiError> {
     let body = body.of_kind("application/toml")?;
     let text = String::from_utf8(body).map_err(|_| ApiError::bad_request("the job file is not UTF-8"))?;
@@ -49,6 +70,17 @@ pub(super) async fn submit(State(api): State<Api>, body: SmallBody) -> Result<Re
     Ok((status, Json(submission)).into_response())
 }
 
+/// Cancels a job.
+#[utoipa::path(
+    patch,
+    path = "/jobs/{job}",
+    tag = "jobs",
+    params(CancelQuery),
+    responses(
+        (status = 202, description = "It is being cancelled.", body = Object),
+        (status = 409, description = "the job has ended, or its cluster refuses."),
+    )
+)]
 pub(super) async fn cancel(
     State(api): State<Api>,
     Path(job): Path<String>,

@@ -17,6 +17,8 @@
 //! | `last_moments` | what happens while a checkpoint's metadata is being stored |
 //! | `clusters` | jobs of Flink clusters: what a real Flink cannot be made to do on demand |
 //! | `fake_flink` | the cluster for those |
+//! | `openapi` | the description of the API |
+//! | `documented` | every answer of all these tests against it |
 //! | `lives` | checkpoints from their trigger to their deletion, in simulated time |
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -25,6 +27,7 @@ mod changes;
 mod clusters;
 mod concurrency;
 mod disk;
+mod documented;
 mod errors;
 mod events;
 mod fake_flink;
@@ -34,6 +37,7 @@ mod in_flight;
 mod jobs;
 mod last_moments;
 mod lives;
+mod openapi;
 mod shape;
 mod states;
 mod support;
