@@ -64,6 +64,8 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .route("/jobs", get(flink::jobs).post(jobs::submit))
         .route("/jobs/overview", get(flink::jobs_overview))
         .route("/jobs/{job}", get(flink::details).patch(jobs::cancel))
+        .route("/jobs/{job}/status", get(flink::status))
+        .route("/jobs/{job}/stop", post(jobs::stop))
         .route("/jobs/{job}/checkpoints", get(flink::checkpoints).post(flink::trigger))
         .route("/jobs/{job}/checkpoints/{trigger}", get(flink::trigger_status))
         .route("/jobs/{job}/checkpoints/config", get(flink::checkpoint_config))

@@ -6,9 +6,11 @@
 
 mod checkpoints;
 mod jobs;
+mod throwable;
 
 pub use checkpoints::*;
 pub use jobs::*;
+pub use throwable::CHECKPOINT_EXCEPTION;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,9 @@
 //! Checkpoints that were asked for by hand, and what became of them.
 
 use ckpt_coordinator::RequestToken;
-use ckpt_shared::flink::{FailureCause, QueueStatus, QueueStatusId, TriggerResult, TriggerStatus};
+use ckpt_shared::flink::{
+    CHECKPOINT_EXCEPTION, FailureCause, QueueStatus, QueueStatusId, TriggerResult, TriggerStatus,
+};
 use ckpt_shared::ids::{CheckpointId, TriggerId};
 use std::collections::{HashMap, VecDeque};
 
@@ -60,11 +62,7 @@ fn result(outcome: &Outcome) -> TriggerResult {
         Ok(id) => TriggerResult { checkpoint_id: Some(*id), failure_cause: None },
         Err(message) => TriggerResult {
             checkpoint_id: None,
-            failure_cause: Some(FailureCause {
-                class: "org.apache.flink.runtime.checkpoint.CheckpointException".to_owned(),
-                stack_trace: format!("org.apache.flink.runtime.checkpoint.CheckpointException: {message}"),
-                serialized_throwable: String::new(),
-            }),
+            failure_cause: Some(FailureCause::new(CHECKPOINT_EXCEPTION, message)),
         },
     }
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use ckpt_shared::api::{JobState, OBSERVED_AT};
 use ckpt_shared::flink::{
     ClusterOverview, DashboardConfiguration, Features, JobIdWithStatus, JobIdsWithStatus, JobOverview,
-    JobsOverview, TriggerRequest, TriggerResponse, VERSION,
+    JobStatusInfo, JobsOverview, TriggerRequest, TriggerResponse, VERSION,
 };
 use ckpt_shared::ids::{CheckpointId, TriggerId, VertexId};
 use serde::Serialize;
@@ -85,6 +85,11 @@ async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
 
 pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     Ok(seen(api.job(&job)?.details().await?))
+}
+
+pub(super) async fn status(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
+    let status = api.job(&job)?.overview().await?.state;
+    Ok(seen(JobStatusInfo { status }))
 }
 
 pub(super) async fn checkpoints(

@@ -66,6 +66,13 @@ pub struct JobIdWithStatus {
     pub status: JobState,
 }
 
+/// `GET /jobs/:jobid/status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatusInfo {
+    /// Its state.
+    pub status: JobState,
+}
+
 /// `GET /jobs/overview`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobsOverview {
