@@ -12,7 +12,9 @@
 //! | `files`, `disk` | checkpoint directories, and threads that wait for them |
 //! | `statistics` | what happened, for Flink's read paths |
 //! | `report` | those paths' bodies |
-//! | `triggers` | checkpoints that were asked for by hand |
+//! | `triggers` | checkpoints and savepoints that were asked for by hand |
+//! | `savepoints`, `places` | savepoints, and the directories that they are made in |
+//! | `restore` | jobs that start from a savepoint |
 
 mod answers;
 mod disk;
@@ -20,8 +22,11 @@ mod files;
 mod job;
 mod life;
 mod owner;
+mod places;
 mod rehearsal;
 mod report;
+mod restore;
+mod savepoints;
 mod statistics;
 mod store;
 mod tasks;
@@ -32,4 +37,5 @@ pub use job::{HostedJob, Setup};
 pub(crate) use life::ENDED_FILE;
 pub use life::Ended;
 pub(crate) use report::tolerable;
+pub use restore::FromSavepoint;
 pub use store::{HostedJobs, RecoverError, SubmitError};

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `configuration` | `GET`, `PATCH`, `DELETE …/checkpoints/configuration` |
 //! | `flink` | Flink's paths |
+//! | `savepoints` | those for savepoints |
 //! | `doctor` | whether Flink clusters can be changed from here |
 //! | `jobs` | submitting and cancelling |
 //! | `events` | what happens, pushed |
@@ -22,6 +23,7 @@ mod guard;
 mod input;
 mod jobs;
 mod listen;
+mod savepoints;
 
 pub use guard::Guard;
 pub use listen::serve;
@@ -76,6 +78,8 @@ pub fn router(api: Api, guard: Guard) -> Router {
             "/jobs/{job}/checkpoints/configuration",
             get(configuration::get).patch(configuration::patch).delete(configuration::delete),
         )
+        .route("/jobs/{job}/savepoints", post(savepoints::trigger))
+        .route("/jobs/{job}/savepoints/{trigger}", get(savepoints::status))
         .route("/checkpoints/configuration", get(configuration::list))
         .route("/doctor", post(doctor::diagnose));
     let health = Router::new().route("/healthz", get(healthy)).route("/readyz", get(ready));

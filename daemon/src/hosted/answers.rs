@@ -4,6 +4,7 @@ use super::life::Stage;
 use super::owner::Owner;
 use super::report::Life;
 use super::statistics::age;
+use super::triggers::Asked;
 use crate::clock::Moment;
 use crate::seam::{Applied, Observation, Reach, SeamError, Wanted};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
@@ -30,15 +31,16 @@ impl Owner {
         }
     }
 
-    /// Why the job does not run, and when it is restarted.
+    /// Why the job does not run, and when it is restarted; and what was wrong when it was restored.
     fn trouble(&self, now: Moment) -> Option<String> {
-        let trouble = self.trouble.clone()?;
-        Some(match &self.stage {
+        let trouble = self.trouble.clone().map(|trouble| match &self.stage {
             Stage::Waiting { until } => {
                 format!("{trouble}; it is restarted in {}", Rough(*until - now.monotonic))
             }
             _ => trouble,
-        })
+        });
+        let all: Vec<_> = trouble.into_iter().chain(self.damage.clone()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// The coordinator, while the job runs.
@@ -172,7 +174,7 @@ impl Owner {
             return Err(SeamError::NotNow { state: self.history.state });
         }
         let id = request.trigger_id.unwrap_or_else(|| TriggerId::from_bits(rand::random()));
-        if let Some(answer_to) = self.triggers.begin(id) {
+        if let Some(answer_to) = self.triggers.begin(Asked::Checkpoint, id) {
             self.handle(now, Event::Trigger { kind: Kind::Checkpoint, answer_to });
         }
         Ok(id)

@@ -1,5 +1,6 @@
 //! Checkpoint directories: `chk-<n>` with one file for each subtask and, once complete, `_metadata`.
 
+use super::places::{self, Places};
 use super::tasks::RestorePoint;
 use crate::durable;
 use crate::state_dir::read_limited;
@@ -8,11 +9,11 @@ use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// The file that makes a directory a completed checkpoint.
-const METADATA: &str = "_metadata";
+pub(super) const METADATA: &str = "_metadata";
 /// The format's number; it changes when an older ckptd could not read the file any more.
 const SCHEMA: u32 = 1;
 /// The highest number of a checkpoint, as in Flink.
@@ -73,14 +74,25 @@ impl Metadata {
     }
 
     /// Reads the metadata in `directory`, and makes sure that all that it names is there.
-    fn load(directory: &Path) -> io::Result<Self> {
+    pub(super) fn load(directory: &Path) -> io::Result<Self> {
         let damaged = |cause: String| io::Error::new(io::ErrorKind::InvalidData, cause);
-        let content = read_limited(&directory.join(METADATA), LARGEST)?;
-        let metadata: Self = serde_json::from_slice(&content).map_err(|error| damaged(error.to_string()))?;
+        let in_it = |cause: &dyn std::fmt::Display| format!("{METADATA}: {cause}");
+        let content = read_limited(&directory.join(METADATA), LARGEST)
+            .map_err(|error| io::Error::new(error.kind(), in_it(&error)))?;
+        let metadata: Self = serde_json::from_slice(&content).map_err(|error| damaged(in_it(&error)))?;
         if metadata.schema != SCHEMA {
-            return Err(damaged(format!("it has schema {}, not {SCHEMA}", metadata.schema)));
+            return Err(damaged(format!("{METADATA} has schema {}, not {SCHEMA}", metadata.schema)));
+        }
+        if !(1..HIGHEST).contains(&metadata.checkpoint_id.0) {
+            return Err(damaged(format!("{METADATA} has the number {}", metadata.checkpoint_id)));
         }
         for stored in &metadata.subtasks {
+            if !is_a_name(&stored.location) {
+                return Err(damaged(format!(
+                    "{METADATA} names a file elsewhere: {}",
+                    stored.location.escape_debug()
+                )));
+            }
             let size = fs::metadata(directory.join(&stored.location)).map(|file| file.len());
             match size {
                 Ok(size) if size == stored.bytes => {}
@@ -93,13 +105,14 @@ impl Metadata {
         Ok(metadata)
     }
 
-    fn restore_point(&self, directory: PathBuf) -> RestorePoint {
+    pub(super) fn restore_point(&self, directory: PathBuf) -> RestorePoint {
         let snapshots = self.subtasks.iter().map(|stored| {
             let subtask = Subtask { vertex: stored.vertex, index: stored.index };
             let location = stored.location.clone();
             (subtask, Snapshot { location, bytes: stored.bytes, ..Snapshot::default() })
         });
-        RestorePoint { checkpoint: self.checkpoint_id, directory, snapshots: snapshots.collect() }
+        let (checkpoint, snapshots) = (self.checkpoint_id, snapshots.collect());
+        RestorePoint { checkpoint, savepoint: self.savepoint, directory, snapshots }
     }
 }
 
@@ -114,6 +127,8 @@ pub(super) struct Found {
     pub(super) next_id: CheckpointId,
     /// Whether no checkpoint was ever triggered.
     pub(super) fresh: bool,
+    /// Why the job is not restored from a newer one.
+    pub(super) damage: Option<String>,
 }
 
 /// The checkpoints of one job on disk. Every call may block.
@@ -126,6 +141,8 @@ pub(super) struct CheckpointFiles {
     counter: PathBuf,
     /// The highest number that is in it.
     taken: Arc<Mutex<CheckpointId>>,
+    /// The directories of savepoints in flight.
+    pub(super) places: Places,
 }
 
 impl CheckpointFiles {
@@ -135,6 +152,7 @@ impl CheckpointFiles {
             root: checkpoints.join(job.to_string()),
             counter: job_dir.join("next-checkpoint"),
             taken: Arc::new(Mutex::new(CheckpointId(0))),
+            places: Places::default(),
         }
     }
 
@@ -142,9 +160,7 @@ impl CheckpointFiles {
     pub(super) fn directory(&self, id: CheckpointId, kind: &Kind) -> PathBuf {
         match kind {
             Kind::Checkpoint => self.root.join(format!("chk-{id}")),
-            Kind::Savepoint { target } => {
-                Path::new(target).join(format!("savepoint-{:.6}-{id}", self.job.to_string()))
-            }
+            Kind::Savepoint { target } => places::directory(self.job, id, target),
         }
     }
 
@@ -160,7 +176,11 @@ impl CheckpointFiles {
             }
         }
         let directory = self.directory(id, kind);
-        named(&directory, durable::create_directory(&directory))
+        let made = match kind {
+            Kind::Checkpoint => durable::create_directory(&directory),
+            Kind::Savepoint { .. } => self.places.make(id, &directory),
+        };
+        named(&directory, made)
     }
 
     /// Makes a checkpoint complete; it is durable when this returns. Its snapshots are durable already:
@@ -169,11 +189,15 @@ impl CheckpointFiles {
         let directory = self.directory(metadata.checkpoint_id, kind);
         let content = serde_json::to_vec_pretty(metadata)?;
         let stored = durable::replace(&directory.join(METADATA), &content);
-        named(&directory, stored.and_then(|()| durable::sync_directory(&self.root)))
+        let parent = directory.parent().unwrap_or(&self.root);
+        named(&directory, stored.and_then(|()| durable::sync_directory(parent)))
     }
 
     /// Deletes a checkpoint. `_metadata` goes first: what is half deleted must not look complete.
     pub(super) fn discard(&self, id: CheckpointId, kind: &Kind) -> io::Result<()> {
+        if kind.is_savepoint() && !self.places.give_up(id) {
+            return Ok(());
+        }
         let directory = self.directory(id, kind);
         let gone = |result: io::Result<()>| match result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -190,8 +214,7 @@ impl CheckpointFiles {
     pub(super) fn discard_snapshot(&self, id: CheckpointId, location: &str) -> io::Result<()> {
         let directory = self.directory(id, &Kind::Checkpoint);
         let file = directory.join(location);
-        let is_inside = Path::new(location).components().count() == 1 && file.parent() == Some(&directory);
-        if !is_inside || directory.join(METADATA).exists() || !file.exists() {
+        if !is_a_name(location) || directory.join(METADATA).exists() || !file.exists() {
             return Ok(());
         }
         named(&file, fs::remove_file(&file))
@@ -221,7 +244,7 @@ impl CheckpointFiles {
     /// loudly and left alone; the one before it counts.
     pub(super) fn scan(&self) -> io::Result<Found> {
         let mut completed = Vec::new();
-        let mut damaged = None;
+        let mut damaged: Option<(CheckpointId, String)> = None;
         let mut highest = CheckpointId(0);
         let counted = self.counter()?;
         if counted.is_some() && !self.root.is_dir() {
@@ -236,35 +259,44 @@ impl CheckpointFiles {
                 self.discard(id, &Kind::Checkpoint)?;
                 continue;
             }
-            let shown = directory.display();
-            match Metadata::load(&directory) {
+            let shown = directory.display().to_string();
+            let cause = match Metadata::load(&directory) {
                 Ok(metadata) if metadata.job_id == self.job && metadata.checkpoint_id == id => {
                     completed.push((id, metadata.restore_point(directory)));
+                    continue;
                 }
-                Ok(metadata) => {
-                    let (job, checkpoint) = (metadata.job_id, metadata.checkpoint_id);
-                    tracing::error!(directory = %shown, %job, %checkpoint, "a checkpoint of something else; it is left alone");
+                Ok(Metadata { job_id, checkpoint_id, .. }) => {
+                    format!("{METADATA} is of checkpoint {checkpoint_id} of job {job_id}")
                 }
-                Err(error) => {
-                    tracing::error!(directory = %shown, %error, "a checkpoint that cannot be restored from; an older one is used if there is one");
-                    damaged = Some(format!("{shown} is damaged: {error}"));
-                }
+                Err(error) => error.to_string(),
+            };
+            tracing::error!(directory = %shown, cause, "a checkpoint that cannot be restored from; it is left alone, and an older one is used if there is one");
+            if damaged.as_ref().is_none_or(|(newest, _)| id > *newest) {
+                damaged = Some((id, format!("{shown} is damaged: {cause}")));
             }
         }
         completed.sort_by_key(|(id, _)| *id);
-        if let (Some(damaged), true) = (damaged, completed.is_empty()) {
-            // To start from nothing would be to forget what was acknowledged.
-            let sentence = format!(
-                "{damaged}, and there is no older one; repair it, or move it away to start from nothing"
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
-        }
+        let newest = completed.last().map(|(id, _)| *id);
+        let damage = match (damaged, newest) {
+            (Some((_, damaged)), None) => {
+                // To start from nothing would be to forget what was acknowledged.
+                let sentence = format!(
+                    "{damaged}, and there is no older one; repair it, or move it away to start from nothing"
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
+            }
+            (Some((id, damaged)), Some(newest)) if id > newest => {
+                Some(format!("the job was restored from checkpoint {newest}, as the newer {damaged}"))
+            }
+            _ => None,
+        };
         let next_id = counted.unwrap_or(CheckpointId::FIRST).max(highest.next());
         Ok(Found {
             completed: completed.iter().map(|(id, _)| *id).collect(),
             newest: completed.pop().map(|(_, point)| point),
             next_id,
             fresh: counted.is_none(),
+            damage,
         })
     }
 
@@ -285,6 +317,12 @@ impl CheckpointFiles {
             Err(error) => named(&self.counter, Err(error)),
         }
     }
+}
+
+/// Whether it is the name of a file, and no way to elsewhere.
+fn is_a_name(location: &str) -> bool {
+    let mut components = Path::new(location).components();
+    matches!(components.next(), Some(Component::Normal(_))) && components.next().is_none()
 }
 
 /// An error that names the file it is about.

@@ -5,7 +5,7 @@ use super::files::Found;
 use super::owner::Owner;
 use super::report::Life;
 use super::tasks::{Tasks, ToTask};
-use super::{rehearsal, tasks};
+use super::{rehearsal, restore, tasks};
 use crate::clock::Moment;
 use crate::durable;
 use crate::seam::{SeamError, Wanted};
@@ -133,8 +133,8 @@ impl Owner {
     fn look_at_disk(&mut self) {
         self.stage = Stage::Restoring;
         self.coordinator = None;
-        let files = self.files.clone();
-        self.on_disk(move || files.scan(), Done::Found);
+        let (files, from, spec) = (self.files.clone(), self.from_savepoint.clone(), Arc::clone(&self.spec));
+        self.on_disk(move || restore::look(&files, from.as_ref(), &spec), Done::Found);
     }
 
     /// When [`Self::wake`] has something to do.
@@ -219,10 +219,12 @@ impl Owner {
         let tasks: tasks::Tasks = rehearsal::start(&self.spec, &self.reports);
         if let Some(newest) = &found.newest {
             tracing::info!(job = %self.identity.name, checkpoint = %newest.checkpoint, "restored");
-            self.statistics.restored(now, newest.checkpoint, format!("file:{}", newest.directory.display()));
+            let path = format!("file:{}", newest.directory.display());
+            self.statistics.restored(now, newest.checkpoint, newest.savepoint, path);
         }
         self.coordinator = Some(coordinator);
         self.trouble = None;
+        self.damage = found.damage;
         self.stage = Stage::Running { tasks };
         drop(self.stage.tell(&ToTask::Restore { from: found.newest.map(Arc::new) }));
         self.enter(now, JobState::Running, None);

@@ -31,6 +31,8 @@ pub(super) enum ToTask {
 #[derive(Debug, Clone)]
 pub(super) struct RestorePoint {
     pub(super) checkpoint: CheckpointId,
+    /// Whether it is the savepoint that the job was submitted with.
+    pub(super) savepoint: bool,
     pub(super) directory: PathBuf,
     pub(super) snapshots: BTreeMap<Subtask, Snapshot>,
 }
