@@ -81,6 +81,7 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .route("/jobs/{job}/savepoints", post(savepoints::trigger))
         .route("/jobs/{job}/savepoints/{trigger}", get(savepoints::status))
         .route("/checkpoints/configuration", get(configuration::list))
+        .route("/savepoint-disposal", post(savepoints::dispose))
         .route("/doctor", post(doctor::diagnose));
     let health = Router::new().route("/healthz", get(healthy)).route("/readyz", get(ready));
     Router::new()

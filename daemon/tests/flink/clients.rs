@@ -6,6 +6,7 @@ use ckpt_shared::api::JobState;
 use ckpt_shared::paths;
 use ckptd::local_flink::Distribution;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -46,6 +47,13 @@ impl Said {
         for part in parts {
             assert!(self.text.contains(part), "'{part}' is not in:\n{}", self.text);
         }
+    }
+
+    /// The path that follows `what`.
+    #[track_caller]
+    fn place(&self, what: &str) -> PathBuf {
+        let (_, rest) = self.text.split_once(what).unwrap_or_else(|| panic!("{}", self.text));
+        PathBuf::from(rest.lines().next().unwrap_or_default().trim_end_matches('.'))
     }
 }
 
@@ -171,22 +179,58 @@ pub(crate) async fn flinks_command_line_shows_why_not(rig: &'static Rig) {
         .refused(&[&format!("Caused by: org.apache.flink.runtime.checkpoint.CheckpointException: {reason}")]);
     let stopped = tools.flink("stop", &[&quick]).await;
     stopped.refused(&["a job cannot be stopped here, only cancelled"]);
+    let deleted = tools.flink("savepoint", &["-d", "/savepoints/savepoint-1"]).await;
+    deleted.refused(&["ckptd deletes no savepoints"]);
     assert_eq!(tools.seen("/jobs/quick/status").await["status"], "RUNNING");
     assert_eq!(tools.seen("/jobs/quick/checkpoints").await["counts"]["total"], 0);
+}
+
+pub(crate) async fn flinks_command_line_makes_savepoints(rig: &'static Rig) {
+    let tools = Tools::new(rig).await;
+    let (quick, faulty) = (tools.id("quick").await, tools.id("faulty").await);
+    let target = tools.home.path().join("savepoints");
+    let target = target.to_str().unwrap();
+    let made = tools.flink("savepoint", &[&quick, target]).await;
+    made.done(&["Savepoint completed."]);
+    let place = made.place("Path: file:");
+    assert!(place.starts_with(target) && place.join("_metadata").is_file(), "{}", made.text);
+    let seen = tools.seen("/jobs/quick/checkpoints").await;
+    assert_eq!(seen["latest"]["savepoint"]["external_path"], format!("file:{}", place.display()));
+    // Nobody can write there, not even root.
+    let file = tools.home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let unwritable = tools.flink("savepoint", &[&quick, file.to_str().unwrap()]).await;
+    unwritable.refused(&["CheckpointException: ", "Not a directory", file.to_str().unwrap()]);
+    // A job whose savepoint fails is not cancelled.
+    let failed = tools.flink("cancel", &["-s", target, &faulty]).await;
+    failed.refused(&["CheckpointException: "]);
+    assert_eq!(tools.seen("/jobs/faulty/status").await["status"], "RUNNING");
+    let cancelled = tools.flink("cancel", &["-s", target, &quick]).await;
+    cancelled.done(&[&format!("Cancelled job {quick}. Savepoint stored in ")]);
+    let last = cancelled.place("Savepoint stored in file:");
+    assert!(last != place && last.join("_metadata").is_file(), "{}", cancelled.text);
+    tools.daemon.until("CANCELED", "quick", |seen| seen.state == JobState::Canceled).await;
+    assert!(place.join("_metadata").is_file(), "savepoints outlive their job");
 }
 
 /// The formats are those of the newest release, so only its classes have to know every field.
 pub(crate) async fn flinks_own_classes_read_every_answer(rig: &'static Rig) {
     let tools = Tools::new(rig).await;
     let ended = |body: Value| (body["status"]["id"] == "COMPLETED").then_some(());
+    let target = format!(r#"{{"target-directory": "{}"}}"#, tools.home.path().display());
     let mut operations = Vec::new();
-    for job in ["quick", "faulty"] {
-        let triggered = tools.daemon.call("POST", &format!("/jobs/{job}/checkpoints"), "").await;
-        let operation = format!("/jobs/{job}/checkpoints/{}", triggered.body["request-id"].as_str().unwrap());
+    for (path, body) in [
+        ("/jobs/quick/checkpoints", ""),
+        ("/jobs/faulty/checkpoints", ""),
+        ("/jobs/quick/savepoints", &target),
+        ("/jobs/faulty/savepoints", &target),
+    ] {
+        let triggered = tools.daemon.call("POST", path, body).await;
+        assert_eq!(triggered.status, 202, "{triggered:?}");
+        let operation = format!("{path}/{}", triggered.body["request-id"].as_str().unwrap());
         until("the end of a checkpoint", || async { ended(tools.seen(&operation).await) }).await;
         operations.push(operation);
     }
-    let [completed, failed] = operations.as_slice() else { unreachable!("there are two") };
     let (subtasks, failed_subtasks) = (tools.subtasks("quick").await, tools.subtasks("faulty").await);
     let mut reader = tools.java();
     reader.arg(READER);
@@ -204,8 +248,10 @@ pub(crate) async fn flinks_own_classes_read_every_answer(rig: &'static Rig) {
         ("checkpoints.CheckpointStatisticDetailsHeaders", "/jobs/faulty/checkpoints/details/1"),
         ("checkpoints.TaskCheckpointStatisticsHeaders", &subtasks),
         ("checkpoints.TaskCheckpointStatisticsHeaders", &failed_subtasks),
-        ("checkpoints.CheckpointStatusHeaders", completed),
-        ("checkpoints.CheckpointStatusHeaders", failed),
+        ("checkpoints.CheckpointStatusHeaders", &operations[0]),
+        ("checkpoints.CheckpointStatusHeaders", &operations[1]),
+        ("job.savepoints.SavepointStatusHeaders", &operations[2]),
+        ("job.savepoints.SavepointStatusHeaders", &operations[3]),
     ]
     .into_iter()
     .enumerate()

@@ -76,6 +76,7 @@ const TESTS: &[Test] = tests![
     no_way::a_jvm_that_is_no_flink_survives,
     clients::flinks_command_line_lists_triggers_and_cancels,
     clients::flinks_command_line_shows_why_not,
+    clients::flinks_command_line_makes_savepoints,
     clients::flinks_own_classes_read_every_answer,
     native::another_ckptd_is_changed_through_its_own_api,
 ];
