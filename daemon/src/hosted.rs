@@ -9,7 +9,7 @@
 //! | `life` | how that task starts, restarts and ends a job |
 //! | `tasks` | what a coordinator and its tasks say to each other |
 //! | `rehearsal` | tasks that store real files, with faults on request |
-//! | `files`, `disk` | checkpoint directories, and threads that wait for them |
+//! | `files`, `metadata`, `disk` | checkpoint directories, what makes them complete, and threads that wait for them |
 //! | `statistics` | what happened, for Flink's read paths |
 //! | `report` | those paths' bodies |
 //! | `triggers` | checkpoints and savepoints that were asked for by hand |
@@ -21,6 +21,7 @@ mod disk;
 mod files;
 mod job;
 mod life;
+mod metadata;
 mod owner;
 mod places;
 mod rehearsal;
@@ -32,10 +33,10 @@ mod store;
 mod tasks;
 mod triggers;
 
-pub use files::{Metadata, StoredSubtask};
 pub use job::{HostedJob, Setup};
 pub(crate) use life::ENDED_FILE;
 pub use life::Ended;
+pub use metadata::{Metadata, StoredSubtask};
 pub(crate) use report::tolerable;
 pub use restore::FromSavepoint;
 pub use store::{HostedJobs, RecoverError, SubmitError};

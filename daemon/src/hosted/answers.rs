@@ -39,7 +39,8 @@ impl Owner {
             }
             _ => trouble,
         });
-        let all: Vec<_> = trouble.into_iter().chain(self.damage.clone()).collect();
+        let runs = matches!(self.stage, Stage::Running { .. });
+        let all: Vec<_> = trouble.into_iter().chain(self.damage.clone().filter(|_| runs)).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 

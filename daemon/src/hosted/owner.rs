@@ -2,9 +2,10 @@
 //! of both values included, is one step that nothing comes between.
 
 use super::disk::Disk;
-use super::files::{CheckpointFiles, Metadata, StoredSubtask};
+use super::files::CheckpointFiles;
 use super::job::{Question, Setup};
 use super::life::{Done, Stage};
+use super::metadata::{Metadata, StoredSubtask};
 use super::report::Life;
 use super::restore::FromSavepoint;
 use super::savepoints::LastSavepoint;

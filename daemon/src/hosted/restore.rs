@@ -1,7 +1,8 @@
 //! What a job is restored from: the newest checkpoint of its own, or, as long as it has none, the savepoint
 //! that it was submitted with.
 
-use super::files::{CheckpointFiles, Found, METADATA, Metadata};
+use super::files::{CheckpointFiles, Found};
+use super::metadata::{METADATA, Metadata};
 use super::places::local_path;
 use super::tasks::RestorePoint;
 use crate::job_file::{JobSpec, VertexSpec};
@@ -146,7 +147,7 @@ pub(super) fn look(
 
 #[cfg(test)]
 mod tests {
-    use super::super::files::StoredSubtask;
+    use super::super::metadata::StoredSubtask;
     use super::*;
     use ckpt_shared::ids::CheckpointId;
 
