@@ -7,10 +7,12 @@
 mod checkpoints;
 mod jobs;
 mod savepoints;
+mod throwable;
 
 pub use checkpoints::*;
 pub use jobs::*;
 pub use savepoints::*;
+pub use throwable::CHECKPOINT_EXCEPTION;
 
 use serde::{Deserialize, Serialize};
 

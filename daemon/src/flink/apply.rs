@@ -160,7 +160,7 @@ impl FlinkJob {
             }
             Err(error) => {
                 tracing::warn!(cluster, job = name, %error, "the override does not hold, and cannot be applied");
-                self.known().trouble = Some(error.leaves_it_stored());
+                self.known().unapplied = Some(error.leaves_it_stored());
             }
         }
     }

@@ -179,6 +179,7 @@ impl FlinkJob {
             submitted: known.submitted(record.as_ref()),
             record,
             reach: self.link().ways.reach(self.link()),
+            unapplied: known.unapplied.clone(),
             trouble: known.remark().or_else(|| self.stranded()),
             observed_at,
         }
@@ -348,7 +349,7 @@ impl JobCoordinator for FlinkJob {
             self.known().was_changed();
         }
         if let Err(error) = &applied {
-            self.known().trouble = Some(error.leaves_it_stored());
+            self.known().unapplied = Some(error.leaves_it_stored());
         }
         applied
     }

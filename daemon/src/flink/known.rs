@@ -28,7 +28,9 @@ pub(super) struct Known {
     pub(super) rest: Option<FromRest>,
     /// What the agent saw, and when.
     pub(super) sight: Option<(Sight, Monotonic)>,
-    /// Why its override is not in force.
+    /// Why its override is not in force; shown as long as it is not.
+    pub(super) unapplied: Option<String>,
+    /// What else an operator ought to know about it.
     pub(super) trouble: Option<String>,
     /// An earlier job of its name, whose override does not hold for this one.
     pub(super) namesake: Option<JobId>,
@@ -59,6 +61,7 @@ impl Known {
             missing: false,
             rest: None,
             sight: None,
+            unapplied: None,
             trouble: None,
             namesake: None,
             blind_until: now,
@@ -126,6 +129,7 @@ impl Known {
 
     /// Its override is in force.
     pub(super) fn holds(&mut self, now: Monotonic) {
+        self.unapplied = None;
         let since = *self.held_since.get_or_insert(now);
         if now.since(since) >= STEADY {
             self.was_changed();
@@ -136,6 +140,7 @@ impl Known {
 
     /// Somebody changed it through us, or all has been well for long.
     pub(super) fn was_changed(&mut self) {
+        self.unapplied = None;
         self.trouble = None;
         self.pause = FIRST_PAUSE;
         self.reapplied = 0;
@@ -144,6 +149,7 @@ impl Known {
     /// Its override had to be applied again; `found` was in force instead.
     pub(super) fn was_put_again(&mut self, found: &str) {
         self.held_since = None;
+        self.unapplied = None;
         self.reapplied = self.reapplied.saturating_add(1);
         self.trouble = (self.reapplied >= SUSPICIOUS).then(|| {
             format!(

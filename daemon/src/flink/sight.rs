@@ -18,6 +18,8 @@ pub(super) struct Base {
     pub(super) submitted: SubmittedConfig,
     pub(super) record: Option<Record>,
     pub(super) reach: Reach,
+    /// Why what should be in force is not, if it is not.
+    pub(super) unapplied: Option<String>,
     pub(super) trouble: Option<String>,
     pub(super) observed_at: u64,
 }
@@ -36,8 +38,9 @@ impl Base {
     }
 
     fn observation(self, effective: EffectiveConfig, in_flight: Vec<InFlight>) -> Observation {
+        let revision_in_force = self.revision(&effective);
         Observation {
-            revision_in_force: self.revision(&effective),
+            revision_in_force,
             state: self.state,
             submitted: self.submitted,
             effective,
@@ -46,7 +49,7 @@ impl Base {
             next_trigger: None,
             merged: 0,
             queued: 0,
-            trouble: self.trouble,
+            trouble: self.unapplied.filter(|_| revision_in_force.is_none()).or(self.trouble),
             reach: self.reach,
             stale: None,
             observed_at: self.observed_at,

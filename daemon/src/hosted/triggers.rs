@@ -2,8 +2,8 @@
 
 use ckpt_coordinator::RequestToken;
 use ckpt_shared::flink::{
-    FailureCause, OperationStatus, QueueStatus, QueueStatusId, SavepointResult, SavepointStatus,
-    TriggerResult, TriggerStatus,
+    CHECKPOINT_EXCEPTION, FailureCause, OperationStatus, QueueStatus, QueueStatusId, SavepointResult,
+    SavepointStatus, TriggerResult, TriggerStatus,
 };
 use ckpt_shared::ids::{CheckpointId, TriggerId};
 use std::collections::{HashMap, VecDeque};
@@ -99,9 +99,5 @@ impl Triggers {
 }
 
 fn cause(message: &str) -> FailureCause {
-    FailureCause {
-        class: "org.apache.flink.runtime.checkpoint.CheckpointException".to_owned(),
-        stack_trace: format!("org.apache.flink.runtime.checkpoint.CheckpointException: {message}"),
-        serialized_throwable: String::new(),
-    }
+    FailureCause::new(CHECKPOINT_EXCEPTION, message)
 }

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use ckpt_shared::api::{JobState, OBSERVED_AT};
 use ckpt_shared::flink::{
     Checkpoint, CheckpointConfig, CheckpointStatistics, ClusterOverview, DashboardConfiguration, Features,
-    JobDetails, JobIdWithStatus, JobIdsWithStatus, JobOverview, JobsOverview, TaskCheckpointWithSubtasks,
-    TriggerRequest, TriggerResponse, TriggerStatus, VERSION,
+    JobDetails, JobIdWithStatus, JobIdsWithStatus, JobOverview, JobStatusInfo, JobsOverview,
+    TaskCheckpointWithSubtasks, TriggerRequest, TriggerResponse, TriggerStatus, VERSION,
 };
 use ckpt_shared::ids::{CheckpointId, VertexId};
 use serde::Serialize;
@@ -125,6 +125,19 @@ async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
 )]
 pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     Ok(seen(api.job(&job)?.details().await?))
+}
+
+/// A job's state.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/status",
+    operation_id = "job_status",
+    tag = "flink",
+    responses((status = 200, body = JobStatusInfo, headers(("ckpt-observed-at" = u64))))
+)]
+pub(super) async fn status(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
+    let status = api.job(&job)?.overview().await?.state;
+    Ok(seen(JobStatusInfo { status }))
 }
 
 /// A job's checkpoints: counts, summary and the newest ones.

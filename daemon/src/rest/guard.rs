@@ -78,7 +78,8 @@ impl Guard {
         let refused = |what: &str| {
             let sentence = format!(
                 "{purpose} needs ckptd's token, and {what}; it is in the file 'token' in ckptd's state directory \
-                 (ckptctl --state-dir, or CKPTCTL_TOKEN_FILE)"
+                 (ckptctl: --state-dir, or CKPTCTL_TOKEN_FILE; flink: \
+                 FLINK_REST_CLIENT_HEADERS='Authorization:Bearer TOKEN')"
             );
             Err(ApiError::new(StatusCode::UNAUTHORIZED, sentence))
         };
@@ -110,13 +111,15 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let kind =
         given.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match kind.as_str() {
-        "application/json" | "application/toml" => Ok(()),
-        _ => Err(ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            format!("the content type is '{}'; send application/json", kind.escape_debug()),
-        )),
-    }
+    let sentence = match kind.as_str() {
+        "application/json" | "application/toml" => return Ok(()),
+        // What `flink run` sends.
+        "multipart/form-data" => {
+            "nothing can be uploaded here, as ckptd runs no programs of Flink's; ckptctl submit takes a job file".into()
+        }
+        _ => format!("the content type is '{}'; send application/json", kind.escape_debug()),
+    };
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence))
 }
 
 /// Checks every request before anything else sees it.

@@ -114,3 +114,17 @@ pub(super) async fn cancel(
     api.job(&job)?.cancel().await?;
     Ok((StatusCode::ACCEPTED, Json(Nothing::new())).into_response())
 }
+
+/// Flink's way to end a job in good order, which nothing here can do.
+#[utoipa::path(
+    post,
+    path = "/jobs/{job}/stop",
+    tag = "flink",
+    responses((status = 501, description = "A job can only be cancelled, with a savepoint or without."))
+)]
+pub(super) async fn stop(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
+    api.job(&job)?;
+    let sentence =
+        "a job cannot be stopped here, only cancelled; flink cancel -s DIRECTORY JOB makes a savepoint first";
+    Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, sentence))
+}

@@ -55,3 +55,15 @@ pub(super) async fn status(
         ApiError::new(StatusCode::NOT_FOUND, sentence)
     })
 }
+
+/// Flink's way to delete a savepoint, which could be anybody's files.
+#[utoipa::path(
+    post,
+    path = "/savepoint-disposal",
+    tag = "flink",
+    responses((status = 501, description = "ckptd deletes no savepoints."))
+)]
+pub(super) async fn dispose() -> ApiError {
+    let sentence = "ckptd deletes no savepoints; delete the savepoint's directory where it is";
+    ApiError::new(StatusCode::NOT_IMPLEMENTED, sentence)
+}

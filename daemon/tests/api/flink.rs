@@ -37,6 +37,8 @@ async fn the_cluster_and_its_jobs() {
     assert_eq!((&job["tasks"]["total"], &job["tasks"]["running"]), (&json!(5), &json!(5)));
     assert_eq!(job["end-time"], -1);
     assert_eq!(host.seen("/v1/jobs").await, json!({"jobs": [{"id": id, "status": "RUNNING"}]}));
+    assert_eq!(host.seen("/v1/jobs/two/status").await, json!({"status": "RUNNING"}));
+    host.get("/jobs/nobody/status").await.error(404);
     for wanted in [id.as_str(), "two", &id.to_uppercase()] {
         let job = same(&host, &format!("/jobs/{wanted}"), "job").await;
         assert_eq!((&job["jid"], &job["name"]), (&json!(id), &json!("two")));

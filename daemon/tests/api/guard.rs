@@ -20,6 +20,7 @@ fn changes() -> Vec<(Method, String, &'static str, &'static str)> {
         (Method::POST, "/jobs".to_owned(), "name = 'x'", "application/toml"),
         (Method::POST, "/jobs/calm/checkpoints".to_owned(), "{}", "application/json"),
         (Method::PATCH, "/jobs/calm?mode=cancel".to_owned(), "", "application/json"),
+        (Method::POST, "/jobs/calm/stop".to_owned(), "{}", "application/json"),
     ]
 }
 
@@ -102,6 +103,10 @@ async fn a_change_wants_its_content_type() {
     }
     let job = with_json(request(Method::POST, "/jobs"), "name = 'x'");
     host.send(job).await.error(415);
+    // What `flink run` sends.
+    let upload = request(Method::POST, "/v1/jobs").header("content-type", "multipart/form-data; boundary=x");
+    let sentence = host.send(upload.body(Body::from("--x--")).unwrap()).await.error(415);
+    assert!(sentence.contains("ckptctl submit"), "{sentence}");
     let patch = request(Method::PATCH, &path).header("content-type", "Application/JSON;charset=utf-8");
     assert_eq!(host.send(patch.body(Body::from(PATCH)).unwrap()).await.status, StatusCode::OK);
 }

@@ -1,7 +1,7 @@
 //! Jobs submitted, cancelled and brought back.
 
-use crate::support::{Host, both, calm, configuration_path, job_file};
-use axum::http::StatusCode;
+use crate::support::{Host, both, calm, configuration_path, job_file, request, with_json};
+use axum::http::{Method, StatusCode};
 use serde_json::json;
 use std::fs;
 
@@ -125,6 +125,17 @@ async fn after_a_start_a_name_still_means_the_job_that_ended_last() {
     let host = Host::on(home).await;
     assert_eq!(host.seen("/jobs").await["jobs"].as_array().unwrap().len(), 2);
     assert_eq!(host.configuration("calm").await["jobId"], newer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_is_refused_with_the_way_that_there_is() {
+    let host = Host::new().await;
+    host.run(&calm()).await;
+    let stop = |job: &str| with_json(request(Method::POST, &format!("/v1/jobs/{job}/stop")), "{}");
+    let sentence = host.send(stop("calm")).await.error(501);
+    assert!(sentence.contains("flink cancel -s DIRECTORY"), "{sentence}");
+    host.send(stop("nobody")).await.error(404);
+    assert_eq!(host.configuration("calm").await["state"], "RUNNING");
 }
 
 #[tokio::test(start_paused = true)]

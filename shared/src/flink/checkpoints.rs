@@ -489,7 +489,7 @@ pub struct FailureCause {
     pub class: String,
     /// Its text.
     pub stack_trace: String,
-    /// The serialized exception in base64; ckptd has none.
+    /// The exception in Java's serialization and base64, which is all that Flink's own clients read of it.
     #[serde(default)]
     pub serialized_throwable: String,
 }

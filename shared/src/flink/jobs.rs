@@ -71,6 +71,14 @@ pub struct JobIdWithStatus {
     pub status: JobState,
 }
 
+/// `GET /jobs/:jobid/status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobStatusInfo {
+    /// Its state.
+    pub status: JobState,
+}
+
 /// `GET /jobs/overview`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
