@@ -25,8 +25,8 @@ args = parser.parse_args()
 token = Path(args.token_file).read_text().strip()
 
 
-class Gone(Exception):
-    """There is no such session (any more), or no such job."""
+class Gone(Exception): """404: there is no such session any more, or no such job."""
+class Ended(Exception): """410: the job has ended."""
 
 
 def request(method, path, body=None, headers={}, timeout=30):
@@ -37,7 +37,7 @@ def request(method, path, body=None, headers={}, timeout=30):
     answer = connection.getresponse()
     if answer.status >= 400:
         why = json.loads(answer.read())["errors"][0]
-        raise Gone(why) if answer.status == 404 else OSError(why) if answer.status >= 500 else RuntimeError(why)
+        raise {404: Gone, 410: Ended}.get(answer.status, OSError if answer.status >= 500 else RuntimeError)(why)
     return answer
 
 
@@ -90,7 +90,7 @@ def listen(session, orders, silence):
 class Worker:
     # The newer of two processes for a subtask wins. The number stays as long as the process: one that stood still
     # must not come back as the newest, and take the subtask from its replacement.
-    attempt, subtask, session = int(time.time() * 1000), {"vertex": "count", "index": args.index}, ""
+    attempt, subtask = int(time.time() * 1000), {"vertex": "count", "index": args.index}
 
     def run(self):
         while True:
@@ -103,14 +103,17 @@ class Worker:
                 return self.serve()
             except Gone as why:
                 print(f"claims again: {why}")
+            except KeyboardInterrupt:
+                ask("DELETE", f"/{self.session}")  # else ckptd waits for the heartbeat timeout
+                sys.exit(130)
 
     def serve(self):
         """Orders first; without one, and when the pause is over, the next chunk."""
         self.phase, due = "waiting", 0
         while True:
             try:
-                wait = max(0, due - time.monotonic()) if self.phase == "counting" else None
-                event, data = self.orders.get(timeout=wait)
+                pause = max(0, due - time.monotonic()) if self.phase == "counting" else None
+                event, data = self.orders.get(timeout=pause)
             except queue.Empty:
                 event, data, due = "count", {}, time.monotonic() + args.pause / 1000
             if event == "end":
@@ -188,13 +191,9 @@ def write(path, value):
 sys.stdout.reconfigure(line_buffering=True)
 Path(args.output).mkdir(parents=True, exist_ok=True)
 signal.signal(signal.SIGTERM, signal.default_int_handler)
-worker = Worker()
 try:
-    worker.run()
-except RuntimeError as error:  # refused for good: a newer process took over, the token is wrong, the job has ended
-    sys.exit(f"worker {args.index} gives up: {error}")
-except KeyboardInterrupt:
-    try:
-        ask("DELETE", f"/{worker.session}")  # else ckptd waits for the heartbeat timeout
-    finally:
-        sys.exit(130)
+    Worker().run()
+except Ended as why:
+    print(why)
+except RuntimeError as why:  # 409, a newer process took over; or the token is wrong
+    sys.exit(f"worker {args.index} gives up: {why}")

@@ -10,6 +10,7 @@
 //! | `full_disk` | a disk that takes no more |
 //! | `logs` | logs for people and for machines |
 //! | `demo` | the demonstration |
+//! | `wordcount` | tasks of one's own |
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod bad_days;
@@ -21,3 +22,4 @@ mod logs;
 mod refusals;
 mod signals;
 mod support;
+mod wordcount;
