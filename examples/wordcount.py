@@ -109,7 +109,7 @@ class Worker:
 
     def serve(self):
         """Orders first; without one, and when the pause is over, the next chunk."""
-        self.phase, due = "waiting", 0
+        self.phase, self.final, due = "waiting", set(), 0  # The end of an earlier checkpoint may come before `restore`.
         while True:
             try:
                 pause = max(0, due - time.monotonic()) if self.phase == "counting" else None
@@ -163,7 +163,7 @@ class Worker:
             stood = int((time.monotonic() - began) * 1000)
             self.report("acknowledge", **subtask, location=location, bytes=size, syncMillis=stood)
         except (OSError, RuntimeError) as error:
-            self.report("decline", **subtask, message=str(error))
+            self.report("decline", **subtask, message=str(error), reason="CHECKPOINT_ASYNC_EXCEPTION")
         if self.phase == "at the end":
             self.final.add(checkpointId)
 
