@@ -109,7 +109,7 @@ class Worker:
 
     def serve(self):
         """Orders first; without one, and when the pause is over, the next chunk."""
-        self.phase, self.final, due = "waiting", set(), 0  # The end of an earlier checkpoint may come before `restore`.
+        self.phase, self.final, due = "waiting", set(), 0
         while True:
             try:
                 pause = max(0, due - time.monotonic()) if self.phase == "counting" else None

@@ -268,21 +268,28 @@ impl Rig {
     }
 
     /// Waits until the newest workers are the subtasks, and all have restored.
-    async fn settled(&self) {
+    async fn settled(&mut self) {
         let runs = [TaskState::Running, TaskState::Finished];
-        until("the restart of all workers", || async {
-            let tasks = self.tasks().await;
-            let is_there = |worker: &Worker| {
-                let subtask = format!("count/{}", worker.index);
-                tasks.sessions.iter().any(|session| {
-                    session.attempt >= worker.since
-                        && session.subtasks.contains(&subtask)
-                        && runs.contains(&session.state)
-                })
-            };
-            self.workers.iter().all(is_there).then_some(())
+        let mut workers = std::mem::take(&mut self.workers);
+        until("the restart of all workers", || {
+            for worker in &mut workers {
+                let ended = worker.child.try_wait().unwrap();
+                assert!(ended.is_none(), "{} has ended: {ended:?}", worker.log.display());
+            }
+            let wanted: Vec<_> =
+                workers.iter().map(|worker| (format!("count/{}", worker.index), worker.since)).collect();
+            let this = &*self;
+            async move {
+                let sessions = this.tasks().await.sessions;
+                let is_there = |(subtask, since): &(String, u64)| {
+                    let mut held = sessions.iter().filter(|session| session.subtasks.contains(subtask));
+                    held.any(|session| session.attempt >= *since && runs.contains(&session.state))
+                };
+                wanted.iter().all(is_there).then_some(())
+            }
         })
         .await;
+        self.workers = workers;
         self.daemon().until_running("wordcount").await;
     }
 
