@@ -53,7 +53,8 @@ fn programs(test: &str) -> Option<Vec<PathBuf>> {
     if !python.is_ok_and(|status| status.success()) {
         assert!(may_lack, "python3 is missing");
         // Not with a macro: their output is shown only when a test fails.
-        writeln!(std::io::stderr(), "skipped: {test}: python3 is missing").unwrap();
+        let skipped = format!("skipped: {test}: python3 is missing\n");
+        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
         return None;
     }
     Some([Ok(repository().join("examples/wordcount.py")), rust].into_iter().flatten().collect())
@@ -176,7 +177,7 @@ async fn stop(pid: Pid) {
     until("the standstill", || async {
         let process = procfs::process::Process::new(pid.as_raw_nonzero().get()).unwrap();
         // Each thread stops for itself.
-        let stopped = |task: procfs::process::Task| task.stat().unwrap().state == 'T';
+        let stopped = |task: procfs::process::Task| task.stat().is_ok_and(|stat| stat.state == 'T');
         process.tasks().unwrap().flatten().all(stopped).then_some(())
     })
     .await;
@@ -379,6 +380,7 @@ impl Rig {
 
 /// What everybody said, if the test fails.
 impl Drop for Rig {
+    #[allow(clippy::print_stdout, reason = "the test runner shows it")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             for log in &self.logs {
