@@ -37,6 +37,9 @@ _ckptctl() {
             ckptctl,reset)
                 cmd="ckptctl__subcmd__reset"
                 ;;
+            ckptctl,savepoint)
+                cmd="ckptctl__subcmd__savepoint"
+                ;;
             ckptctl,set)
                 cmd="ckptctl__subcmd__set"
                 ;;
@@ -76,6 +79,9 @@ _ckptctl() {
             ckptctl__subcmd__help,reset)
                 cmd="ckptctl__subcmd__help__subcmd__reset"
                 ;;
+            ckptctl__subcmd__help,savepoint)
+                cmd="ckptctl__subcmd__help__subcmd__savepoint"
+                ;;
             ckptctl__subcmd__help,set)
                 cmd="ckptctl__subcmd__help__subcmd__set"
                 ;;
@@ -101,7 +107,7 @@ _ckptctl() {
 
     case "${cmd}" in
         ckptctl)
-            opts="-o -h -V --server --state-dir --output --help --version get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help"
+            opts="-o -h -V --server --state-dir --output --help --version get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -134,12 +140,23 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__cancel)
-            opts="-o -h --allow-prefix --server --state-dir --output --help"
+            opts="-o -h --with-savepoint --wait-timeout --allow-prefix --server --state-dir --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --with-savepoint)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --wait-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -266,7 +283,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__help)
-            opts="get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help"
+            opts="get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -364,6 +381,20 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__help__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__help__subcmd__savepoint)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -539,6 +570,43 @@ _ckptctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ckptctl__subcmd__savepoint)
+            opts="-o -h --no-wait --wait-timeout --allow-prefix --server --state-dir --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ckptctl__subcmd__set)
             opts="-y -o -h --timeout --interval --now --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -683,12 +751,16 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__submit)
-            opts="-o -h --server --state-dir --output --help"
+            opts="-o -h --from-savepoint --server --state-dir --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --from-savepoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -39,9 +39,10 @@ complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "reset" -d 'Go back 
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "watch" -d 'Follow jobs, or one job, as they go'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "history" -d 'Show a job\'s recent checkpoints'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "trigger" -d 'Make a checkpoint now'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "savepoint" -d 'Make a savepoint now, a checkpoint that outlives the job'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "doctor" -d 'Say whether Flink clusters can be changed from where ckptd runs, and if not, why'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "submit" -d 'Submit a job file'
-complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "cancel" -d 'Cancel a job'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "cancel" -d 'Cancel a job, with a savepoint or without'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
@@ -136,18 +137,30 @@ complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l full -d 'A f
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l wait -d 'Wait until it has completed or failed'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand savepoint" -l wait-timeout -d 'How long to wait at most' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand savepoint" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand savepoint" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand savepoint" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand savepoint" -l no-wait -d 'Do not wait until it has completed or failed'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand savepoint" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand savepoint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand doctor" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand doctor" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand doctor" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
 wide\t'The table with more columns'
 name\t'Only names, one a line'"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -l from-savepoint -d 'Start from this savepoint or retained checkpoint: its directory or its _metadata, on ckptd\'s machine' -r -F
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
 wide\t'The table with more columns'
 name\t'Only names, one a line'"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand submit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -l with-savepoint -d 'Make a savepoint in DIR first, and wait for it; if it fails, the job goes on' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -l wait-timeout -d 'How long to wait for the savepoint at most' -r
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand cancel" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
@@ -161,16 +174,17 @@ complete -c ckptctl -n "__fish_ckptctl_using_subcommand completions" -s o -l out
 wide\t'The table with more columns'
 name\t'Only names, one a line'"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "get" -d 'Show jobs, or one job: what was submitted, what is overridden, what is in flight'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "set-timeout" -d 'Change how long a checkpoint may take, for checkpoints in flight too'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "set-interval" -d 'Change how often a checkpoint is triggered, from the next trigger on'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "set" -d 'Change timeout and interval together'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "reset" -d 'Go back to what was submitted'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "watch" -d 'Follow jobs, or one job, as they go'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "history" -d 'Show a job\'s recent checkpoints'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "trigger" -d 'Make a checkpoint now'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "doctor" -d 'Say whether Flink clusters can be changed from where ckptd runs, and if not, why'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "submit" -d 'Submit a job file'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "cancel" -d 'Cancel a job'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger doctor submit cancel completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "get" -d 'Show jobs, or one job: what was submitted, what is overridden, what is in flight'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "set-timeout" -d 'Change how long a checkpoint may take, for checkpoints in flight too'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "set-interval" -d 'Change how often a checkpoint is triggered, from the next trigger on'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "set" -d 'Change timeout and interval together'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "reset" -d 'Go back to what was submitted'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "watch" -d 'Follow jobs, or one job, as they go'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "history" -d 'Show a job\'s recent checkpoints'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "trigger" -d 'Make a checkpoint now'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "savepoint" -d 'Make a savepoint now, a checkpoint that outlives the job'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "doctor" -d 'Say whether Flink clusters can be changed from where ckptd runs, and if not, why'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "submit" -d 'Submit a job file'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "cancel" -d 'Cancel a job, with a savepoint or without'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -84,10 +84,42 @@ pub(crate) struct WaitLimit {
     pub(crate) wait_timeout: Duration,
 }
 
+/// Parses a place on the machine of ckptd or of a cluster: an absolute path or a URI.
+///
+/// # Errors
+/// A sentence that says what to type instead.
+pub(crate) fn place(text: &str) -> Result<String, String> {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    if text.starts_with('/') || text.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme)) {
+        return Ok(text.to_owned());
+    }
+    let example =
+        std::path::absolute(text).map_or("/savepoints".to_owned(), |path| path.display().to_string());
+    Err(format!("it is relative, which means another place to ckptd than here; write it like {example}"))
+}
+
 /// How a change finds its job.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MatchArgs {
     /// Take a unique prefix of the job's name or id as well
     #[arg(long)]
     pub(crate) allow_prefix: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_the_same_wherever_it_is_read() {
+        for fine in ["/savepoints", "file:///savepoints", "s3://bucket/x", "hdfs:/x"] {
+            assert_eq!(place(fine).as_deref(), Ok(fine));
+        }
+        for relative in ["savepoints", "./a:b", "../x", "~/x", ":x", ""] {
+            assert!(place(relative).unwrap_err().contains("relative"), "{relative}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! | `server` | which server is asked, and with which token |
 //! | `resolve`, `name` | from what was typed to one job, and what it is called |
 //! | `change`, `sentence` | the way of every change, and the one line that tells of it |
+//! | `operation`, `wait` | what was asked for by hand, until it has ended |
 //! | `render` | tables and screens as text, pure functions of what a server said |
 //! | `watch` | the screen, the polling and the following of one checkpoint behind `watch` |
 //! | `console`, `clock` | the one door to stdout and stderr, and the one to the time of day |
@@ -20,6 +21,7 @@ mod console;
 mod error;
 pub mod exit;
 mod name;
+mod operation;
 mod render;
 mod resolve;
 mod sentence;

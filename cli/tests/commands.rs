@@ -176,6 +176,12 @@ fn a_wrong_command_line_is_2() {
         (vec!["set-interval", "job123", "1ms"], "1ms is too short"),
         (vec!["set", "job123"], "required"),
         (vec!["set", "job123", "--timeout", "1m", "--now"], "--interval"),
+        (vec!["savepoint", "job123"], "<DIR>"),
+        (vec!["savepoint", "job123", "savepoints"], "write it like /"),
+        (vec!["savepoint", "job123", "/s", "--no-wait", "--wait-timeout", "1m"], "--no-wait"),
+        (vec!["cancel", "job123", "--with-savepoint", "s"], "write it like /"),
+        (vec!["cancel", "job123", "--wait-timeout", "1m"], "--with-savepoint"),
+        (vec!["submit", "-", "--from-savepoint", "s"], "write it like /"),
         (vec!["watch", "--until", "completed"], "<JOB>"),
         (vec!["set-timeout", "job123", "1m", "--reason", "a\nb"], "one plain line"),
     ] {
@@ -244,6 +250,83 @@ fn a_triggered_checkpoint_can_be_waited_for() {
     let ran = fake.run(&["trigger", "job123", "--full"]);
     assert_eq!(ran.stdout, format!("job/job123 checkpoint requested (request {ID})\n"));
     assert_eq!(fake.asked("POST")[1].1, r#"{"checkpointType":"FULL"}"#);
+}
+
+/// The status of a savepoint: under way, and then this.
+fn savepoint(operation: Value) -> Fake {
+    let mut asked = 0;
+    Fake::new(move |line, _| match line {
+        line if line.starts_with("POST") => (202, json!({"request-id": ID}).to_string()),
+        line if line.ends_with("configuration") => (200, job(None, 2).to_string()),
+        line if line.ends_with("checkpoints") => {
+            let mut history = history("COMPLETED");
+            history["history"][0]["external_path"] = json!("file:/s/savepoint-012345-0123456789ab");
+            (200, history.to_string())
+        }
+        _ => {
+            asked += 1;
+            let (id, operation) =
+                if asked < 2 { ("IN_PROGRESS", Value::Null) } else { ("COMPLETED", operation.clone()) };
+            (200, json!({"status": {"id": id}, "operation": operation}).to_string())
+        }
+    })
+}
+
+#[test]
+fn a_savepoint_is_waited_for_and_its_place_is_told() {
+    let location = json!({"location": "file:/s/savepoint-012345-0123456789ab"});
+    let fake = savepoint(location.clone());
+    let ran = fake.run(&["savepoint", "job123", "/s"]);
+    let line = "job/job123 savepoint 7 completed: /s/savepoint-012345-0123456789ab\n";
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, line), "{}", ran.stderr);
+    let ran = fake.run(&["savepoint", "job123", "s3://bucket/s", "--no-wait"]);
+    assert_eq!(ran.stdout, format!("job/job123 savepoint requested (request {ID})\n"));
+    let ran = fake.run(&["savepoint", "job123", "/s", "-o", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap()["operation"], location);
+    assert_eq!(fake.run(&["savepoint", "job123", "/s", "-o", "name"]).stdout, "job/job123\n");
+    let ran = fake.run(&["cancel", "job123", "--with-savepoint", "/s"]);
+    assert_eq!(
+        (ran.code, ran.stdout),
+        (0, format!("{line}job/job123 is being cancelled\n")),
+        "{}",
+        ran.stderr
+    );
+    let bodies: Vec<_> = fake.asked("POST").into_iter().map(|(_, body)| body).collect();
+    assert_eq!(bodies[0], r#"{"target-directory":"/s","cancel-job":false}"#);
+    assert_eq!(bodies[4], r#"{"target-directory":"/s","cancel-job":true}"#);
+    assert_eq!(fake.asked("PATCH"), [], "the server cancels the job");
+}
+
+#[test]
+fn a_savepoint_that_fails_or_takes_too_long_is_8() {
+    let fake =
+        savepoint(json!({"failure-cause": {"class": "a.B", "stack-trace": "a.B: disk is full\n\tat c"}}));
+    let ran = fake.run(&["savepoint", "job123", "/s"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (8, ""));
+    assert!(ran.stderr.contains("job/job123: the savepoint failed: disk is full\n"), "{}", ran.stderr);
+    let ran = fake.run(&["cancel", "job123", "--with-savepoint", "/s"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (8, ""));
+    assert!(ran.stderr.contains("the savepoint failed, so the job goes on: disk is full"), "{}", ran.stderr);
+    let slow = Fake::new(|line, _| match line {
+        line if line.starts_with("POST") => (202, json!({"request-id": ID}).to_string()),
+        line if line.ends_with("configuration") => (200, job(None, 2).to_string()),
+        _ => (200, json!({"status": {"id": "IN_PROGRESS"}, "operation": null}).to_string()),
+    });
+    let ran = slow.run(&["savepoint", "job123", "/s", "--wait-timeout", "300ms"]);
+    assert_eq!(ran.code, 8);
+    assert!(ran.stderr.contains("the savepoint has not ended within 300ms"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_job_file_is_submitted_with_a_savepoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("job.toml");
+    std::fs::write(&file, "name = 'x'").unwrap();
+    let submitted = json!({"schema": "ckpt/v1", "jobId": ID, "name": "x", "created": true}).to_string();
+    let fake = Fake::new(move |_, _| (201, submitted.clone()));
+    let ran = fake.run(&["submit", file.to_str().unwrap(), "--from-savepoint", "/s p/savepoint-1"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(fake.asked("POST")[0].0, "POST /jobs?fromSavepoint=%2Fs%20p%2Fsavepoint-1");
 }
 
 fn history(status: &str) -> Value {

@@ -153,3 +153,47 @@ fn every_refusal_has_its_code_and_leaves_everything_as_it_was() {
     assert!(!daemon.state().join("overrides.json").exists());
     assert_eq!(daemon.ckptctl("get ord -o name").out, "job/orders\n", "reading takes a prefix");
 }
+
+/// Its first savepoint is declined.
+const SAVED: &str = r#"
+name = "saved"
+vertices = [{ name = "v", parallelism = 2 }]
+[checkpointing]
+tolerable-failures = "unlimited"
+[rehearsal]
+size = "1kB"
+faults = [{ to = 1, kind = "decline" }]
+"#;
+
+#[test]
+fn a_job_moves_on_with_its_savepoint() {
+    let daemon = Daemon::start();
+    daemon.submit(SAVED);
+    daemon.until_json("saved", |job| job["state"] == "RUNNING");
+    let target = daemon.state().join("savepoints");
+    let cancel = format!("cancel saved --with-savepoint {}", target.display());
+    let failed = daemon.ckptctl(&cancel);
+    assert_eq!((failed.code, failed.out.as_str()), (8, ""), "{failed:?}");
+    assert!(failed.err.contains("so the job goes on: Checkpoint was declined."), "{failed:?}");
+    let made = daemon.ckptctl(&format!("savepoint saved {}", target.display()));
+    let place = made.out.trim_end().strip_prefix("job/saved savepoint 2 completed: ").unwrap_or_default();
+    assert!(place.starts_with(target.to_str().unwrap()), "{made:?}");
+    let cancelled = daemon.ckptctl(&cancel);
+    assert_eq!(cancelled.code, 0, "{cancelled:?}");
+    assert!(cancelled.out.ends_with("\njob/saved is being cancelled\n"), "{cancelled:?}");
+    daemon.until_json("saved", |job| job["state"] == "CANCELED");
+
+    let file = daemon.state().join("job-file.toml");
+    let submitted = daemon.ckptctl(&format!("submit {} --from-savepoint {place}", file.display()));
+    assert_eq!(submitted.code, 0, "{submitted:?}");
+    daemon.until_json("saved", |job| job["state"] == "RUNNING");
+    let wider = daemon.state().join("wider.toml");
+    std::fs::write(
+        &wider,
+        SAVED.replace("\"saved\"", "\"wider\"").replace("parallelism = 2", "parallelism = 3"),
+    )
+    .unwrap();
+    let refused = daemon.ckptctl(&format!("submit {} --from-savepoint {place}", wider.display()));
+    assert_eq!(refused.code, 6, "{refused:?}");
+    assert!(refused.err.contains("parallelism 2 and the job's has 3"), "{refused:?}");
+}

@@ -12,10 +12,12 @@
 //! | `reports` | what that task does with what tasks say |
 //! | `gathering` | how a job waits for its tasks, and stops when one is lost |
 //! | `rehearsal` | tasks that store real files, with faults on request |
-//! | `files`, `disk` | checkpoint directories, and threads that wait for them |
+//! | `files`, `metadata`, `disk` | checkpoint directories, what makes them complete, and threads that wait for them |
 //! | `statistics` | what happened, for Flink's read paths |
 //! | `report` | those paths' bodies |
-//! | `triggers` | checkpoints that were asked for by hand |
+//! | `triggers` | checkpoints and savepoints that were asked for by hand |
+//! | `savepoints`, `places` | savepoints, and the directories that they are made in |
+//! | `restore` | jobs that start from a savepoint |
 
 mod answers;
 mod disk;
@@ -25,21 +27,26 @@ mod gathering;
 mod job;
 mod life;
 mod mailbox;
+mod metadata;
 mod owner;
+mod places;
 mod rehearsal;
 mod report;
 mod reports;
+mod restore;
+mod savepoints;
 mod sessions;
 mod statistics;
 mod store;
 mod triggers;
 
 pub use door::{TaskDoor, TaskError};
-pub use files::{Metadata, StoredSubtask};
 pub use job::{HostedJob, Setup};
 pub(crate) use life::ENDED_FILE;
 pub use life::Ended;
 pub use mailbox::{MissedEvents, Told};
+pub use metadata::{Metadata, StoredSubtask};
 pub(crate) use report::tolerable;
+pub use restore::FromSavepoint;
 pub use sessions::ClaimRefused;
 pub use store::{HostedJobs, RecoverError, SubmitError};

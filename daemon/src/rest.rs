@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `configuration` | `GET`, `PATCH`, `DELETE …/checkpoints/configuration` |
 //! | `flink` | Flink's paths |
+//! | `savepoints` | those for savepoints |
 //! | `doctor` | whether Flink clusters can be changed from here |
 //! | `jobs` | submitting and cancelling |
 //! | `tasks` | the task protocol |
@@ -23,6 +24,7 @@ mod guard;
 mod input;
 mod jobs;
 mod listen;
+mod savepoints;
 mod tasks;
 
 pub use guard::Guard;
@@ -79,6 +81,8 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .route("/jobs/{job}/tasks", get(tasks::list).post(tasks::claim))
         .route("/jobs/{job}/tasks/{session}", post(tasks::report).delete(tasks::leave))
         .route("/jobs/{job}/tasks/{session}/events", get(tasks::events))
+        .route("/jobs/{job}/savepoints", post(savepoints::trigger))
+        .route("/jobs/{job}/savepoints/{trigger}", get(savepoints::status))
         .route("/checkpoints/configuration", get(configuration::list))
         .route("/doctor", post(doctor::diagnose));
     let health = Router::new().route("/healthz", get(healthy)).route("/readyz", get(ready));

@@ -120,6 +120,9 @@ pub enum SeamError {
     /// The job does not use checkpoints.
     #[error("the job was submitted without checkpoints, so there is nothing to change")]
     NoCheckpoints,
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Mistake(String),
     /// Its cluster refused.
     #[error("the cluster refused: {0}")]
     Refused(String),
@@ -177,6 +180,12 @@ pub trait JobCoordinator: Send + Sync {
 
     /// What became of that; `None` when nobody asked for it.
     async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError>;
+
+    /// Asks for a savepoint, after which the job may be cancelled.
+    async fn savepoint(&self, request: flink::SavepointRequest) -> Result<TriggerId, SeamError>;
+
+    /// What became of that; `None` when nobody asked for it.
+    async fn savepoint_status(&self, id: TriggerId) -> Result<Option<flink::SavepointStatus>, SeamError>;
 
     /// Cancels the job.
     async fn cancel(&self) -> Result<(), SeamError>;

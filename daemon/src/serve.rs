@@ -116,7 +116,7 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let refused = |place: usize, cause| ServeError::Submit { path: options.jobs[place].clone(), cause };
     hosted.check(&texts).map_err(|(place, cause)| refused(place, cause))?;
     for (place, text) in texts.iter().enumerate() {
-        let (job, created) = hosted.submit(text).await.map_err(|cause| refused(place, cause))?;
+        let (job, created) = hosted.submit(text, None).await.map_err(|cause| refused(place, cause))?;
         let identity = job.identity();
         let file = options.jobs[place].display();
         tracing::info!(job = identity.name, id = %identity.id, created, %file, "job submitted");

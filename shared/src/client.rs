@@ -198,8 +198,20 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn submit(&self, job_file: String) -> Result<Answer<Submission>, ClientError> {
+        self.submit_from(job_file, None).await
+    }
+
+    /// Submits a job file; a new job starts from this savepoint on ckptd's machine, or from nothing.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn submit_from(
+        &self,
+        job_file: String,
+        from_savepoint: Option<&str>,
+    ) -> Result<Answer<Submission>, ClientError> {
         let request = self
-            .request(Method::POST, "/jobs")
+            .request(Method::POST, &paths::submission(from_savepoint))
             .header(header::CONTENT_TYPE, "application/toml")
             .body(job_file);
         self.ask(request, self.limit).await
@@ -214,11 +226,7 @@ impl Client {
         job: &str,
         what: &flink::TriggerRequest,
     ) -> Result<Answer<flink::TriggerResponse>, ClientError> {
-        let request = self
-            .request(Method::POST, &paths::checkpoints(job))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(serde_json::to_string(what).unwrap_or_default());
-        self.ask(request, self.limit).await
+        self.post(&paths::checkpoints(job), what).await
     }
 
     /// What became of a checkpoint that was asked for.
@@ -231,6 +239,30 @@ impl Client {
         request: TriggerId,
     ) -> Result<Answer<flink::TriggerStatus>, ClientError> {
         self.get(&format!("{}/{request}", paths::checkpoints(job))).await
+    }
+
+    /// Asks for a savepoint now.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn savepoint(
+        &self,
+        job: &str,
+        what: &flink::SavepointRequest,
+    ) -> Result<Answer<flink::TriggerResponse>, ClientError> {
+        self.post(&paths::savepoints(job), what).await
+    }
+
+    /// What became of a savepoint that was asked for.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn savepoint_status(
+        &self,
+        job: &str,
+        request: TriggerId,
+    ) -> Result<Answer<flink::SavepointStatus>, ClientError> {
+        self.get(&format!("{}/{request}", paths::savepoints(job))).await
     }
 
     /// A job's recent checkpoints.
@@ -278,6 +310,18 @@ impl Client {
     /// See [`ClientError`].
     pub async fn diagnose(&self, cluster: Option<&str>) -> Result<Answer<Diagnosis>, ClientError> {
         self.ask(self.request(Method::POST, &paths::doctor(cluster)), DIAGNOSIS_LIMIT).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<Answer<T>, ClientError> {
+        let request = self
+            .request(Method::POST, path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(serde_json::to_string(body).unwrap_or_default());
+        self.ask(request, self.limit).await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {

@@ -6,9 +6,11 @@
 
 mod checkpoints;
 mod jobs;
+mod savepoints;
 
 pub use checkpoints::*;
 pub use jobs::*;
+pub use savepoints::*;
 
 use serde::{Deserialize, Serialize};
 

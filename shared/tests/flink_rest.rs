@@ -51,6 +51,34 @@ fn triggers_and_errors() {
     }
 }
 
+/// One file holds several answers, and one of the requests.
+#[test]
+fn savepoints() {
+    let recorded = recorded("savepoints-and-cancel");
+    fn same<T: DeserializeOwned + Serialize>(body: &Value) -> T {
+        let parsed: T = serde_json::from_value(body.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&parsed).unwrap(), *body);
+        parsed
+    }
+    let asked: flink::SavepointRequest = same(&recorded["trigger"]["request"]["body"]);
+    assert_eq!(asked.target_directory.as_deref(), Some("file:///savepoints"));
+    same::<flink::TriggerResponse>(&recorded["trigger"]["body"]);
+    same::<flink::SavepointStatus>(&recorded["status"]["body"]);
+    same::<flink::Errors>(&recorded["no target"]["body"]);
+    same::<flink::Nothing>(&recorded["cancel"]["body"]);
+}
+
+#[test]
+fn the_request_for_a_savepoint_takes_null_for_nothing_and_no_other_field() {
+    let null = r#"{"target-directory": null, "cancel-job": null, "formatType": null, "triggerId": null}"#;
+    let null: flink::SavepointRequest = serde_json::from_str(null).unwrap();
+    assert_eq!(null, flink::SavepointRequest::default());
+    assert_eq!(serde_json::to_string(&null).unwrap(), r#"{"cancel-job":false}"#);
+    for bad in [r#"{"cancelJob": true}"#, r#"{"cancel-job": "yes"}"#, r#"{"formatType": "native"}"#] {
+        assert!(serde_json::from_str::<flink::SavepointRequest>(bad).is_err(), "{bad}");
+    }
+}
+
 #[test]
 fn a_trigger_may_be_empty_or_null() {
     let empty: flink::TriggerRequest = serde_json::from_str("{}").unwrap();

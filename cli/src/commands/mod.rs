@@ -6,6 +6,7 @@ mod doctor;
 mod get;
 mod history;
 mod reset;
+mod savepoint;
 mod set;
 mod set_interval;
 mod set_timeout;
@@ -38,11 +39,13 @@ pub(crate) enum Command {
     History(history::Args),
     /// Make a checkpoint now
     Trigger(trigger::Args),
+    /// Make a savepoint now, a checkpoint that outlives the job
+    Savepoint(savepoint::Args),
     /// Say whether Flink clusters can be changed from where ckptd runs, and if not, why
     Doctor(doctor::Args),
     /// Submit a job file
     Submit(submit::Args),
-    /// Cancel a job
+    /// Cancel a job, with a savepoint or without
     Cancel(cancel::Args),
     /// Print the completion script of a shell
     Completions(completions::Args),
@@ -61,6 +64,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Watch(args) => watch::run(&server()?, output, args).await,
         Command::History(args) => history::run(&server()?, output, args).await,
         Command::Trigger(args) => trigger::run(&server()?, output, args).await,
+        Command::Savepoint(args) => savepoint::run(&server()?, output, args).await,
         Command::Doctor(args) => doctor::run(&server()?, output, args).await,
         Command::Submit(args) => submit::run(&server()?, output, args).await,
         Command::Cancel(args) => cancel::run(&server()?, output, args).await,

@@ -1,6 +1,6 @@
 //! `ckptctl submit FILE`
 
-use crate::args::Output;
+use crate::args::{Output, place};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// The job file in TOML, or - for stdin
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
+    /// Start from this savepoint or retained checkpoint: its directory or its _metadata, on ckptd's machine
+    #[arg(long, value_name = "PATH", value_parser = place, value_hint = ValueHint::AnyPath)]
+    from_savepoint: Option<String>,
 }
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
@@ -25,8 +28,8 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     // On a thread of its own, so that Ctrl-C is seen while stdin is waited for.
     let read = tokio::task::spawn_blocking(move || job_file(&file));
     let text = read.await.map_err(io::Error::other)??;
-    let Answer { value: submitted, body } =
-        server.client.submit(text).await.map_err(|error| server.failed(&error))?;
+    let submission = server.client.submit_from(text, args.from_savepoint.as_deref()).await;
+    let Answer { value: submitted, body } = submission.map_err(|error| server.failed(&error))?;
     let job = hosted_label(&submitted.name);
     match output {
         Some(Output::Json) => console::data(&body)?,

@@ -363,6 +363,21 @@ impl JobCoordinator for FlinkJob {
         self.read(&format!("/checkpoints/{id}")).await
     }
 
+    async fn savepoint(&self, request: flink::SavepointRequest) -> Result<TriggerId, SeamError> {
+        let id = self.id().to_string();
+        match self.link().client().savepoint(&id, &request).await {
+            Ok(answer) => Ok(answer.value.request_id),
+            Err(error) if error.status().is_some_and(|status| status.as_u16() == 400) => {
+                Err(SeamError::Mistake(format!("cluster {}: {error}", self.link().name())))
+            }
+            Err(error) => Err(self.link().refused(&error)),
+        }
+    }
+
+    async fn savepoint_status(&self, id: TriggerId) -> Result<Option<flink::SavepointStatus>, SeamError> {
+        self.read(&format!("/savepoints/{id}")).await
+    }
+
     async fn cancel(&self) -> Result<(), SeamError> {
         let id = self.id().to_string();
         self.link().client().cancel(&id).await.map(drop).map_err(|error| self.link().refused(&error))

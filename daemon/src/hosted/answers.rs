@@ -4,6 +4,7 @@ use super::life::Stage;
 use super::owner::Owner;
 use super::report::Life;
 use super::statistics::age;
+use super::triggers::Asked;
 use crate::clock::Moment;
 use crate::seam::{Applied, Observation, Reach, SeamError, Wanted};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
@@ -30,7 +31,7 @@ impl Owner {
         }
     }
 
-    /// Why the job does not run, and when it is restarted.
+    /// Why the job does not run, and when it is restarted; and what was wrong when it was restored.
     fn trouble(&self, now: Moment) -> Option<String> {
         let when = self.awaited().or_else(|| match &self.stage {
             Stage::Waiting { until } if *until > now.monotonic => {
@@ -38,7 +39,8 @@ impl Owner {
             }
             _ => None,
         });
-        let parts: Vec<_> = self.trouble.clone().into_iter().chain(when).collect();
+        let damage = self.damage.clone().filter(|_| self.in_force().is_some());
+        let parts: Vec<_> = self.trouble.clone().into_iter().chain(when).chain(damage).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
@@ -173,7 +175,7 @@ impl Owner {
             return Err(SeamError::NotNow { state: self.history.state });
         }
         let id = request.trigger_id.unwrap_or_else(|| TriggerId::from_bits(rand::random()));
-        if let Some(answer_to) = self.triggers.begin(id) {
+        if let Some(answer_to) = self.triggers.begin(Asked::Checkpoint, id) {
             self.handle(now, Event::Trigger { kind: Kind::Checkpoint, answer_to });
         }
         Ok(id)

@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use ckpt_shared::api::JobState;
 use ckpt_shared::ids::SessionId;
 use ckpt_shared::task_client::{Door, DoorError, Events};
-use ckpt_shared::tasks::{Claim, Claimed, Reported, TaskList, TaskReport};
-use futures::{Stream, StreamExt};
+use ckpt_shared::tasks::{Claim, Claimed, Reported, TaskEvent, TaskList, TaskReport};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
@@ -100,7 +101,8 @@ impl TaskDoor {
         self.ask(move |owner, now| owner.claim(now, claim, programs)).await
     }
 
-    /// The events of a session after the one with this number.
+    /// The events of a session after the one with this number. Whoever was away when the job ended is told
+    /// so all the same.
     ///
     /// # Errors
     /// [`TaskError`].
@@ -108,9 +110,15 @@ impl TaskDoor {
         &self,
         session: SessionId,
         after: u64,
-    ) -> Result<impl Stream<Item = Told> + Send + use<>, TaskError> {
-        let mailbox = self.ask(move |owner, now| owner.mailbox(now, session)).await?;
-        Ok(mailbox.open(after)?)
+    ) -> Result<BoxStream<'static, Told>, TaskError> {
+        match self.ask(move |owner, now| owner.mailbox(now, session)).await {
+            Ok(mailbox) => Ok(mailbox.open(after)?.boxed()),
+            Err(TaskError::JobEnded { state }) => {
+                let end = TaskEvent::End { state };
+                Ok(stream::once(async move { (Some(after.saturating_add(1)), end) }).boxed())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes reports, all of them or, with any error, none.
@@ -180,7 +188,9 @@ impl Door for TaskDoor {
 impl From<TaskError> for DoorError {
     fn from(error: TaskError) -> Self {
         match error {
-            TaskError::UnknownSession { .. } | TaskError::Missed(_) => Self::Gone,
+            TaskError::UnknownSession { .. } | TaskError::Missed(_) | TaskError::JobEnded { .. } => {
+                Self::Gone
+            }
             TaskError::DiskSilent | TaskError::Seam(SeamError::Silent) => {
                 Self::Unreachable { cause: error.to_string() }
             }

@@ -1,115 +1,15 @@
 //! Checkpoint directories: `chk-<n>` with one file for each subtask and, once complete, `_metadata`.
 
+use super::metadata::{HIGHEST, METADATA, Metadata, RestorePoint, is_a_name};
+use super::places::{self, Places};
 use crate::durable;
 use crate::state_dir::read_limited;
-use ckpt_coordinator::{Kind, Snapshot};
-use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use ckpt_coordinator::Kind;
+use ckpt_shared::ids::{CheckpointId, JobId};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-
-/// The file that makes a directory a completed checkpoint.
-const METADATA: &str = "_metadata";
-/// The format's number; it changes when an older ckptd could not read the file any more.
-const SCHEMA: u32 = 1;
-/// The highest number of a checkpoint, as in Flink.
-const HIGHEST: u64 = i64::MAX.unsigned_abs();
-/// No metadata is larger, in bytes.
-const LARGEST: u64 = 64 * 1024 * 1024;
-
-/// The content of `_metadata`: which subtask stored what, where, and how large it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Metadata {
-    /// The format's number.
-    pub schema: u32,
-    /// The job.
-    pub job_id: JobId,
-    /// Its name.
-    pub job_name: String,
-    /// The checkpoint's number.
-    pub checkpoint_id: CheckpointId,
-    /// Whether it is a savepoint.
-    pub savepoint: bool,
-    /// When it was triggered, in milliseconds since the epoch.
-    pub triggered_at: u64,
-    /// When all had acknowledged, in milliseconds since the epoch.
-    pub completed_at: u64,
-    /// What was stored.
-    pub subtasks: Vec<StoredSubtask>,
-}
-
-/// What one subtask stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StoredSubtask {
-    /// Its vertex.
-    pub vertex: VertexId,
-    /// That vertex's name.
-    pub vertex_name: String,
-    /// Its place in the vertex.
-    pub index: u32,
-    /// The file, relative to the checkpoint's directory.
-    pub location: String,
-    /// The file's size, in bytes.
-    pub bytes: u64,
-}
-
-impl Metadata {
-    pub(super) fn new(job: JobId, name: &str, id: CheckpointId) -> Self {
-        Self {
-            schema: SCHEMA,
-            job_id: job,
-            job_name: name.to_owned(),
-            checkpoint_id: id,
-            savepoint: false,
-            triggered_at: 0,
-            completed_at: 0,
-            subtasks: Vec::new(),
-        }
-    }
-
-    /// Reads the metadata in `directory`, and makes sure that all that it names is there.
-    fn load(directory: &Path) -> io::Result<Self> {
-        let damaged = |cause: String| io::Error::new(io::ErrorKind::InvalidData, cause);
-        let content = read_limited(&directory.join(METADATA), LARGEST)?;
-        let metadata: Self = serde_json::from_slice(&content).map_err(|error| damaged(error.to_string()))?;
-        if metadata.schema != SCHEMA {
-            return Err(damaged(format!("it has schema {}, not {SCHEMA}", metadata.schema)));
-        }
-        for stored in &metadata.subtasks {
-            let size = fs::metadata(directory.join(&stored.location)).map(|file| file.len());
-            match size {
-                Ok(size) if size == stored.bytes => {}
-                Ok(size) => {
-                    return Err(damaged(format!("{} has {size} of {} bytes", stored.location, stored.bytes)));
-                }
-                Err(error) => return Err(damaged(format!("{}: {error}", stored.location))),
-            }
-        }
-        Ok(metadata)
-    }
-
-    fn restore_point(&self, directory: PathBuf) -> RestorePoint {
-        let snapshots = self.subtasks.iter().map(|stored| {
-            let subtask = Subtask { vertex: stored.vertex, index: stored.index };
-            let location = stored.location.clone();
-            (subtask, Snapshot { location, bytes: stored.bytes, ..Snapshot::default() })
-        });
-        RestorePoint { checkpoint: self.checkpoint_id, directory, snapshots: snapshots.collect() }
-    }
-}
-
-/// A completed checkpoint to start from.
-#[derive(Debug, Clone)]
-pub(super) struct RestorePoint {
-    pub(super) checkpoint: CheckpointId,
-    pub(super) directory: PathBuf,
-    pub(super) snapshots: BTreeMap<Subtask, Snapshot>,
-}
 
 /// What was found on disk to start from.
 #[derive(Debug)]
@@ -122,6 +22,8 @@ pub(super) struct Found {
     pub(super) next_id: CheckpointId,
     /// Whether no checkpoint was ever triggered.
     pub(super) fresh: bool,
+    /// Why the job is not restored from a newer one.
+    pub(super) damage: Option<String>,
 }
 
 /// The checkpoints of one job on disk. Every call may block.
@@ -134,6 +36,8 @@ pub(super) struct CheckpointFiles {
     counter: PathBuf,
     /// The highest number that is in it.
     taken: Arc<Mutex<CheckpointId>>,
+    /// The directories of savepoints in flight.
+    pub(super) places: Places,
 }
 
 impl CheckpointFiles {
@@ -143,6 +47,7 @@ impl CheckpointFiles {
             root: checkpoints.join(job.to_string()),
             counter: job_dir.join("next-checkpoint"),
             taken: Arc::new(Mutex::new(CheckpointId(0))),
+            places: Places::default(),
         }
     }
 
@@ -150,9 +55,7 @@ impl CheckpointFiles {
     pub(super) fn directory(&self, id: CheckpointId, kind: &Kind) -> PathBuf {
         match kind {
             Kind::Checkpoint => self.root.join(format!("chk-{id}")),
-            Kind::Savepoint { target } => {
-                Path::new(target).join(format!("savepoint-{:.6}-{id}", self.job.to_string()))
-            }
+            Kind::Savepoint { target } => places::directory(self.job, id, target),
         }
     }
 
@@ -168,7 +71,11 @@ impl CheckpointFiles {
             }
         }
         let directory = self.directory(id, kind);
-        named(&directory, durable::create_directory(&directory))
+        let made = match kind {
+            Kind::Checkpoint => durable::create_directory(&directory),
+            Kind::Savepoint { .. } => self.places.make(id, &directory),
+        };
+        named(&directory, made)
     }
 
     /// Makes a checkpoint complete; it is durable when this returns. Its snapshots are durable already:
@@ -177,11 +84,15 @@ impl CheckpointFiles {
         let directory = self.directory(metadata.checkpoint_id, kind);
         let content = serde_json::to_vec_pretty(metadata)?;
         let stored = durable::replace(&directory.join(METADATA), &content);
-        named(&directory, stored.and_then(|()| durable::sync_directory(&self.root)))
+        let parent = directory.parent().unwrap_or(&self.root);
+        named(&directory, stored.and_then(|()| durable::sync_directory(parent)))
     }
 
     /// Deletes a checkpoint. `_metadata` goes first: what is half deleted must not look complete.
     pub(super) fn discard(&self, id: CheckpointId, kind: &Kind) -> io::Result<()> {
+        if kind.is_savepoint() && !self.places.give_up(id) {
+            return Ok(());
+        }
         let directory = self.directory(id, kind);
         let gone = |result: io::Result<()>| match result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -198,8 +109,7 @@ impl CheckpointFiles {
     pub(super) fn discard_snapshot(&self, id: CheckpointId, location: &str) -> io::Result<()> {
         let directory = self.directory(id, &Kind::Checkpoint);
         let file = directory.join(location);
-        let is_inside = Path::new(location).components().count() == 1 && file.parent() == Some(&directory);
-        if !is_inside || directory.join(METADATA).exists() || !file.exists() {
+        if !is_a_name(location) || directory.join(METADATA).exists() || !file.exists() {
             return Ok(());
         }
         named(&file, fs::remove_file(&file))
@@ -229,7 +139,7 @@ impl CheckpointFiles {
     /// loudly and left alone; the one before it counts.
     pub(super) fn scan(&self) -> io::Result<Found> {
         let mut completed = Vec::new();
-        let mut damaged = None;
+        let mut damaged: Option<(CheckpointId, String)> = None;
         let mut highest = CheckpointId(0);
         let counted = self.counter()?;
         if counted.is_some() && !self.root.is_dir() {
@@ -244,35 +154,44 @@ impl CheckpointFiles {
                 self.discard(id, &Kind::Checkpoint)?;
                 continue;
             }
-            let shown = directory.display();
-            match Metadata::load(&directory) {
+            let shown = directory.display().to_string();
+            let cause = match Metadata::load(&directory) {
                 Ok(metadata) if metadata.job_id == self.job && metadata.checkpoint_id == id => {
                     completed.push((id, metadata.restore_point(directory)));
+                    continue;
                 }
-                Ok(metadata) => {
-                    let (job, checkpoint) = (metadata.job_id, metadata.checkpoint_id);
-                    tracing::error!(directory = %shown, %job, %checkpoint, "a checkpoint of something else; it is left alone");
+                Ok(Metadata { job_id, checkpoint_id, .. }) => {
+                    format!("{METADATA} is of checkpoint {checkpoint_id} of job {job_id}")
                 }
-                Err(error) => {
-                    tracing::error!(directory = %shown, %error, "a checkpoint that cannot be restored from; an older one is used if there is one");
-                    damaged = Some(format!("{shown} is damaged: {error}"));
-                }
+                Err(error) => error.to_string(),
+            };
+            tracing::error!(directory = %shown, cause, "a checkpoint that cannot be restored from; it is left alone, and an older one is used if there is one");
+            if damaged.as_ref().is_none_or(|(newest, _)| id > *newest) {
+                damaged = Some((id, format!("{shown} is damaged: {cause}")));
             }
         }
         completed.sort_by_key(|(id, _)| *id);
-        if let (Some(damaged), true) = (damaged, completed.is_empty()) {
-            // To start from nothing would be to forget what was acknowledged.
-            let sentence = format!(
-                "{damaged}, and there is no older one; repair it, or move it away to start from nothing"
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
-        }
+        let newest = completed.last().map(|(id, _)| *id);
+        let damage = match (damaged, newest) {
+            (Some((_, damaged)), None) => {
+                // To start from nothing would be to forget what was acknowledged.
+                let sentence = format!(
+                    "{damaged}, and there is no older one; repair it, or move it away to start from nothing"
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
+            }
+            (Some((id, damaged)), Some(newest)) if id > newest => {
+                Some(format!("the job was restored from checkpoint {newest}, as the newer {damaged}"))
+            }
+            _ => None,
+        };
         let next_id = counted.unwrap_or(CheckpointId::FIRST).max(highest.next());
         Ok(Found {
             completed: completed.iter().map(|(id, _)| *id).collect(),
             newest: completed.pop().map(|(_, point)| point),
             next_id,
             fresh: counted.is_none(),
+            damage,
         })
     }
 

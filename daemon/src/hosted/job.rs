@@ -5,6 +5,7 @@ use super::door::{MOST_LOOKS, TaskDoor};
 use super::life::Ended;
 use super::owner::Owner;
 use super::report;
+use super::restore::FromSavepoint;
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
@@ -47,6 +48,8 @@ pub struct Setup {
     pub overrides: OverrideStore,
     /// How it ended, when it did before.
     pub ended: Option<Ended>,
+    /// What it starts from until it has a checkpoint of its own.
+    pub from_savepoint: Option<FromSavepoint>,
 }
 
 /// A job that ckptd hosts. Its owner ends with the last handle.
@@ -139,7 +142,15 @@ impl JobCoordinator for HostedJob {
     }
 
     async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError> {
-        self.ask(move |owner, _| owner.triggers.status(id)).await
+        self.ask(move |owner, _| owner.triggers.checkpoint_status(id)).await
+    }
+
+    async fn savepoint(&self, request: flink::SavepointRequest) -> Result<TriggerId, SeamError> {
+        self.ask(move |owner, now| owner.savepoint(now, &request)).await?
+    }
+
+    async fn savepoint_status(&self, id: TriggerId) -> Result<Option<flink::SavepointStatus>, SeamError> {
+        self.ask(move |owner, _| owner.triggers.savepoint_status(id)).await
     }
 
     async fn cancel(&self) -> Result<(), SeamError> {

@@ -3,8 +3,8 @@
 
 use super::files::Found;
 use super::owner::Owner;
-use super::rehearsal;
 use super::report::Life;
+use super::{rehearsal, restore};
 use crate::clock::Moment;
 use crate::durable;
 use crate::job_file::Tasks;
@@ -135,8 +135,8 @@ impl Owner {
     fn look_at_disk(&mut self) {
         self.stage = Stage::Restoring;
         self.coordinator = None;
-        let files = self.files.clone();
-        self.on_disk(move || files.scan(), Done::Found);
+        let (files, from, spec) = (self.files.clone(), self.from_savepoint.clone(), Arc::clone(&self.spec));
+        self.on_disk(move || restore::look(&files, from.as_ref(), &spec), Done::Found);
     }
 
     /// When [`Self::wake`] has something to do.
@@ -232,10 +232,12 @@ impl Owner {
         });
         if let Some(newest) = &found.newest {
             tracing::info!(job = %self.identity.name, checkpoint = %newest.checkpoint, "restored");
-            self.statistics.restored(now, newest.checkpoint, format!("file:{}", newest.directory.display()));
+            let path = format!("file:{}", newest.directory.display());
+            self.statistics.restored(now, newest.checkpoint, newest.savepoint, path);
         }
         self.coordinator = Some(coordinator);
         self.trouble = None;
+        self.damage = found.damage;
         self.stage = Stage::Starting;
         let deaf = self.sessions.restore(found.newest.as_ref());
         self.lose_the_deaf(now, deaf);

@@ -3,14 +3,17 @@
 
 use super::disk::Disk;
 use super::door::TaskDoor;
-use super::files::{CheckpointFiles, Metadata, StoredSubtask};
+use super::files::CheckpointFiles;
 use super::job::{Question, Setup};
 use super::life::{Done, Stage};
+use super::metadata::{Metadata, StoredSubtask};
 use super::report::Life;
 use super::reports::Locations;
+use super::restore::FromSavepoint;
+use super::savepoints::LastSavepoint;
 use super::sessions::Sessions;
 use super::statistics::Statistics;
-use super::triggers::Triggers;
+use super::triggers::{Made, Triggers};
 use crate::clock::{Clock, Moment};
 use crate::job_file::JobSpec;
 use crate::overrides::{Key, OverrideStore};
@@ -51,6 +54,12 @@ pub(super) struct Owner {
     pub(super) history: Life,
     pub(super) statistics: Statistics,
     pub(super) triggers: Triggers,
+    pub(super) last_savepoint: LastSavepoint,
+    /// What the job starts from until it has a checkpoint of its own.
+    pub(super) from_savepoint: Option<FromSavepoint>,
+    /// A newer checkpoint than the one that the job was restored from, and why it was not; until the next
+    /// one completes.
+    pub(super) damage: Option<String>,
     disk: Disk,
     /// What is done on other threads, because it may block.
     pub(super) work: JoinSet<Done>,
@@ -81,6 +90,9 @@ impl Owner {
             history,
             statistics: Statistics::new(spec.graph()),
             triggers: Triggers::default(),
+            last_savepoint: LastSavepoint::default(),
+            from_savepoint: setup.from_savepoint,
+            damage: None,
             disk: Disk::new(MOST_WORK),
             work: JoinSet::new(),
             sessions: Sessions::new(Arc::clone(&spec)),
@@ -185,6 +197,7 @@ impl Owner {
         if let Some(reason) = failure {
             self.fail(now, reason);
         }
+        self.after_last_savepoint(now);
     }
 
     /// Does something that may block elsewhere, and waits for it no longer than [`DISK_LIMIT`].
@@ -241,12 +254,16 @@ impl Owner {
     /// Tells whoever asked for a checkpoint how it ended, with the cause that the statistics have.
     fn answer(&mut self, to: RequestToken, outcome: &TriggerOutcome) {
         let result = match outcome {
-            TriggerOutcome::Completed(id) => Ok(*id),
+            TriggerOutcome::Completed(id) => {
+                let location = self.statistics.get(*id).map_or_else(String::new, |seen| seen.path.clone());
+                Ok(Made { id: *id, location })
+            }
             TriggerOutcome::Failed { id, reason } => {
                 let failure = id.and_then(|id| self.statistics.get(id)?.failure.as_ref());
                 Err(failure.map_or_else(|| reason.to_string(), |failure| failure.message.clone()))
             }
         };
+        self.last_savepoint.note(to, result.is_ok());
         self.triggers.end(to, result);
     }
 
@@ -271,7 +288,12 @@ impl Owner {
                 }
             }
             Fact::Completed { id } => {
-                let duration = self.statistics.get(*id).and_then(|seen| seen.duration).unwrap_or(0);
+                let seen = self.statistics.get(*id);
+                let duration = seen.and_then(|seen| seen.duration).unwrap_or(0);
+                match seen.is_some_and(|seen| seen.kind.is_savepoint()) {
+                    true => self.files.places.hand_over(*id),
+                    false => self.damage = None,
+                }
                 tracing::info!(job, checkpoint = %id, duration, "checkpoint completed");
                 Happening::Completed { id: *id, duration }
             }

@@ -4,6 +4,7 @@
 use super::door::TaskError;
 use super::life::Stage;
 use super::mailbox::Mailbox;
+use super::metadata::is_a_name;
 use super::owner::Owner;
 use crate::clock::Moment;
 use crate::job_file::{JobSpec, Tasks};
@@ -18,7 +19,7 @@ use ckpt_shared::tasks::{
     TaskReport, TaskState,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The largest snapshot, in bytes: 512 TiB.
@@ -339,10 +340,12 @@ fn subtask(spec: &JobSpec, vertex: &str, index: u32) -> Result<Subtask, TaskErro
 
 fn check_snapshot(snapshot: &Snapshot) -> Result<(), TaskError> {
     let Snapshot { location, bytes, sync_millis, async_millis, start_delay_millis } = snapshot;
-    let mut parts = Path::new(location).components();
-    let is_name = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
     let is_hidden = location.starts_with('.') || location.starts_with('_');
-    if !is_name || is_hidden || location.len() > LONGEST_LOCATION || location.chars().any(char::is_control) {
+    if !is_a_name(location)
+        || is_hidden
+        || location.len() > LONGEST_LOCATION
+        || location.chars().any(char::is_control)
+    {
         return Err(TaskError::Bad(format!(
             "the location '{}' is not the name of a file directly in the checkpoint's directory (without . or _ at \
              its beginning, at most {LONGEST_LOCATION} bytes)",

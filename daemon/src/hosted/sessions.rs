@@ -1,8 +1,8 @@
 //! Who holds the subtasks of a job: processes, each with a session. Given the time, it decides who is
 //! lost; what follows from that is the owner's business.
 
-use super::files::RestorePoint;
 use super::mailbox::Mailbox;
+use super::metadata::RestorePoint;
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use ckpt_coordinator::Monotonic;
@@ -255,7 +255,7 @@ impl Sessions {
         });
         RestoredFrom {
             checkpoint_id: point.checkpoint,
-            savepoint: false,
+            savepoint: point.savepoint,
             directory: point.directory.clone(),
             snapshots: stored.collect(),
         }

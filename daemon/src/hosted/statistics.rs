@@ -121,11 +121,10 @@ impl Statistics {
     }
 
     /// Notes that the job starts from a checkpoint.
-    pub(super) fn restored(&mut self, now: Moment, id: CheckpointId, path: String) {
+    pub(super) fn restored(&mut self, now: Moment, id: CheckpointId, is_savepoint: bool, path: String) {
         self.counts.restored += 1;
         let restore_timestamp = i64::try_from(now.wall_millis()).unwrap_or(i64::MAX);
-        self.restored =
-            Some(RestoredCheckpoint { id, restore_timestamp, is_savepoint: false, external_path: path });
+        self.restored = Some(RestoredCheckpoint { id, restore_timestamp, is_savepoint, external_path: path });
     }
 
     /// Newest first.

@@ -1,6 +1,7 @@
 //! The jobs that ckptd hosts: submitted, stored once, recovered at the next start.
 
-use super::{ENDED_FILE, Ended, HostedJob, Setup};
+use super::restore::{FROM_SAVEPOINT_FILE, Unfit};
+use super::{ENDED_FILE, Ended, FromSavepoint, HostedJob, Setup};
 use crate::clock::wall_millis;
 use crate::durable;
 use crate::job_file::{JobFileError, JobSpec};
@@ -40,6 +41,22 @@ pub enum SubmitError {
         /// The name.
         name: String,
     },
+    /// The same file was submitted with another savepoint, or with none.
+    #[error(
+        "the job '{name}' runs as {id} already and did not start from this savepoint; cancel it first (ckptctl cancel {name})"
+    )]
+    StartedOtherwise {
+        /// The name.
+        name: String,
+        /// The job that has it.
+        id: JobId,
+    },
+    /// There is no such savepoint, or it is not whole.
+    #[error("the savepoint cannot be started from, so nothing was submitted: {0}")]
+    NoSavepoint(String),
+    /// The savepoint is another kind of job's.
+    #[error("the savepoint does not fit the job, so nothing was submitted: {0}")]
+    DoesNotFit(String),
     /// It could not be stored.
     #[error("the job could not be stored, so it was not submitted: {0}")]
     NotStored(io::Error),
@@ -80,6 +97,7 @@ pub struct HostedJobs {
 struct Hosted {
     job: HostedJob,
     spec: Arc<JobSpec>,
+    from_savepoint: Option<FromSavepoint>,
 }
 
 impl Hosted {
@@ -132,9 +150,11 @@ impl HostedJobs {
             checkpoints: self.directory.checkpoints(),
             overrides: self.overrides.clone(),
             ended: stored.ended,
+            from_savepoint: stored.from_savepoint.clone(),
         });
         let mut all = self.hosted.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.push(Hosted { job: job.clone(), spec: Arc::new(stored.spec) });
+        let (spec, from_savepoint) = (Arc::new(stored.spec), stored.from_savepoint);
+        all.push(Hosted { job: job.clone(), spec, from_savepoint });
         let ended = all.iter().filter(|hosted| hosted.has_ended()).count();
         if ended > ENDED_SHOWN
             && let Some(oldest) = all.iter().position(Hosted::has_ended)
@@ -162,7 +182,7 @@ impl HostedJobs {
         let mut specs: Vec<JobSpec> = Vec::new();
         for (place, text) in texts.iter().enumerate() {
             let spec = JobSpec::parse(text).map_err(|mistake| (place, mistake.into()))?;
-            self.live(&spec).map_err(|taken| (place, taken))?;
+            self.live(&spec, None).map_err(|taken| (place, taken))?;
             if specs.iter().any(|other| other.name == spec.name && *other != spec) {
                 return Err((place, SubmitError::NamedTwice { name: spec.name }));
             }
@@ -171,32 +191,49 @@ impl HostedJobs {
         Ok(())
     }
 
-    /// The live job that `spec` is, if its name is not free.
-    fn live(&self, spec: &JobSpec) -> Result<Option<HostedJob>, SubmitError> {
+    /// The live job that `spec` is, if its name is not free. Without a savepoint it is that job whatever it
+    /// started from.
+    fn live(&self, spec: &JobSpec, from: Option<&FromSavepoint>) -> Result<Option<HostedJob>, SubmitError> {
         let namesake = |hosted: &Hosted| hosted.spec.name == spec.name && !hosted.has_ended();
-        match self.all_hosted().into_iter().find(namesake) {
-            Some(live) if *live.spec == *spec => Ok(Some(live.job)),
-            Some(live) => Err(SubmitError::NameTaken { name: spec.name.clone(), id: live.job.identity().id }),
-            None => Ok(None),
+        let Some(live) = self.all_hosted().into_iter().find(namesake) else { return Ok(None) };
+        let (name, id) = (spec.name.clone(), live.job.identity().id);
+        if *live.spec != *spec {
+            return Err(SubmitError::NameTaken { name, id });
+        }
+        match from.is_none_or(|from| live.from_savepoint.as_ref() == Some(from)) {
+            true => Ok(Some(live.job)),
+            false => Err(SubmitError::StartedOtherwise { name, id }),
         }
     }
 
     /// Submits a job file. The same file as that of a live job is that job; the flag tells whether a
-    /// new one was made.
+    /// new one was made. A new one starts from the savepoint that `from` names, as a path or a `file:` URI.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was submitted then.
-    pub async fn submit(&self, text: &str) -> Result<(HostedJob, bool), SubmitError> {
+    pub async fn submit(&self, text: &str, from: Option<&str>) -> Result<(HostedJob, bool), SubmitError> {
         let spec = JobSpec::parse(text)?;
+        let named = |from: &str| {
+            let wrong = |wrong| SubmitError::NoSavepoint(format!("'{}' {wrong}", from.escape_debug()));
+            FromSavepoint::parse(from).map_err(wrong)
+        };
+        let from = from.map(named).transpose()?;
         let _one_at_a_time = self.submitting.lock().await;
-        if let Some(same) = self.live(&spec)? {
+        if let Some(same) = self.live(&spec, from.as_ref())? {
             return Ok((same, false));
         }
         let id = JobId::from_bits(rand::random());
-        let (target, content) = (self.directory.job(id), text.to_owned());
-        let stored = tokio::task::spawn_blocking(move || store(&target, &content)).await;
-        stored.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(SubmitError::NotStored)?;
-        let stored = Stored { id, spec, submitted_at: wall_millis(), ended: None };
+        let stored = Stored { id, spec, submitted_at: wall_millis(), ended: None, from_savepoint: from };
+        let (target, text) = (self.directory.job(id), text.to_owned());
+        let storing = tokio::task::spawn_blocking(move || {
+            if let Some(from) = &stored.from_savepoint {
+                from.restore_point(&stored.spec)?;
+            }
+            store(&target, &text, stored.from_savepoint.as_ref()).map_err(SubmitError::NotStored)?;
+            Ok(stored)
+        });
+        let stored =
+            storing.await.unwrap_or_else(|error| Err(SubmitError::NotStored(io::Error::other(error))))?;
         Ok((self.host(stored), true))
     }
 }
@@ -207,13 +244,26 @@ struct Stored {
     spec: JobSpec,
     submitted_at: u64,
     ended: Option<Ended>,
+    from_savepoint: Option<FromSavepoint>,
+}
+
+impl From<Unfit> for SubmitError {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Damaged(why) => Self::NoSavepoint(why),
+            Unfit::DoesNotFit(why) => Self::DoesNotFit(why),
+        }
+    }
 }
 
 /// Stores a job whole or not at all: its directory gets its name when all is in it.
-fn store(target: &Path, text: &str) -> io::Result<()> {
+fn store(target: &Path, text: &str, from: Option<&FromSavepoint>) -> io::Result<()> {
     let jobs = target.parent().unwrap_or(target);
     let draft = tempfile::Builder::new().prefix(durable::DRAFT).tempdir_in(jobs)?;
     durable::create(&draft.path().join("job.toml"), text.as_bytes())?;
+    if let Some(from) = from {
+        durable::create(&draft.path().join(FROM_SAVEPOINT_FILE), &serde_json::to_vec(from)?)?;
+    }
     fs::rename(draft.path(), target)?;
     drop(draft.keep());
     // Its author will be told that it was not submitted.
@@ -237,17 +287,24 @@ fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
         let submitted = fs::metadata(&path).and_then(|file| file.modified());
         let submitted_at = submitted.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let submitted_at = submitted_at.map_or_else(wall_millis, ckpt_shared::duration::millis);
-        let ended = load_end(&entry.path().join(ENDED_FILE))?;
-        found.push(Stored { id, spec, submitted_at, ended });
+        let ended = load_file(&entry.path().join(ENDED_FILE), |content| {
+            serde_json::from_slice(content).map_err(|error| error.to_string())
+        })?;
+        let from_savepoint = load_file(&entry.path().join(FROM_SAVEPOINT_FILE), FromSavepoint::from_json)?;
+        found.push(Stored { id, spec, submitted_at, ended, from_savepoint });
     }
     Ok(found)
 }
 
-fn load_end(path: &Path) -> Result<Option<Ended>, RecoverError> {
+/// The content of a file that need not be there.
+fn load_file<T>(
+    path: &Path,
+    parse: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<Option<T>, RecoverError> {
     match read_limited(path, LARGEST_BODY as u64) {
-        Ok(content) => serde_json::from_slice(&content)
-            .map(Some)
-            .map_err(|error| RecoverError::Damaged { path: path.to_owned(), cause: error.to_string() }),
+        Ok(content) => {
+            parse(&content).map(Some).map_err(|cause| RecoverError::Damaged { path: path.to_owned(), cause })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(RecoverError::Unreadable { path: path.to_owned(), cause }),
     }

@@ -1,43 +1,66 @@
-//! Checkpoints that were asked for by hand, and what became of them.
+//! Checkpoints and savepoints that were asked for by hand, and what became of them.
 
 use ckpt_coordinator::RequestToken;
-use ckpt_shared::flink::{FailureCause, QueueStatus, QueueStatusId, TriggerResult, TriggerStatus};
+use ckpt_shared::flink::{
+    FailureCause, OperationStatus, QueueStatus, QueueStatusId, SavepointResult, SavepointStatus,
+    TriggerResult, TriggerStatus,
+};
 use ckpt_shared::ids::{CheckpointId, TriggerId};
 use std::collections::{HashMap, VecDeque};
 
 /// How many ended ones are remembered.
 const REMEMBERED: usize = 1_000;
 
-/// How a request ended: the checkpoint that completed, or why none did.
-pub(super) type Outcome = Result<CheckpointId, String>;
+/// What was asked for. As in Flink, the ids of one know nothing of those of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Asked {
+    Checkpoint,
+    Savepoint,
+}
+
+/// What completed.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) id: CheckpointId,
+    /// Where it is, as a URI.
+    pub(super) location: String,
+}
+
+/// How a request ended: what completed, or why nothing did.
+pub(super) type Outcome = Result<Made, String>;
 
 /// The requests of one job.
 #[derive(Debug, Default)]
 pub(super) struct Triggers {
-    by_id: HashMap<TriggerId, Option<Outcome>>,
-    under_way: HashMap<RequestToken, TriggerId>,
-    ended: VecDeque<TriggerId>,
+    by_id: HashMap<(Asked, TriggerId), Option<Outcome>>,
+    under_way: HashMap<RequestToken, (Asked, TriggerId)>,
+    ended: VecDeque<(Asked, TriggerId)>,
     next_token: u64,
 }
 
 impl Triggers {
+    /// Whether this very request was made before.
+    pub(super) fn knows(&self, asked: Asked, id: TriggerId) -> bool {
+        self.by_id.contains_key(&(asked, id))
+    }
+
     /// Notes a request; `None` when this very one was made before.
-    pub(super) fn begin(&mut self, id: TriggerId) -> Option<RequestToken> {
-        if self.by_id.contains_key(&id) {
+    pub(super) fn begin(&mut self, asked: Asked, id: TriggerId) -> Option<RequestToken> {
+        if self.knows(asked, id) {
             return None;
         }
         let token = RequestToken(self.next_token);
         self.next_token += 1;
-        self.by_id.insert(id, None);
-        self.under_way.insert(token, id);
+        self.by_id.insert((asked, id), None);
+        self.under_way.insert(token, (asked, id));
         Some(token)
     }
 
     /// Notes how a request ended.
     pub(super) fn end(&mut self, token: RequestToken, outcome: Outcome) {
-        let Some(id) = self.under_way.remove(&token) else { return };
-        self.by_id.insert(id, Some(outcome));
-        self.ended.push_back(id);
+        let Some(request) = self.under_way.remove(&token) else { return };
+        self.by_id.insert(request, Some(outcome));
+        self.ended.push_back(request);
         if self.ended.len() > REMEMBERED
             && let Some(oldest) = self.ended.pop_front()
         {
@@ -45,26 +68,40 @@ impl Triggers {
         }
     }
 
-    /// What became of a request, in Flink's words.
-    pub(super) fn status(&self, id: TriggerId) -> Option<TriggerStatus> {
-        let status = |id, operation| TriggerStatus { status: QueueStatus { id }, operation };
-        Some(match self.by_id.get(&id)? {
+    /// What became of the request for a checkpoint, in Flink's words.
+    pub(super) fn checkpoint_status(&self, id: TriggerId) -> Option<TriggerStatus> {
+        self.status(Asked::Checkpoint, id, |outcome| TriggerResult {
+            checkpoint_id: outcome.as_ref().ok().map(|made| made.id),
+            failure_cause: outcome.as_ref().err().map(|message| cause(message)),
+        })
+    }
+
+    /// What became of the request for a savepoint, in Flink's words.
+    pub(super) fn savepoint_status(&self, id: TriggerId) -> Option<SavepointStatus> {
+        self.status(Asked::Savepoint, id, |outcome| SavepointResult {
+            location: outcome.as_ref().ok().map(|made| made.location.clone()),
+            failure_cause: outcome.as_ref().err().map(|message| cause(message)),
+        })
+    }
+
+    fn status<T>(
+        &self,
+        asked: Asked,
+        id: TriggerId,
+        result: impl Fn(&Outcome) -> T,
+    ) -> Option<OperationStatus<T>> {
+        let status = |id, operation| OperationStatus { status: QueueStatus { id }, operation };
+        Some(match self.by_id.get(&(asked, id))? {
             None => status(QueueStatusId::InProgress, None),
             Some(outcome) => status(QueueStatusId::Completed, Some(result(outcome))),
         })
     }
 }
 
-fn result(outcome: &Outcome) -> TriggerResult {
-    match outcome {
-        Ok(id) => TriggerResult { checkpoint_id: Some(*id), failure_cause: None },
-        Err(message) => TriggerResult {
-            checkpoint_id: None,
-            failure_cause: Some(FailureCause {
-                class: "org.apache.flink.runtime.checkpoint.CheckpointException".to_owned(),
-                stack_trace: format!("org.apache.flink.runtime.checkpoint.CheckpointException: {message}"),
-                serialized_throwable: String::new(),
-            }),
-        },
+fn cause(message: &str) -> FailureCause {
+    FailureCause {
+        class: "org.apache.flink.runtime.checkpoint.CheckpointException".to_owned(),
+        stack_trace: format!("org.apache.flink.runtime.checkpoint.CheckpointException: {message}"),
+        serialized_throwable: String::new(),
     }
 }

@@ -48,6 +48,7 @@ impl From<SeamError> for ApiError {
             | SeamError::NoCheckpoints
             | SeamError::Refused(_) => StatusCode::CONFLICT,
             SeamError::Silent | SeamError::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            SeamError::Mistake(_) => StatusCode::BAD_REQUEST,
             SeamError::NoWay(_) => StatusCode::NOT_IMPLEMENTED,
         };
         Self::new(status, error.to_string())
@@ -87,8 +88,11 @@ impl From<ResolveError> for ApiError {
 impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         let status = match error {
-            SubmitError::Mistake(_) => StatusCode::BAD_REQUEST,
-            SubmitError::NameTaken { .. } | SubmitError::NamedTwice { .. } => StatusCode::CONFLICT,
+            SubmitError::Mistake(_) | SubmitError::NoSavepoint(_) => StatusCode::BAD_REQUEST,
+            SubmitError::NameTaken { .. }
+            | SubmitError::NamedTwice { .. }
+            | SubmitError::StartedOtherwise { .. }
+            | SubmitError::DoesNotFit(_) => StatusCode::CONFLICT,
             SubmitError::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())

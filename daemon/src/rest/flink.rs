@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::error::ApiError;
-use super::input::SmallBody;
+use super::input::{SmallBody, trigger_id};
 use crate::clock::wall_millis;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -13,7 +13,7 @@ use ckpt_shared::flink::{
     ClusterOverview, DashboardConfiguration, Features, JobIdWithStatus, JobIdsWithStatus, JobOverview,
     JobsOverview, TriggerRequest, TriggerResponse, VERSION,
 };
-use ckpt_shared::ids::{CheckpointId, TriggerId, VertexId};
+use ckpt_shared::ids::{CheckpointId, VertexId};
 use serde::Serialize;
 
 /// How often a web page asks again, in milliseconds.
@@ -22,7 +22,7 @@ const REFRESH_INTERVAL: i64 = 3_000;
 const COMMIT: &str = concat!("ckptd-", env!("CARGO_PKG_VERSION"));
 
 /// An answer with the time at which it was true.
-fn seen(body: impl Serialize) -> Response {
+pub(super) fn seen(body: impl Serialize) -> Response {
     seen_at(body, wall_millis())
 }
 
@@ -130,16 +130,7 @@ pub(super) async fn trigger(
     Path(job): Path<String>,
     body: SmallBody,
 ) -> Result<Response, ApiError> {
-    let body = body.of_kind("application/json")?;
-    let request: TriggerRequest = match body.trim_ascii() {
-        [] => TriggerRequest::default(),
-        [b'{', ..] => serde_json::from_slice(&body).map_err(|error| {
-            ApiError::bad_request(format!(
-                "the body is not understood: {error}; it is empty or like {{\"checkpointType\": \"FULL\"}}"
-            ))
-        })?,
-        _ => return Err(ApiError::bad_request("the body must be a JSON object, or empty")),
-    };
+    let request: TriggerRequest = body.object(r#"{"checkpointType": "FULL"}"#)?;
     let request_id = api.job(&job)?.trigger(request).await?;
     Ok((StatusCode::ACCEPTED, Json(TriggerResponse { request_id })).into_response())
 }
@@ -149,9 +140,7 @@ pub(super) async fn trigger_status(
     Path((job, trigger)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let trigger: TriggerId = trigger.parse().map_err(|_| {
-        ApiError::bad_request(format!("'{}' is no trigger id: 32 hexadecimal digits", trigger.escape_debug()))
-    })?;
+    let trigger = trigger_id(&trigger)?;
     job.trigger_status(trigger).await?.map(seen).ok_or_else(|| {
         let sentence = format!("there is no checkpoint operation {trigger} for job {}", job.identity().id);
         ApiError::new(StatusCode::NOT_FOUND, sentence)

@@ -6,6 +6,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use ckpt_shared::api::LARGEST_BODY;
+use ckpt_shared::ids::TriggerId;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -71,6 +72,32 @@ impl<const LARGEST: usize> Body<LARGEST> {
         let sentence = format!("the content type is {given}; send {wanted}");
         Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence))
     }
+}
+
+impl SmallBody {
+    /// The JSON object that it is, all of whose fields may be left out; an empty body is one without any.
+    pub(super) fn object<T: serde::de::DeserializeOwned + Default>(
+        self,
+        example: &str,
+    ) -> Result<T, ApiError> {
+        let body = self.of_kind("application/json")?;
+        match body.trim_ascii() {
+            [] => Ok(T::default()),
+            [b'{', ..] => serde_json::from_slice(&body).map_err(|error| {
+                ApiError::bad_request(format!(
+                    "the body is not understood: {error}; it is empty or like {example}"
+                ))
+            }),
+            _ => Err(ApiError::bad_request("the body must be a JSON object, or empty")),
+        }
+    }
+}
+
+/// The id of a request that was made by hand.
+pub(super) fn trigger_id(text: &str) -> Result<TriggerId, ApiError> {
+    text.parse().map_err(|_| {
+        ApiError::bad_request(format!("'{}' is no trigger id: 32 hexadecimal digits", text.escape_debug()))
+    })
 }
 
 /// A query whose every parameter is known. A mistyped `dryRun` must not become a real change.

@@ -14,27 +14,49 @@ use serde::Deserialize;
 use std::sync::Arc;
 use tokio::time::timeout;
 
-/// The query of a cancellation.
+/// The query of a submission.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) enum Mode {
-    /// Flink's default.
-    #[default]
-    Cancel,
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(super) struct SubmitQuery {
+    from_savepoint: Option<String>,
 }
 
+/// The query of a cancellation.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CancelQuery {
-    mode: Mode,
+    mode: Option<String>,
 }
 
-pub(super) async fn submit(State(api): State<Api>, body: SmallBody) -> Result<Response, ApiError> {
+impl CancelQuery {
+    /// Flink's default is to cancel, and its other mode works in no release any more.
+    fn check(self) -> Result<(), ApiError> {
+        let instead =
+            "use mode=cancel, or POST /jobs/:job/savepoints with \"cancel-job\": true to keep the state";
+        match self.mode.as_deref() {
+            None | Some("cancel") => Ok(()),
+            Some("stop") => {
+                Err(ApiError::bad_request(format!("a job is not stopped without a savepoint; {instead}")))
+            }
+            Some(other) => {
+                let sentence = format!("there is no mode '{}'; {instead}", other.escape_debug());
+                Err(ApiError::bad_request(sentence))
+            }
+        }
+    }
+}
+
+pub(super) async fn submit(
+    State(api): State<Api>,
+    Known(query): Known<SubmitQuery>,
+    body: SmallBody,
+) -> Result<Response, ApiError> {
     let body = body.of_kind("application/toml")?;
     let text = String::from_utf8(body).map_err(|_| ApiError::bad_request("the job file is not UTF-8"))?;
     // On a task of its own: a client that goes away must not leave a job stored and not hosted.
     let registry = Arc::clone(&api.registry);
-    let submission = tokio::spawn(async move { registry.hosted().submit(&text).await });
+    let submission =
+        tokio::spawn(async move { registry.hosted().submit(&text, query.from_savepoint.as_deref()).await });
     let submitted = timeout(STORE_LIMIT, submission).await.map_err(|_| {
         let sentence = "the job could not be stored in time, as the disk does not answer; it is hosted if the disk \
                         recovers: look with ckptctl get";
@@ -52,8 +74,9 @@ pub(super) async fn submit(State(api): State<Api>, body: SmallBody) -> Result<Re
 pub(super) async fn cancel(
     State(api): State<Api>,
     Path(job): Path<String>,
-    Known(CancelQuery { mode: Mode::Cancel }): Known<CancelQuery>,
+    Known(query): Known<CancelQuery>,
 ) -> Result<Response, ApiError> {
+    query.check()?;
     api.job(&job)?.cancel().await?;
     Ok((StatusCode::ACCEPTED, Json(Nothing::new())).into_response())
 }

@@ -6,6 +6,7 @@
 //! | `names` | what names which job |
 //! | `stale` | clusters that are slow, gone, or answer nonsense |
 //! | `reads` | Flink's read paths, triggers and cancellation, passed on |
+//! | `savepoints` | savepoints, passed on |
 //! | `no_way` | changes that cannot be made: nothing is stored |
 //! | `native` | a cluster that has FLIP-571 itself |
 //! | `lives` | ckptd restarts, jobs end, vanish and come again |
@@ -21,6 +22,7 @@ mod names;
 mod native;
 mod no_way;
 mod reads;
+mod savepoints;
 mod stale;
 mod tls;
 

@@ -15,7 +15,7 @@ async fn an_unknown_path_is_404_and_named() {
         "/v2/config",
         "/jobs/",
         "/jobs/calm/",
-        "/jobs/calm/savepoints",
+        "/jobs/calm/savepoint",
         "/jobs/calm/checkpoints/",
         "/jobs/calm/checkpoints/configuration/x",
         "/v1/v1/config",

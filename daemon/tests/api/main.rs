@@ -10,6 +10,8 @@
 //! | `disk` | a disk that refuses |
 //! | `flink` | Flink's read paths against recorded answers of a real one |
 //! | `triggers` | checkpoints made by hand |
+//! | `savepoints`, `from_savepoint` | savepoints, and jobs that start from one |
+//! | `damage` | checkpoints that are damaged when a job is restored, and what its end leaves |
 //! | `errors` | unknown paths, vertices and checkpoints, wrong methods |
 //! | `guard` | who may do what |
 //! | `events` | what is pushed |
@@ -25,16 +27,19 @@ mod bad_changes;
 mod changes;
 mod clusters;
 mod concurrency;
+mod damage;
 mod disk;
 mod errors;
 mod events;
 mod fake_flink;
 mod flink;
+mod from_savepoint;
 mod guard;
 mod in_flight;
 mod jobs;
 mod last_moments;
 mod lives;
+mod savepoints;
 mod shape;
 mod states;
 mod support;

@@ -23,6 +23,7 @@ mod looking;
 mod native;
 mod no_way;
 mod rig;
+mod savepoints;
 mod standby;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -61,6 +62,7 @@ const TESTS: &[Test] = tests![
     in_flight::raised_in_flight_it_completes,
     in_flight::lowered_in_flight_it_expires_at_once,
     in_flight::a_savepoint_in_flight_is_rescued_too,
+    savepoints::a_savepoint_is_made_and_a_job_is_cancelled_with_one,
     flinks::the_interval_changes_in_both_directions,
     flinks::now_brings_the_next_trigger_forward,
     flinks::both_fields_change_together_and_flinks_own_rest_shows_them,

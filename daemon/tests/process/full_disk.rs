@@ -1,7 +1,8 @@
 //! A disk that takes no more, with a limit on the size of files in its place.
 
-use crate::support::{Daemon, Home, ckptd};
+use crate::support::{Daemon, Home, ckptd, until};
 use ckpt_shared::api::JobState;
+use ckpt_shared::flink::SavepointRequest;
 use tokio::process::Command;
 
 /// No file that the daemon writes gets larger than one or two blocks of 512 bytes, as shells count.
@@ -40,14 +41,31 @@ async fn snapshots_that_cannot_be_written_decline_the_checkpoint_and_the_daemon_
         message.contains(".state") && message.contains("too large"),
         "it says what the disk said: {message}"
     );
+    // A savepoint in a place without room fails as well, and leaves nothing there.
+    let target = home.state().with_file_name("full");
+    let request = SavepointRequest {
+        target_directory: Some(target.display().to_string()),
+        ..SavepointRequest::default()
+    };
+    let asked = daemon.client.savepoint("large", &request).await.unwrap().value.request_id;
+    let result = until("the end of a savepoint", || async {
+        daemon.client.savepoint_status("large", asked).await.unwrap().value.operation
+    });
+    let cause = result.await.failure_cause.unwrap().stack_trace;
+    assert!(cause.contains(".state") && cause.contains("too large"), "{cause}");
+    until("its directory is gone", || async {
+        std::fs::read_dir(&target).unwrap().next().is_none().then_some(())
+    })
+    .await;
+    assert_eq!(daemon.configuration("large").await.state, JobState::Running);
     let id = daemon.configuration("large").await.job_id;
     daemon.stop().await;
     // With room again, the same job goes on, with its next number.
     let daemon = home.daemon().await;
     daemon.until_running("large").await;
-    assert_eq!(daemon.checkpoint("large").await, Ok(4));
+    assert_eq!(daemon.checkpoint("large").await, Ok(5));
     let directory = home.state().join("checkpoints").join(id.to_string());
-    assert!(directory.join("chk-4/_metadata").is_file());
+    assert!(directory.join("chk-5/_metadata").is_file());
     assert!(!directory.join("chk-3").exists());
 }
 

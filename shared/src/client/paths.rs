@@ -45,6 +45,19 @@ pub(super) fn checkpoints(job: &str) -> String {
     format!("/jobs/{}/checkpoints", escape(job))
 }
 
+/// The path of a job's savepoints.
+pub(super) fn savepoints(job: &str) -> String {
+    format!("/jobs/{}/savepoints", escape(job))
+}
+
+/// The path of a submission, from a savepoint or from nothing.
+pub(super) fn submission(from_savepoint: Option<&str>) -> String {
+    match from_savepoint {
+        Some(savepoint) => format!("/jobs?fromSavepoint={}", escape(savepoint)),
+        None => "/jobs".to_owned(),
+    }
+}
+
 /// The path of a diagnosis, of one cluster or of all.
 pub(super) fn doctor(cluster: Option<&str>) -> String {
     match cluster {
@@ -65,6 +78,7 @@ mod tests {
         assert_eq!(checkpoints("prod/orders"), "/jobs/prod%2Forders/checkpoints");
         assert_eq!(doctor(Some("a&b=c#")), "/doctor?cluster=a%26b%3Dc%23");
         assert_eq!(doctor(None), "/doctor");
+        assert_eq!(submission(Some("/a b&c")), "/jobs?fromSavepoint=%2Fa%20b%26c");
     }
 
     #[test]

@@ -397,7 +397,9 @@ pub struct TriggerRequest {
     pub trigger_id: Option<TriggerId>,
 }
 
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+pub(super) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
@@ -410,12 +412,15 @@ pub struct TriggerResponse {
 }
 
 /// `GET …/checkpoints/:triggerid`.
+pub type TriggerStatus = OperationStatus<TriggerResult>;
+
+/// How far an asynchronous operation is, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TriggerStatus {
+pub struct OperationStatus<T> {
     /// Whether there is a result.
     pub status: QueueStatus,
     /// The result.
-    pub operation: Option<TriggerResult>,
+    pub operation: Option<T>,
 }
 
 /// `{"id": "IN_PROGRESS"}`.

