@@ -134,8 +134,8 @@ class Worker:
         """What came after that checkpoint never happened, also for a process that was never away."""
         self.execution, self.final, state, start = execution, set(), {"offsets": {}, "counts": {}}, "nothing"
         if checkpoint:
-            (snapshot,) = checkpoint["snapshots"]  # one subtask, one snapshot
-            state = json.loads(Path(checkpoint["directory"], snapshot["location"]).read_text())
+            for snapshot in checkpoint["snapshots"]:  # One for one subtask; none if a savepoint does not know it.
+                state = json.loads(Path(checkpoint["directory"], snapshot["location"]).read_text())
             start = f"checkpoint {checkpoint['checkpointId']}"
         self.offsets, self.counts = state["offsets"], collections.Counter(state["counts"])
         print(f"execution {execution} starts from {start}: {sum(self.counts.values())} words")
