@@ -555,13 +555,16 @@ impl Chaos {
 
     /// Kills a worker and starts another in its place, perhaps only after the loss was noticed.
     async fn replace(&mut self, indexes: &[usize]) {
+        let mut killed = Vec::new();
         for index in indexes {
-            self.rig.take(*index).kill().await;
+            let worker = self.rig.take(*index);
+            killed.push((*index, worker.since));
+            worker.kill().await;
             self.tally.workers += 1;
         }
         if self.dice.random_bool(0.2) && self.rig.daemon.is_some() {
-            for index in indexes {
-                self.lost(*index).await;
+            for (index, since) in killed {
+                self.lost(index, since).await;
             }
         }
         for index in indexes {
@@ -569,9 +572,15 @@ impl Chaos {
         }
     }
 
-    async fn lost(&self, index: usize) {
+    /// Waits until ckptd has lost this worker, if it ever knew it. One before it may have come back.
+    async fn lost(&self, index: usize, since: u64) {
         let subtask = format!("count/{index}");
-        until("the loss", || async { self.rig.tasks().await.missing.contains(&subtask).then_some(()) }).await;
+        until("the loss", || async {
+            let mut sessions = self.rig.tasks().await.sessions.into_iter();
+            let is_held = sessions.any(|one| one.subtasks.contains(&subtask) && one.attempt >= since);
+            (!is_held).then_some(())
+        })
+        .await;
     }
 
     async fn strike(&mut self, blow: Blow) {
@@ -597,7 +606,7 @@ impl Chaos {
                 let zombie = self.rig.take(indexes[0]);
                 zombie.stop().await;
                 self.tally.standstills += 1;
-                self.lost(indexes[0]).await;
+                self.lost(indexes[0], zombie.since).await;
                 self.start(indexes[0]);
                 self.moment(500).await;
                 zombie.go_on();
