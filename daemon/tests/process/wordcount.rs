@@ -574,13 +574,13 @@ impl Chaos {
 
     /// Waits until ckptd has lost this worker, if it ever knew it. One before it may have come back.
     async fn lost(&self, index: usize, since: u64) {
+        until("the loss", || async { (!self.holds(index, since).await).then_some(()) }).await;
+    }
+
+    async fn holds(&self, index: usize, since: u64) -> bool {
         let subtask = format!("count/{index}");
-        until("the loss", || async {
-            let mut sessions = self.rig.tasks().await.sessions.into_iter();
-            let is_held = sessions.any(|one| one.subtasks.contains(&subtask) && one.attempt >= since);
-            (!is_held).then_some(())
-        })
-        .await;
+        let mut sessions = self.rig.tasks().await.sessions.into_iter();
+        sessions.any(|session| session.subtasks.contains(&subtask) && session.attempt >= since)
     }
 
     async fn strike(&mut self, blow: Blow) {
@@ -604,6 +604,9 @@ impl Chaos {
             }
             Blow::Standstill => {
                 let zombie = self.rig.take(indexes[0]);
+                // Stopped before it took its attempt's number, it would be the newest when it goes on.
+                let held = || async { self.holds(zombie.index, zombie.since).await.then_some(()) };
+                until("its claim", held).await;
                 zombie.stop().await;
                 self.tally.standstills += 1;
                 self.lost(indexes[0], zombie.since).await;
