@@ -1,6 +1,6 @@
 //! `ckptd`: see `ckptd --help`.
 
-use ckptd::{demo, serve};
+use ckptd::{demo, rest, serve};
 use clap::{Parser, Subcommand};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -36,6 +36,8 @@ enum Command {
     },
     /// Save a checkpoint that is about to be thrown away, on real files, in about a minute.
     Demo(demo::Options),
+    /// Print the description of the REST API, in OpenAPI 3.1.
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,9 @@ fn main() -> ExitCode {
         Command::Serve { options, log_json, log } => {
             start_log(log_json, *log);
             runtime.block_on(serve::run(options)).map_err(|error| error.to_string())
+        }
+        Command::Openapi => {
+            io::stdout().write_all(rest::document().as_bytes()).map_err(|error| error.to_string())
         }
         Command::Demo(options) => runtime.block_on(demo::run(&options)).map_err(|error| error.to_string()),
     };

@@ -13,6 +13,7 @@
 //! | `guard` | who may do what, and from where |
 //! | `input` | request bodies and conditions, parsed |
 //! | `error` | errors as Flink writes them |
+//! | `openapi` | the description of all of it |
 //! | `listen` | connections, with limits |
 
 mod configuration;
@@ -24,11 +25,13 @@ mod guard;
 mod input;
 mod jobs;
 mod listen;
+mod openapi;
 mod savepoints;
 mod tasks;
 
 pub use guard::Guard;
 pub use listen::serve;
+pub use openapi::document;
 
 use crate::overrides::OverrideStore;
 use crate::registry::{Job, Registry};
@@ -36,12 +39,13 @@ use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{Json, Router};
 use error::ApiError;
 use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::watch;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -62,34 +66,11 @@ impl Api {
 
 /// All paths, behind the guard.
 pub fn router(api: Api, guard: Guard) -> Router {
-    let paths = Router::new()
-        .route("/config", get(flink::config))
-        .route("/overview", get(flink::overview))
-        .route("/jobs", get(flink::jobs).post(jobs::submit))
-        .route("/jobs/overview", get(flink::jobs_overview))
-        .route("/jobs/{job}", get(flink::details).patch(jobs::cancel))
-        .route("/jobs/{job}/checkpoints", get(flink::checkpoints).post(flink::trigger))
-        .route("/jobs/{job}/checkpoints/{trigger}", get(flink::trigger_status))
-        .route("/jobs/{job}/checkpoints/config", get(flink::checkpoint_config))
-        .route("/jobs/{job}/checkpoints/details/{id}", get(flink::checkpoint))
-        .route("/jobs/{job}/checkpoints/details/{id}/subtasks/{vertex}", get(flink::subtasks))
-        .route("/jobs/{job}/checkpoints/events", get(events::events))
-        .route(
-            "/jobs/{job}/checkpoints/configuration",
-            get(configuration::get).patch(configuration::patch).delete(configuration::delete),
-        )
-        .route("/jobs/{job}/tasks", get(tasks::list).post(tasks::claim))
-        .route("/jobs/{job}/tasks/{session}", post(tasks::report).delete(tasks::leave))
-        .route("/jobs/{job}/tasks/{session}/events", get(tasks::events))
-        .route("/jobs/{job}/savepoints", post(savepoints::trigger))
-        .route("/jobs/{job}/savepoints/{trigger}", get(savepoints::status))
-        .route("/checkpoints/configuration", get(configuration::list))
-        .route("/doctor", post(doctor::diagnose));
-    let health = Router::new().route("/healthz", get(healthy)).route("/readyz", get(ready));
+    let paths = Router::from(paths());
     Router::new()
         .nest("/v1", paths.clone())
         .merge(paths)
-        .merge(health)
+        .merge(health())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::new(guard), guard::check))
@@ -97,10 +78,49 @@ pub fn router(api: Api, guard: Guard) -> Router {
         .with_state(api)
 }
 
+/// The paths that also work below `/v1`, each with its description.
+fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(configuration::get, configuration::patch, configuration::delete))
+        .routes(routes!(configuration::list))
+        .routes(routes!(events::events))
+        .routes(routes!(flink::jobs, jobs::submit))
+        .routes(routes!(flink::details, jobs::cancel))
+        .routes(routes!(flink::config))
+        .routes(routes!(flink::overview))
+        .routes(routes!(flink::jobs_overview))
+        .routes(routes!(flink::checkpoints, flink::trigger))
+        .routes(routes!(flink::trigger_status))
+        .routes(routes!(flink::checkpoint_config))
+        .routes(routes!(flink::checkpoint))
+        .routes(routes!(flink::subtasks))
+        .routes(routes!(savepoints::trigger))
+        .routes(routes!(savepoints::status))
+        .routes(routes!(tasks::list, tasks::claim))
+        .routes(routes!(tasks::report, tasks::leave))
+        .routes(routes!(tasks::events))
+        .routes(routes!(doctor::diagnose))
+        .routes(routes!(openapi::openapi))
+}
+
+/// The paths for supervisors.
+fn health() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(healthy)).routes(routes!(ready))
+}
+
+/// Whether ckptd lives.
+#[utoipa::path(get, path = "/healthz", tag = "ckptd", responses((status = 200, body = Object)))]
 async fn healthy() -> Response {
     Json(json!({"status": "alive"})).into_response()
 }
 
+/// Whether ckptd takes requests.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "ckptd",
+    responses((status = 200, body = Object), (status = 503, description = "ckptd is shutting down."))
+)]
 async fn ready(axum::extract::State(api): axum::extract::State<Api>) -> Response {
     match *api.ready.borrow() {
         true => Json(json!({"status": "ready"})).into_response(),

@@ -14,6 +14,10 @@ use crate::ids::{CheckpointId, JobId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The name of [`Value`] in the description of the API, where `Value` is any JSON.
+#[cfg(feature = "openapi")]
+use Value as ConfiguredValue;
+
 /// The `schema` of every body here.
 pub const SCHEMA: &str = "ckpt/v1";
 /// The header that says when what an answer holds was seen, in milliseconds since the epoch; Flink's
@@ -27,6 +31,7 @@ pub const LARGEST_BODY: usize = 64 * 1024;
 /// A job's checkpoint configuration: what was submitted, what is overridden, what is in force, and
 /// what is in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Configuration {
     /// Always [`SCHEMA`].
@@ -47,8 +52,10 @@ pub struct Configuration {
     /// Whether it is in force: a job that restarts has no coordinator that it could be in force in.
     pub applied: bool,
     /// How often a checkpoint is triggered.
+    #[cfg_attr(feature = "openapi", schema(value_type = ConfiguredValue))]
     pub checkpoint_interval: Value,
     /// How long a checkpoint may take.
+    #[cfg_attr(feature = "openapi", schema(value_type = ConfiguredValue))]
     pub checkpoint_timeout: Value,
     /// The checkpoints in flight, oldest first; in the answer to a change also those that ended
     /// while it was being stored.
@@ -56,14 +63,18 @@ pub struct Configuration {
     /// Consecutive failures against what is tolerated.
     pub failures: Failures,
     /// When the next periodic checkpoint is due.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub next_trigger: Option<u64>,
     /// What the operator ought to know.
     pub warnings: Vec<String>,
     /// How a change reaches the job's coordinator; `null` while that has not been found out.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub via: Option<Via>,
     /// More about that: which process, or why there is no way and what would make one.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub via_detail: Option<String>,
     /// Why this is old, when it is: the cluster does not answer, or not sensibly.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub stale: Option<String>,
     /// When this was seen; when `stale`, the time of the last good answer.
     pub observed_at: u64,
@@ -71,18 +82,23 @@ pub struct Configuration {
 
 /// One value in its three forms, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ConfiguredValue))]
 pub struct Value {
     /// As the job was submitted.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub submitted: Option<u64>,
     /// As it was changed since.
     #[serde(rename = "override")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub overridden: Option<u64>,
     /// As it is in force, or will be once the job's coordinator is built.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub effective: Option<u64>,
 }
 
 /// A checkpoint in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InFlight {
     /// Its number.
@@ -96,24 +112,29 @@ pub struct InFlight {
     /// Milliseconds since it was created.
     pub elapsed: u64,
     /// Milliseconds until it expires; `null` when it cannot expire any more, or when that is not known.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub remaining: Option<u64>,
     /// What a change did to it, and what it had left before; only in the answer to a change.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = InFlightChange))]
     pub change: Option<InFlightChange>,
 }
 
 /// What a change did to one checkpoint in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InFlightChange {
     /// Milliseconds it had left before; `null` when it was not in flight any more.
     pub previous_remaining: Option<u64>,
     /// What happened.
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub outcome: Outcome,
 }
 
 /// What a change did to a checkpoint in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// It has more time now.
@@ -133,6 +154,7 @@ pub enum Outcome {
 
 /// Failures of checkpoints, in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Failures {
     /// How many count now.
     pub consecutive: u32,
@@ -147,6 +169,7 @@ impl Failures {
 
 /// Every job that ckptd knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfigurationList {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -154,11 +177,13 @@ pub struct ConfigurationList {
     pub jobs: Vec<Configuration>,
     /// The Flink clusters that are followed, by name; an older ckptd says nothing of them.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub clusters: Vec<ClusterState>,
 }
 
 /// The answer to the submission of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
     /// Always [`SCHEMA`].
@@ -173,6 +198,7 @@ pub struct Submission {
 
 /// Something that happened to a job, as `/jobs/:job/checkpoints/events` pushes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Always [`SCHEMA`].
@@ -188,6 +214,7 @@ pub struct Event {
 
 /// The kinds of [`Event`]; the tag `event` is also the event's name on the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Happening {
     /// The job's state changed.
@@ -195,6 +222,7 @@ pub enum Happening {
         /// The new state.
         state: JobState,
         /// Why, when there is something to say.
+        #[cfg_attr(feature = "openapi", schema(required))]
         reason: Option<String>,
     },
     /// A checkpoint was triggered.
@@ -223,6 +251,7 @@ pub enum Happening {
     /// A checkpoint failed.
     Failed {
         /// Its number; `null` when it failed before it had one.
+        #[cfg_attr(feature = "openapi", schema(required))]
         id: Option<CheckpointId>,
         /// Flink's name of the reason, such as `CHECKPOINT_EXPIRED`.
         reason: String,
@@ -230,10 +259,12 @@ pub enum Happening {
         message: String,
     },
     /// The configuration changed.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Configured {
         /// The new revision.
         revision: u64,
         /// The interval in force, in milliseconds.
+        #[cfg_attr(feature = "openapi", schema(required))]
         checkpoint_interval: Option<u64>,
         /// The timeout in force, in milliseconds.
         checkpoint_timeout: u64,
@@ -269,6 +300,7 @@ impl Happening {
 
 /// The state of a job, with Flink's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names are Flink's and say all")]
 pub enum JobState {

@@ -23,6 +23,7 @@ pub const EXPIRED: &str = "Checkpoint expired before completing.";
 
 /// The body of every answer that is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Errors {
     /// The messages; ckptd sends one clear sentence.
     pub errors: Vec<String>,

@@ -9,6 +9,7 @@
 //! | [`tasks`] | the task protocol: what programs that are a job's tasks and ckptd say to each other |
 //! | [`flink`] | the bodies of Flink's REST API, as Flink 2.3.0 writes them |
 //! | `paths` | where the state directory and the token are, by the XDG rules (feature `client`) |
+//! | `schemas` | what bodies look like to a program, where serde cannot tell (feature `openapi`) |
 //! | `client` | an HTTP client for all of it (feature `client`) |
 //! | `task_client` | the client of a program that is a job's tasks, over HTTP or within ckptd (feature `tasks`) |
 //!
@@ -23,6 +24,8 @@ pub mod flink;
 pub mod ids;
 #[cfg(feature = "client")]
 pub mod paths;
+#[cfg(feature = "openapi")]
+mod schemas;
 #[cfg(feature = "tasks")]
 pub mod task_client;
 pub mod tasks;

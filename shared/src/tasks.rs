@@ -16,6 +16,7 @@ pub const MOST_REPORTS: usize = 1_000;
 
 /// `POST /jobs/:job/tasks`: a process wants to be these subtasks, all of them or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Claim {
     /// Which start of the process this is: a higher number takes subtasks over from a lower one. The
@@ -30,6 +31,7 @@ pub struct Claim {
 
 /// One subtask of a vertex, or all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClaimedSubtasks {
     /// The vertex's name or id.
@@ -41,6 +43,7 @@ pub struct ClaimedSubtasks {
 
 /// The answer to a [`Claim`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Claimed {
     /// Always [`SCHEMA`](crate::api::SCHEMA).
@@ -57,6 +60,7 @@ pub struct Claimed {
 /// What a session is told, as server-sent events on `GET /jobs/:job/tasks/:session/events`. The tag
 /// `event` is also the event's name on the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum TaskEvent {
     /// Forget all state, start from this, then report [`TaskReport::Running`].
@@ -64,26 +68,31 @@ pub enum TaskEvent {
         /// Which execution of the job begins; reports about it carry this number.
         execution: u64,
         /// What to start from; `null` for nothing.
+        #[cfg_attr(feature = "openapi", schema(required))]
         checkpoint: Option<RestoredFrom>,
     },
     /// Every subtask of the session stores its state, durably, in a file of its own directly in
     /// `directory`, then acknowledges.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Trigger {
         /// The checkpoint or savepoint.
         checkpoint_id: CheckpointId,
         /// Whether it is a savepoint.
         savepoint: bool,
         /// An absolute path.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
         directory: PathBuf,
         /// When it was triggered, in milliseconds since the epoch.
         triggered_at: u64,
     },
     /// A checkpoint that was triggered will not complete.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Abort {
         /// The checkpoint.
         checkpoint_id: CheckpointId,
     },
     /// A checkpoint is complete: what waited for it may be committed.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Complete {
         /// The checkpoint.
         checkpoint_id: CheckpointId,
@@ -123,6 +132,7 @@ impl TaskEvent {
 
 /// A completed checkpoint to start from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RestoredFrom {
     /// Its number.
@@ -130,6 +140,7 @@ pub struct RestoredFrom {
     /// Whether it is a savepoint.
     pub savepoint: bool,
     /// Where it is: an absolute path.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub directory: PathBuf,
     /// What the session's subtasks stored in it.
     pub snapshots: Vec<StoredSnapshot>,
@@ -137,6 +148,7 @@ pub struct RestoredFrom {
 
 /// What one subtask stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StoredSnapshot {
     /// The vertex's name.
@@ -152,9 +164,11 @@ pub struct StoredSnapshot {
 /// What a session reports: one of these, or a list of them, in the body of
 /// `POST /jobs/:job/tasks/:session`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "report", deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum TaskReport {
     /// A subtask has stored its state, durably.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Acknowledge {
         /// The checkpoint.
         checkpoint_id: CheckpointId,
@@ -177,6 +191,7 @@ pub enum TaskReport {
         start_delay_millis: u64,
     },
     /// A subtask cannot store its state; the checkpoint is aborted.
+    #[cfg_attr(feature = "openapi", schema(rename_all = "camelCase"))]
     Decline {
         /// The checkpoint.
         checkpoint_id: CheckpointId,
@@ -212,6 +227,7 @@ pub enum TaskReport {
 
 /// Why a subtask cannot store its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeclineReason {
     /// It will not.
@@ -225,6 +241,7 @@ pub enum DeclineReason {
 
 /// The answer to reports, which are taken together or, on any error, not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Reported {
     /// What became of each, in their order.
@@ -233,6 +250,7 @@ pub struct Reported {
 
 /// What became of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "result", rename_all = "camelCase")]
 pub enum ReportResult {
     /// It counts.
@@ -246,6 +264,7 @@ pub enum ReportResult {
 
 /// `GET /jobs/:job/tasks`: who holds a job's subtasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaskList {
     /// Always [`SCHEMA`](crate::api::SCHEMA).
@@ -264,9 +283,11 @@ pub struct TaskList {
 
 /// One process that holds subtasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaskSession {
     /// What it calls itself.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub name: Option<String>,
     /// Which start of it this is.
     pub attempt: u64,
@@ -282,6 +303,7 @@ pub struct TaskSession {
 
 /// How far a session is in the newest execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TaskState {
     /// It waits to be told what to restore.

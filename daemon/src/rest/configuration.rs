@@ -11,27 +11,70 @@ use axum::response::{IntoResponse, Response};
 use ckpt_shared::api::{Configuration, ConfigurationList, ConfigurationPatch, OBSERVED_AT, SCHEMA};
 use serde::Deserialize;
 use tokio::time::timeout;
+use utoipa::IntoParams;
+
+/// What is documented of both ways to change something.
+const IF_MATCH: &str = "The revision that the change is for, as `ETag` gave it; `*` for any.";
+const NO_CHANGE: &str =
+    "the job has ended, or was submitted without an interval or without checkpoints, or its cluster refuses.";
+const NOT_STORED: &str = "the change could not be stored, or not in time; then it may still come into force.";
 
 /// The query of a change.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct ChangeQuery {
+    /// Says what the change would do, and does nothing.
+    #[param(required = false)]
     dry_run: bool,
 }
 
 /// The query of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ListQuery {
+    /// With the jobs that have ended.
+    #[param(required = false)]
     all: bool,
 }
 
+/// A job's checkpoint configuration.
+///
+/// What was submitted, what is overridden, what is in force, and what is in flight.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/checkpoints/configuration",
+    operation_id = "configuration",
+    tag = "configuration",
+    responses((status = 200, body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
     let configuration = change::look(job.as_ref(), &api.overrides).await?;
     Ok(answer(StatusCode::OK, &configuration))
 }
 
+/// Changes a job's checkpoint interval, timeout or both.
+///
+/// It is durable when it is answered. The answer says what it did to each checkpoint in flight.
+#[utoipa::path(
+    patch,
+    path = "/jobs/{job}/checkpoints/configuration",
+    operation_id = "change_configuration",
+    tag = "configuration",
+    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = IF_MATCH)),
+    request_body = ConfigurationPatch,
+    responses(
+        (status = 200, description = "It is stored and in force, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
+        (status = 202, description = "It is stored, and not in force yet.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
+        (status = 409, description = NO_CHANGE),
+        (status = 412, description = "The configuration has another revision than `If-Match` says."),
+        (status = 500, description = "The change failed inside ckptd."),
+        (status = 501, description = "There is no way to change the job's coordinator from here."),
+        (status = 503, description = NOT_STORED),
+    )
+)]
 pub(super) async fn patch(
     State(api): State<Api>,
     Path(job): Path<String>,
@@ -44,6 +87,23 @@ pub(super) async fn patch(
     make(&api, &job, &headers, &query, patch).await
 }
 
+/// Resets a job to what was submitted.
+#[utoipa::path(
+    delete,
+    path = "/jobs/{job}/checkpoints/configuration",
+    operation_id = "reset_configuration",
+    tag = "configuration",
+    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = IF_MATCH)),
+    responses(
+        (status = 200, description = "It is stored and in force, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
+        (status = 202, description = "It is stored, and not in force yet.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
+        (status = 409, description = NO_CHANGE),
+        (status = 412, description = "The configuration has another revision than `If-Match` says."),
+        (status = 500, description = "The change failed inside ckptd."),
+        (status = 501, description = "There is no way to change the job's coordinator from here."),
+        (status = 503, description = NOT_STORED),
+    )
+)]
 pub(super) async fn delete(
     State(api): State<Api>,
     Path(job): Path<String>,
@@ -53,6 +113,15 @@ pub(super) async fn delete(
     make(&api, &job, &headers, &query, ConfigurationPatch::clear_all()).await
 }
 
+/// The configurations of all jobs.
+#[utoipa::path(
+    get,
+    path = "/checkpoints/configuration",
+    operation_id = "configurations",
+    tag = "configuration",
+    params(ListQuery),
+    responses((status = 200, body = ConfigurationList, headers(("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn list(
     State(api): State<Api>,
     Known(query): Known<ListQuery>,

@@ -7,21 +7,38 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use ckpt_shared::api::Diagnosis;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::timeout;
+use utoipa::IntoParams;
 
 /// The longest diagnosis.
 const LIMIT: Duration = Duration::from_secs(50);
 
 /// The query of a diagnosis.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct DoctorQuery {
+    /// Which cluster; all of them if it is left out.
     cluster: Option<String>,
 }
 
+/// Whether Flink clusters can be changed from here, and if not, why.
+///
 /// It may load the agent, so it is no `GET`.
+#[utoipa::path(
+    post,
+    path = "/doctor",
+    tag = "ckptd",
+    params(DoctorQuery),
+    responses(
+        (status = 200, body = Diagnosis),
+        (status = 404, description = "No cluster of this name is followed."),
+        (status = 503, description = "The diagnosis took too long."),
+    )
+)]
 pub(super) async fn diagnose(
     State(api): State<Api>,
     Known(DoctorQuery { cluster }): Known<DoctorQuery>,

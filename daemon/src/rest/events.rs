@@ -21,6 +21,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The most streams at once, so that they never take all connections.
 static STREAMS: Semaphore = Semaphore::const_new(64);
 
+/// What happens to a job, as server-sent events.
+///
+/// Each event's data is one of these as JSON, and its name the field `event`.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/checkpoints/events",
+    tag = "configuration",
+    responses(
+        (status = 200, body = api::Event, content_type = "text/event-stream"),
+        (status = 503, description = "too many event streams are open."),
+    )
+)]
 pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
     let place = STREAMS.try_acquire().map_err(|_| {

@@ -10,8 +10,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ckpt_shared::api::{JobState, OBSERVED_AT};
 use ckpt_shared::flink::{
-    ClusterOverview, DashboardConfiguration, Features, JobIdWithStatus, JobIdsWithStatus, JobOverview,
-    JobsOverview, TriggerRequest, TriggerResponse, VERSION,
+    Checkpoint, CheckpointConfig, CheckpointStatistics, ClusterOverview, DashboardConfiguration, Features,
+    JobDetails, JobIdWithStatus, JobIdsWithStatus, JobOverview, JobsOverview, TaskCheckpointWithSubtasks,
+    TriggerRequest, TriggerResponse, TriggerStatus, VERSION,
 };
 use ckpt_shared::ids::{CheckpointId, VertexId};
 use serde::Serialize;
@@ -20,6 +21,10 @@ use serde::Serialize;
 const REFRESH_INTERVAL: i64 = 3_000;
 /// What stands where Flink has a commit.
 const COMMIT: &str = concat!("ckptd-", env!("CARGO_PKG_VERSION"));
+
+/// What 404 says beside an unknown job.
+const UNKNOWN_CHECKPOINT: &str =
+    "the checkpoint is unknown, or so old that it is forgotten; or the vertex is unknown.";
 
 /// An answer with the time at which it was true.
 pub(super) fn seen(body: impl Serialize) -> Response {
@@ -32,6 +37,13 @@ fn seen_at(body: impl Serialize, observed_at: u64) -> Response {
     response
 }
 
+/// What a web page needs to know.
+#[utoipa::path(
+    get,
+    path = "/config",
+    tag = "flink",
+    responses((status = 200, body = DashboardConfiguration, headers(("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn config() -> Response {
     seen(DashboardConfiguration {
         refresh_interval: REFRESH_INTERVAL,
@@ -43,6 +55,13 @@ pub(super) async fn config() -> Response {
     })
 }
 
+/// How many jobs there are.
+#[utoipa::path(
+    get,
+    path = "/overview",
+    tag = "flink",
+    responses((status = 200, body = ClusterOverview, headers(("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn overview(State(api): State<Api>) -> Response {
     let (jobs, observed_at) = overviews(&api).await;
     let count = |wanted: fn(JobState) -> bool| {
@@ -63,12 +82,26 @@ pub(super) async fn overview(State(api): State<Api>) -> Response {
     seen_at(body, observed_at)
 }
 
+/// The jobs, with their states.
+#[utoipa::path(
+    get,
+    path = "/jobs",
+    tag = "flink",
+    responses((status = 200, body = JobIdsWithStatus, headers(("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn jobs(State(api): State<Api>) -> Response {
     let (jobs, observed_at) = overviews(&api).await;
     let jobs = jobs.into_iter().map(|job| JobIdWithStatus { id: job.jid, status: job.state }).collect();
     seen_at(JobIdsWithStatus { jobs }, observed_at)
 }
 
+/// The jobs, with their subtasks by state.
+#[utoipa::path(
+    get,
+    path = "/jobs/overview",
+    tag = "flink",
+    responses((status = 200, body = JobsOverview, headers(("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn jobs_overview(State(api): State<Api>) -> Response {
     let (jobs, observed_at) = overviews(&api).await;
     seen_at(JobsOverview { jobs }, observed_at)
@@ -83,10 +116,24 @@ async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
     (overviews.into_iter().flatten().collect(), observed_at)
 }
 
+/// One job, with its vertices.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}",
+    tag = "flink",
+    responses((status = 200, body = JobDetails, headers(("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     Ok(seen(api.job(&job)?.details().await?))
 }
 
+/// A job's checkpoints: counts, summary and the newest ones.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/checkpoints",
+    tag = "flink",
+    responses((status = 200, body = CheckpointStatistics, headers(("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn checkpoints(
     State(api): State<Api>,
     Path(job): Path<String>,
@@ -94,6 +141,13 @@ pub(super) async fn checkpoints(
     Ok(seen(api.job(&job)?.checkpoints().await?))
 }
 
+/// How a job's checkpoints are made, with the values in force.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/checkpoints/config",
+    tag = "flink",
+    responses((status = 200, body = CheckpointConfig, headers(("ckpt-observed-at" = u64))))
+)]
 pub(super) async fn checkpoint_config(
     State(api): State<Api>,
     Path(job): Path<String>,
@@ -101,6 +155,13 @@ pub(super) async fn checkpoint_config(
     Ok(seen(api.job(&job)?.checkpoint_config().await?))
 }
 
+/// One checkpoint.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/checkpoints/details/{id}",
+    tag = "flink",
+    responses((status = 200, body = Checkpoint, headers(("ckpt-observed-at" = u64))), (status = 404, description = UNKNOWN_CHECKPOINT))
+)]
 pub(super) async fn checkpoint(
     State(api): State<Api>,
     Path((job, id)): Path<(String, String)>,
@@ -110,6 +171,13 @@ pub(super) async fn checkpoint(
     job.checkpoint(id).await?.map(seen).ok_or_else(|| unknown_checkpoint(id))
 }
 
+/// One checkpoint of the subtasks of a vertex.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/checkpoints/details/{id}/subtasks/{vertex}",
+    tag = "flink",
+    responses((status = 200, body = TaskCheckpointWithSubtasks, headers(("ckpt-observed-at" = u64))), (status = 404, description = UNKNOWN_CHECKPOINT))
+)]
 pub(super) async fn subtasks(
     State(api): State<Api>,
     Path((job, id, vertex)): Path<(String, String, String)>,
@@ -125,6 +193,17 @@ pub(super) async fn subtasks(
     })
 }
 
+/// Triggers a checkpoint now.
+#[utoipa::path(
+    post,
+    path = "/jobs/{job}/checkpoints",
+    tag = "flink",
+    request_body(content = Option<TriggerRequest>, description = "It may be empty."),
+    responses(
+        (status = 202, body = TriggerResponse),
+        (status = 409, description = "the job has no coordinator at the moment, or its cluster refuses."),
+    )
+)]
 pub(super) async fn trigger(
     State(api): State<Api>,
     Path(job): Path<String>,
@@ -135,6 +214,13 @@ pub(super) async fn trigger(
     Ok((StatusCode::ACCEPTED, Json(TriggerResponse { request_id })).into_response())
 }
 
+/// What became of a checkpoint that was asked for.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/checkpoints/{trigger}",
+    tag = "flink",
+    responses((status = 200, body = inline(TriggerStatus), headers(("ckpt-observed-at" = u64))), (status = 404, description = "it was never asked for, or is forgotten."))
+)]
 pub(super) async fn trigger_status(
     State(api): State<Api>,
     Path((job, trigger)): Path<(String, String)>,

@@ -13,18 +13,24 @@ use ckpt_shared::flink::Nothing;
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::time::timeout;
+use utoipa::IntoParams;
 
 /// The query of a submission.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct SubmitQuery {
+    /// The savepoint that it starts from: its directory or its `_metadata`, as a path or a `file:` URI. A
+    /// checkpoint that was retained does, too.
     from_savepoint: Option<String>,
 }
 
 /// The query of a cancellation.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CancelQuery {
+    /// `cancel`, as without it.
     mode: Option<String>,
 }
 
@@ -46,6 +52,23 @@ impl CancelQuery {
     }
 }
 
+/// Submits a job.
+///
+/// The same file again is the same job.
+#[utoipa::path(
+    post,
+    path = "/jobs",
+    tag = "jobs",
+    params(SubmitQuery),
+    request_body(content = String, content_type = "application/toml", description = "A job file."),
+    responses(
+        (status = 200, description = "This very job was submitted before and is still alive.", body = Submission),
+        (status = 201, description = "The job is stored and hosted.", body = Submission),
+        (status = 409, description = "A job of this name is alive and was submitted with another file, or from another savepoint; or the savepoint does not fit the job."),
+        (status = 500, description = "The submission failed inside ckptd."),
+        (status = 503, description = "The job could not be stored, or not in time."),
+    )
+)]
 pub(super) async fn submit(
     State(api): State<Api>,
     Known(query): Known<SubmitQuery>,
@@ -71,6 +94,17 @@ pub(super) async fn submit(
     Ok((status, Json(submission)).into_response())
 }
 
+/// Cancels a job.
+#[utoipa::path(
+    patch,
+    path = "/jobs/{job}",
+    tag = "jobs",
+    params(CancelQuery),
+    responses(
+        (status = 202, description = "It is being cancelled.", body = Object),
+        (status = 409, description = "the job has ended, or its cluster refuses."),
+    )
+)]
 pub(super) async fn cancel(
     State(api): State<Api>,
     Path(job): Path<String>,

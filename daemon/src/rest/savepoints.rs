@@ -8,8 +8,23 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::flink::{SavepointRequest, TriggerResponse};
+use ckpt_shared::flink::{SavepointRequest, SavepointStatus, TriggerResponse};
 
+/// Makes a savepoint.
+///
+/// With `cancel-job` the job is cancelled when the savepoint has completed; if it fails, the job goes on.
+#[utoipa::path(
+    post,
+    path = "/jobs/{job}/savepoints",
+    operation_id = "trigger_savepoint",
+    tag = "flink",
+    request_body = SavepointRequest,
+    responses(
+        (status = 202, description = "It was asked for.", body = TriggerResponse),
+        (status = 409, description = "the job has ended, or does not run at the moment, or its cluster refuses."),
+        (status = 501, description = "the job cannot make one."),
+    )
+)]
 pub(super) async fn trigger(
     State(api): State<Api>,
     Path(job): Path<String>,
@@ -21,6 +36,14 @@ pub(super) async fn trigger(
     Ok((StatusCode::ACCEPTED, Json(TriggerResponse { request_id })).into_response())
 }
 
+/// What became of a savepoint that was asked for.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/savepoints/{trigger}",
+    operation_id = "savepoint_status",
+    tag = "flink",
+    responses((status = 200, body = inline(SavepointStatus), headers(("ckpt-observed-at" = u64))), (status = 404, description = "it was never asked for, or is forgotten."))
+)]
 pub(super) async fn status(
     State(api): State<Api>,
     Path((job, trigger)): Path<(String, String)>,

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use ckpt_shared::ids::SessionId;
-use ckpt_shared::tasks::{Claim, LARGEST_REPORTS, Reported, TaskReport};
+use ckpt_shared::tasks::{Claim, Claimed, LARGEST_REPORTS, Reported, TaskEvent, TaskList, TaskReport};
 use futures::StreamExt;
 use std::convert::Infallible;
 use tokio::sync::Semaphore;
@@ -20,16 +20,40 @@ use tokio::time::timeout;
 /// The most streams of tasks at once, so that they never take all connections.
 static STREAMS: Semaphore = Semaphore::const_new(512);
 
+/// What 409 says beside an ambiguous name.
+const NO_TASKS: &str = "Flink runs the tasks.";
+
 fn door(api: &Api, job: &str) -> Result<TaskDoor, ApiError> {
     let job = api.job(job)?;
     let refused = TaskError::NoPrograms("Flink runs them");
     Ok(job.tasks().ok_or(refused)?)
 }
 
+/// Who holds a job's subtasks, and which are missing.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/tasks",
+    operation_id = "tasks",
+    tag = "tasks",
+    responses((status = 200, body = TaskList), (status = 409, description = NO_TASKS))
+)]
 pub(super) async fn list(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     Ok(Json(door(&api, &job)?.list().await?).into_response())
 }
 
+/// Claims subtasks, all or none.
+#[utoipa::path(
+    post,
+    path = "/jobs/{job}/tasks",
+    tag = "tasks",
+    request_body = Claim,
+    responses(
+        (status = 201, description = "The session is theirs.", body = Claimed),
+        (status = 404, description = "the job has no such vertex or subtask."),
+        (status = 409, description = "another session holds a subtask and is at least as new; or Flink or a rehearsal runs the tasks."),
+        (status = 410, description = "The job has ended."),
+    )
+)]
 pub(super) async fn claim(
     State(api): State<Api>,
     Path(job): Path<String>,
@@ -45,6 +69,13 @@ pub(super) async fn claim(
     Ok((StatusCode::CREATED, Json(door.claim(claim).await?)).into_response())
 }
 
+/// Gives a session's subtasks back.
+#[utoipa::path(
+    delete,
+    path = "/jobs/{job}/tasks/{session}",
+    tag = "tasks",
+    responses((status = 204, description = "The session is over."), (status = 409, description = NO_TASKS))
+)]
 pub(super) async fn leave(
     State(api): State<Api>,
     Path((job, session)): Path<(String, String)>,
@@ -53,6 +84,19 @@ pub(super) async fn leave(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Reports, taken together or, on any error, not at all.
+#[utoipa::path(
+    post,
+    path = "/jobs/{job}/tasks/{session}",
+    tag = "tasks",
+    request_body(content = Vec<TaskReport>, description = "One report is also taken without a list around it."),
+    responses(
+        (status = 200, body = Reported),
+        (status = 409, description = "a report is about a subtask that the session does not hold; or Flink runs the tasks."),
+        (status = 500, description = "The reports failed inside ckptd."),
+        (status = 503, description = "the disk does not answer, and nothing was taken."),
+    )
+)]
 pub(super) async fn report(
     State(api): State<Api>,
     Path((job, session)): Path<(String, String)>,
@@ -67,6 +111,22 @@ pub(super) async fn report(
     Ok(Json(taken.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))??))
 }
 
+/// What a session is told, as server-sent events.
+///
+/// Each event's data is one of these as JSON, and its name the field `event`. Who opens a stream lives.
+#[utoipa::path(
+    get,
+    path = "/jobs/{job}/tasks/{session}/events",
+    operation_id = "task_events",
+    tag = "tasks",
+    params(("Last-Event-ID" = Option<u64>, Header, description = "The number of the last event that was read.")),
+    responses(
+        (status = 200, body = TaskEvent, content_type = "text/event-stream"),
+        (status = 409, description = NO_TASKS),
+        (status = 410, description = "events between are not kept any more: claim again."),
+        (status = 503, description = "too many streams are open."),
+    )
+)]
 pub(super) async fn events(
     State(api): State<Api>,
     Path((job, session)): Path<(String, String)>,

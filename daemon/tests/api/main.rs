@@ -20,6 +20,8 @@
 //! | `last_moments` | what happens while a checkpoint's metadata is being stored |
 //! | `clusters` | jobs of Flink clusters: what a real Flink cannot be made to do on demand |
 //! | `fake_flink` | the cluster for those |
+//! | `openapi` | the description of the API |
+//! | `documented` | every answer of all these tests against it |
 //! | `lives` | checkpoints from their trigger to their deletion, in simulated time |
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -29,6 +31,7 @@ mod clusters;
 mod concurrency;
 mod damage;
 mod disk;
+mod documented;
 mod errors;
 mod events;
 mod fake_flink;
@@ -39,6 +42,7 @@ mod in_flight;
 mod jobs;
 mod last_moments;
 mod lives;
+mod openapi;
 mod savepoints;
 mod shape;
 mod states;

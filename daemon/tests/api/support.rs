@@ -1,5 +1,6 @@
 //! A daemon without a socket.
 
+use crate::documented;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -94,10 +95,14 @@ impl Host {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+        let body = String::from_utf8(body.into()).unwrap();
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        documented::check(&method, &uri, &answer);
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

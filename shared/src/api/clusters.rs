@@ -6,6 +6,7 @@ use std::fmt;
 
 /// How a change reaches a job's coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Via {
     /// ckptd hosts it.
@@ -39,6 +40,7 @@ impl fmt::Display for Via {
 
 /// A Flink cluster that ckptd follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterState {
     /// Its name.
@@ -46,15 +48,19 @@ pub struct ClusterState {
     /// The address of its REST API.
     pub url: String,
     /// Flink's version, once it answered.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub version: Option<String>,
     /// What is wrong with it; `null` when it answers as it should.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub trouble: Option<String>,
     /// When it answered well last; `null` when it never did.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub observed_at: Option<u64>,
 }
 
 /// Whether clusters can be changed from here, and if not, why: the answer to `POST /doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Diagnosis {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -72,6 +78,7 @@ impl Diagnosis {
 
 /// Whether a cluster can be changed from here, and if not, why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterDiagnosis {
     /// Its name.
     pub cluster: String,
@@ -87,6 +94,7 @@ pub struct ClusterDiagnosis {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Check {
     /// What, such as `process` or `class layout`.
     pub check: String,
@@ -95,11 +103,13 @@ pub struct Check {
     /// What was found.
     pub found: String,
     /// What to do about it, when it is not as it has to be.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub advice: Option<String>,
 }
 
 /// What a check came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
     /// As it has to be.

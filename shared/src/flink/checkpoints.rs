@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 /// `GET /jobs/:jobid/checkpoints/config`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "the wire format's own options")]
 pub struct CheckpointConfig {
     /// `exactly_once` or `at_least_once`.
@@ -40,6 +41,7 @@ pub struct CheckpointConfig {
 
 /// Whether checkpoints outlive their job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "the wire format's own options")]
 pub struct Externalization {
     pub enabled: bool,
@@ -48,6 +50,7 @@ pub struct Externalization {
 
 /// `GET /jobs/:jobid/checkpoints`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckpointStatistics {
     /// How many there were.
     pub counts: Counts,
@@ -61,6 +64,7 @@ pub struct CheckpointStatistics {
 
 /// How many checkpoints there were, savepoints included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own counters")]
 pub struct Counts {
@@ -73,6 +77,7 @@ pub struct Counts {
 
 /// Distributions over the completed checkpoints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct Summary {
@@ -86,6 +91,7 @@ pub struct Summary {
 
 /// A distribution of whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own statistics")]
 pub struct Distribution {
@@ -124,6 +130,7 @@ impl<'de> Deserialize<'de> for Quantile {
 
 /// The newest checkpoint of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own kinds")]
 pub struct Latest {
@@ -135,6 +142,7 @@ pub struct Latest {
 
 /// The checkpoint that a job was restored from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RestoredCheckpoint {
     /// Its number.
     pub id: CheckpointId,
@@ -148,6 +156,7 @@ pub struct RestoredCheckpoint {
 
 /// The status of a checkpoint. `className` is the same in small letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names say all")]
 pub enum CheckpointStatus {
@@ -180,8 +189,9 @@ impl CheckpointStatus {
 
 /// One checkpoint; in a history `tasks` is empty, in `…/details/:id` it is filled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Checkpoint {
-    /// See [`CheckpointStatus::class_name`].
+    /// Its status in small letters: [`CheckpointStatus::class_name`].
     #[serde(rename = "className")]
     pub class_name: String,
     /// Its number.
@@ -239,6 +249,7 @@ pub struct Checkpoint {
 
 /// One vertex's part of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "the same measures as those of `Checkpoint`")]
 pub struct TaskCheckpoint {
     pub id: CheckpointId,
@@ -260,6 +271,7 @@ pub struct TaskCheckpoint {
 
 /// `GET …/checkpoints/details/:id/subtasks/:vertexid`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaskCheckpointWithSubtasks {
     /// The vertex's part as a whole.
     #[serde(flatten)]
@@ -272,6 +284,7 @@ pub struct TaskCheckpointWithSubtasks {
 
 /// Distributions over the subtasks that acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct SubtaskSummary {
@@ -285,6 +298,7 @@ pub struct SubtaskSummary {
 
 /// The two parts of a snapshot's duration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct DurationSummary {
     /// While the task stood still.
@@ -296,6 +310,7 @@ pub struct DurationSummary {
 
 /// How barriers were aligned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct AlignmentSummary {
@@ -307,6 +322,7 @@ pub struct AlignmentSummary {
 
 /// One subtask's part of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum SubtaskCheckpoint {
     /// It acknowledged, perhaps too late.
@@ -317,8 +333,10 @@ pub enum SubtaskCheckpoint {
 
 /// A subtask that has not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PendingSubtask {
     /// `pending`.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^pending$"))]
     #[serde(rename = "className")]
     pub class_name: String,
     /// The subtask's place in its vertex.
@@ -329,9 +347,11 @@ pub struct PendingSubtask {
 
 /// A subtask that acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct CompletedSubtask {
     /// `completed`.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^completed$"))]
     #[serde(rename = "className")]
     pub class_name: String,
     pub index: u32,
@@ -355,6 +375,7 @@ pub struct CompletedSubtask {
 
 /// How long a snapshot took, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct SyncAsync {
@@ -365,6 +386,7 @@ pub struct SyncAsync {
 
 /// How the barriers of one subtask were aligned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own measures")]
 pub struct Alignment {
@@ -376,6 +398,7 @@ pub struct Alignment {
 
 /// The type of checkpoint that `POST …/checkpoints` asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names are Flink's and say all")]
 pub enum CheckpointType {
@@ -387,10 +410,12 @@ pub enum CheckpointType {
 
 /// The body of `POST …/checkpoints`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TriggerRequest {
     /// What to make.
     #[serde(default, deserialize_with = "null_is_default")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<CheckpointType>))]
     pub checkpoint_type: CheckpointType,
     /// The request's own id, so that asking twice triggers once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -405,6 +430,7 @@ pub(super) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + D
 
 /// The answer to `POST …/checkpoints`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct TriggerResponse {
     /// Where to ask: `…/checkpoints/:triggerid`.
@@ -425,6 +451,7 @@ pub struct OperationStatus<T> {
 
 /// `{"id": "IN_PROGRESS"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QueueStatus {
     /// How far it is.
     pub id: QueueStatusId,
@@ -432,6 +459,7 @@ pub struct QueueStatus {
 
 /// How far an asynchronous operation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names are Flink's and say all")]
 pub enum QueueStatusId {
@@ -441,6 +469,7 @@ pub enum QueueStatusId {
 
 /// How a triggered checkpoint ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TriggerResult {
     /// The checkpoint that completed.
@@ -453,6 +482,7 @@ pub struct TriggerResult {
 
 /// A Java exception on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct FailureCause {
     /// The exception's class.

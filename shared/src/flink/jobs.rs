@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /config`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct DashboardConfiguration {
     /// How often a web page asks again, in milliseconds.
@@ -25,6 +26,7 @@ pub struct DashboardConfiguration {
 
 /// What a web page may offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, clippy::struct_excessive_bools, reason = "the wire format's own flags")]
 pub struct Features {
@@ -36,6 +38,7 @@ pub struct Features {
 
 /// `GET /overview`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the wire format's own counters")]
 pub struct ClusterOverview {
@@ -52,6 +55,7 @@ pub struct ClusterOverview {
 
 /// `GET /jobs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobIdsWithStatus {
     /// The jobs.
     pub jobs: Vec<JobIdWithStatus>,
@@ -59,6 +63,7 @@ pub struct JobIdsWithStatus {
 
 /// One job of `GET /jobs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobIdWithStatus {
     /// Its id.
     pub id: JobId,
@@ -68,6 +73,7 @@ pub struct JobIdWithStatus {
 
 /// `GET /jobs/overview`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobsOverview {
     /// The jobs.
     pub jobs: Vec<JobOverview>,
@@ -75,6 +81,7 @@ pub struct JobsOverview {
 
 /// One job of `GET /jobs/overview`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobOverview {
     /// Its id.
     pub jid: JobId,
@@ -109,6 +116,7 @@ pub struct JobOverview {
 
 /// The subtasks of a job by state, in the order of `/jobs/overview`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[allow(missing_docs, reason = "the wire format's own counters")]
 pub struct OverviewTasks {
@@ -127,6 +135,7 @@ pub struct OverviewTasks {
 
 /// `GET /jobs/:jobid`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobDetails {
     /// Its id.
     pub jid: JobId,
@@ -175,6 +184,7 @@ pub struct JobDetails {
 
 /// When each job state was entered last, or 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the wire format's own states")]
@@ -194,6 +204,7 @@ pub struct StateTimestamps {
 
 /// How many subtasks, or vertices, are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the wire format's own states")]
@@ -212,6 +223,7 @@ pub struct StateCounts {
 
 /// One vertex of `GET /jobs/:jobid`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Vertex {
     /// Its id.
     pub id: VertexId,
@@ -243,6 +255,7 @@ pub struct Vertex {
 
 /// The counters of a vertex.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the wire format's own counters")]
@@ -263,6 +276,7 @@ pub struct VertexMetrics {
 
 /// The graph of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Plan {
     /// The job's id.
     pub jid: JobId,
@@ -277,6 +291,7 @@ pub struct Plan {
 
 /// A node of the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "the wire format's own fields")]
 pub struct PlanNode {
     pub id: VertexId,
@@ -290,11 +305,13 @@ pub struct PlanNode {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<PlanInput>,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub optimizer_properties: serde_json::Map<String, serde_json::Value>,
 }
 
 /// An edge of the graph, at the node that it leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "the wire format's own fields")]
 pub struct PlanInput {
     pub id: VertexId,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a savepoint is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names are Flink's and say all")]
 pub enum SavepointFormat {
@@ -16,6 +17,7 @@ pub enum SavepointFormat {
 
 /// The body of `POST …/savepoints`. Like Flink's own, it has no other fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SavepointRequest {
     /// The directory that the savepoint's own directory is made in.
@@ -37,6 +39,7 @@ pub type SavepointStatus = OperationStatus<SavepointResult>;
 
 /// How a savepoint ended. Unlike [`TriggerResult`](super::TriggerResult) it spells `failure-cause`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct SavepointResult {
     /// Where it is, such as `file:/savepoints/savepoint-5007d9-57288febd81c`.
