@@ -129,8 +129,11 @@ impl Worker {
         let (state, start) = match checkpoint {
             None => (State::default(), "nothing".to_owned()),
             Some(from) => {
-                let file = from.directory.join(&from.snapshots[0].location); // one subtask, one snapshot
-                (serde_json::from_slice(&fs::read(file)?)?, format!("checkpoint {}", from.checkpoint_id))
+                let stored = from.snapshots.first(); // One for one subtask; none if a savepoint does not know it.
+                let read = |stored: &StoredSnapshot| fs::read(from.directory.join(&stored.location));
+                let state =
+                    stored.map(read).transpose()?.map(|text| serde_json::from_slice(&text)).transpose()?;
+                (state.unwrap_or_default(), format!("checkpoint {}", from.checkpoint_id))
             }
         };
         let words: u64 = state.counts.values().sum();

@@ -11,6 +11,7 @@
 //! | `full_disk` | a disk that takes no more |
 //! | `logs` | logs for people and for machines |
 //! | `demo` | the demonstration |
+//! | `wordcount` | tasks of one's own |
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod bad_days;
@@ -23,3 +24,4 @@ mod refusals;
 mod savepoints;
 mod signals;
 mod support;
+mod wordcount;
