@@ -306,7 +306,11 @@ fn a_savepoint_that_fails_or_takes_too_long_is_8() {
     assert!(ran.stderr.contains("job/job123: the savepoint failed: disk is full\n"), "{}", ran.stderr);
     let ran = fake.run(&["cancel", "job123", "--with-savepoint", "/s"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (8, ""));
-    assert!(ran.stderr.contains("the savepoint failed, so the job goes on: disk is full"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("the savepoint failed, so the job was not cancelled: disk is full"),
+        "{}",
+        ran.stderr
+    );
     let slow = Fake::new(|line, _| match line {
         line if line.starts_with("POST") => (202, json!({"request-id": ID}).to_string()),
         line if line.ends_with("configuration") => (200, job(None, 2).to_string()),

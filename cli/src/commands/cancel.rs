@@ -32,7 +32,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     match &args.with_savepoint {
         Some(directory) => {
             let requested = savepoint::ask(server, &job, directory, true).await?.value;
-            let so = ", so the job goes on";
+            let so = ", so the job was not cancelled";
             savepoint::wait(server, output, &job, requested, args.wait_timeout, so).await?;
         }
         None => drop(server.client.cancel(&job.reference()).await.map_err(|error| server.failed(&error))?),

@@ -4,7 +4,7 @@ use super::disk::Disk;
 use super::job::{Question, ask};
 use super::mailbox::{MissedEvents, Told};
 use super::owner::Owner;
-use super::reports::Expected;
+use super::reports::{Expected, Looked};
 use super::sessions::ClaimRefused;
 use crate::clock::Moment;
 use crate::seam::SeamError;
@@ -15,7 +15,6 @@ use ckpt_shared::task_client::{Door, DoorError, Events};
 use ckpt_shared::tasks::{Claim, Claimed, Reported, TaskEvent, TaskList, TaskReport};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -53,6 +52,12 @@ pub enum TaskError {
         /// How.
         state: JobState,
     },
+    /// The job is about to be over.
+    #[error("the job is about to end ({state}), which is being stored; try again in a moment")]
+    JobEnding {
+        /// How.
+        state: JobState,
+    },
     /// A stream cannot go on where it was.
     #[error("{0}; claim the subtasks again")]
     Missed(#[from] MissedEvents),
@@ -63,7 +68,9 @@ pub enum TaskError {
     #[error("the tasks of this job cannot be claimed: {0}")]
     NoPrograms(&'static str),
     /// The checkpoint's directory does not answer.
-    #[error("the disk did not answer in time, so nothing was taken; report again")]
+    #[error(
+        "the disk did not answer in time; report again: what has been taken all the same is ignored then"
+    )]
     DiskSilent,
     /// The job's owner refused.
     #[error(transparent)]
@@ -112,7 +119,14 @@ impl TaskDoor {
         after: u64,
     ) -> Result<BoxStream<'static, Told>, TaskError> {
         match self.ask(move |owner, now| owner.mailbox(now, session)).await {
-            Ok(mailbox) => Ok(mailbox.open(after)?.boxed()),
+            Ok(mailbox) => match mailbox.open(after) {
+                Ok(events) => Ok(events.boxed()),
+                Err(missed) => {
+                    let why = "cannot read on where it broke off";
+                    self.ask(move |owner, now| Ok(owner.lose(now, session, why))).await?;
+                    Err(missed.into())
+                }
+            },
             Err(TaskError::JobEnded { state }) => {
                 let end = TaskEvent::End { state };
                 Ok(stream::once(async move { (Some(after.saturating_add(1)), end) }).boxed())
@@ -130,20 +144,19 @@ impl TaskDoor {
         if said.is_empty() {
             return Ok(Reported { results: Vec::new() });
         }
-        let wrong = self.look_at(expected).await?;
-        self.ask(move |owner, now| owner.take_reports(now, session, said, &wrong)).await
+        let looked = self.look_at(expected).await?;
+        self.ask(move |owner, now| owner.take_reports(now, session, said, &looked)).await
     }
 
-    /// What is wrong with files, by their report's place.
-    async fn look_at(&self, expected: Vec<Expected>) -> Result<HashMap<usize, String>, TaskError> {
+    async fn look_at(&self, expected: Vec<Expected>) -> Result<Looked, TaskError> {
         if expected.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Looked::new());
         }
-        let looked = self.disk.run(move || {
-            Ok(expected.iter().filter_map(|file| Some((file.report, file.what_is_wrong()?))).collect())
-        });
+        let looked = self
+            .disk
+            .run(move || Ok(expected.iter().map(|file| (file.report, file.what_is_wrong())).collect()));
         match timeout(LOOK_LIMIT, looked).await {
-            Ok(Ok(wrong)) => Ok(wrong),
+            Ok(Ok(looked)) => Ok(looked),
             Ok(Err(_)) | Err(_) => Err(TaskError::DiskSilent),
         }
     }
@@ -191,7 +204,7 @@ impl From<TaskError> for DoorError {
             TaskError::UnknownSession { .. } | TaskError::Missed(_) | TaskError::JobEnded { .. } => {
                 Self::Gone
             }
-            TaskError::DiskSilent | TaskError::Seam(SeamError::Silent) => {
+            TaskError::DiskSilent | TaskError::JobEnding { .. } | TaskError::Seam(SeamError::Silent) => {
                 Self::Unreachable { cause: error.to_string() }
             }
             refused => Self::Refused { sentence: refused.to_string() },

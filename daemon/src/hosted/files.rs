@@ -1,6 +1,6 @@
 //! Checkpoint directories: `chk-<n>` with one file for each subtask and, once complete, `_metadata`.
 
-use super::metadata::{HIGHEST, METADATA, Metadata, RestorePoint, is_a_name};
+use super::metadata::{HIGHEST, METADATA, Metadata, RestorePoint, is_a_name, is_damage};
 use super::places::{self, Places};
 use crate::durable;
 use crate::state_dir::read_limited;
@@ -94,10 +94,6 @@ impl CheckpointFiles {
             return Ok(());
         }
         let directory = self.directory(id, kind);
-        let gone = |result: io::Result<()>| match result {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
         let removed = gone(fs::remove_file(directory.join(METADATA)));
         // A task that has not heard of the abort yet may put a file into it meanwhile.
         let retried =
@@ -109,10 +105,10 @@ impl CheckpointFiles {
     pub(super) fn discard_snapshot(&self, id: CheckpointId, location: &str) -> io::Result<()> {
         let directory = self.directory(id, &Kind::Checkpoint);
         let file = directory.join(location);
-        if !is_a_name(location) || directory.join(METADATA).exists() || !file.exists() {
+        if !is_a_name(location) || directory.join(METADATA).try_exists()? {
             return Ok(());
         }
-        named(&file, fs::remove_file(&file))
+        named(&file, gone(fs::remove_file(&file)))
     }
 
     /// Deletes every checkpoint of the job.
@@ -150,8 +146,11 @@ impl CheckpointFiles {
         }
         for (id, directory) in self.numbered()? {
             highest = highest.max(id);
-            if !directory.join(METADATA).exists() {
-                self.discard(id, &Kind::Checkpoint)?;
+            if !named(&directory, directory.join(METADATA).try_exists())? {
+                // A look that the disk held up for long must not delete what came after it.
+                if counted.is_some_and(|counted| id < counted) {
+                    self.discard(id, &Kind::Checkpoint)?;
+                }
                 continue;
             }
             let shown = directory.display().to_string();
@@ -163,7 +162,9 @@ impl CheckpointFiles {
                 Ok(Metadata { job_id, checkpoint_id, .. }) => {
                     format!("{METADATA} is of checkpoint {checkpoint_id} of job {job_id}")
                 }
-                Err(error) => error.to_string(),
+                Err(error) if is_damage(&error) => error.to_string(),
+                // It may be there when the disk is well again.
+                Err(error) => return named(&directory, Err(error)),
             };
             tracing::error!(directory = %shown, cause, "a checkpoint that cannot be restored from; it is left alone, and an older one is used if there is one");
             if damaged.as_ref().is_none_or(|(newest, _)| id > *newest) {
@@ -176,7 +177,7 @@ impl CheckpointFiles {
             (Some((_, damaged)), None) => {
                 // To start from nothing would be to forget what was acknowledged.
                 let sentence = format!(
-                    "{damaged}, and there is no older one; repair it, or move it away to start from nothing"
+                    "{damaged}, and there is no older one; repair it, or move it away to start without it"
                 );
                 return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
             }
@@ -211,6 +212,14 @@ impl CheckpointFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => named(&self.counter, Err(error)),
         }
+    }
+}
+
+/// Whether a file that was to be deleted is gone.
+fn gone(deleted: io::Result<()>) -> io::Result<()> {
+    match deleted {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

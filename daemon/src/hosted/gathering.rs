@@ -31,14 +31,15 @@ impl Owner {
         }
     }
 
-    /// Tells every task; who does not read what it is told is lost.
-    pub(super) fn tell_tasks(&mut self, now: Moment, event: &TaskEvent) {
-        let deaf = self.sessions.tell(event);
-        self.lose_the_deaf(now, deaf);
+    /// Tells every task. Who does not read what it is told is lost, but not before the coordinator's actions
+    /// are all done: what follows from a loss comes after them.
+    pub(super) fn tell_tasks(&mut self, event: &TaskEvent) {
+        self.deaf.extend(self.sessions.tell(event));
     }
 
-    pub(super) fn lose_the_deaf(&mut self, now: Moment, deaf: Vec<SessionId>) {
-        for session in deaf {
+    /// Does what an event has left to do.
+    pub(super) fn settle(&mut self, now: Moment) {
+        while let Some(session) = self.deaf.pop() {
             self.lose(now, session, "does not read its events");
         }
     }
@@ -52,6 +53,9 @@ impl Owner {
 
     /// Ends a session and does without it, which no job can.
     pub(super) fn lose(&mut self, now: Moment, session: SessionId, why: &str) {
+        if self.sessions.mailbox(session).is_none() {
+            return;
+        }
         let lost = format!("{} {why}", self.sessions.label(session));
         self.sessions.revoke(session, why);
         tracing::warn!(job = %self.identity.name, session = lost, "a task is lost");

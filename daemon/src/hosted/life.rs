@@ -134,7 +134,9 @@ impl Owner {
 
     fn look_at_disk(&mut self) {
         self.stage = Stage::Restoring;
-        self.coordinator = None;
+        if let Some(coordinator) = self.coordinator.take() {
+            self.next_id = coordinator.next_id();
+        }
         let (files, from, spec) = (self.files.clone(), self.from_savepoint.clone(), Arc::clone(&self.spec));
         self.on_disk(move || restore::look(&files, from.as_ref(), &spec), Done::Found);
     }
@@ -227,7 +229,7 @@ impl Owner {
             submitted: self.spec.checkpointing.clone(),
             overridden: self.wanted.overridden,
             completed: found.completed,
-            next_id: found.next_id,
+            next_id: found.next_id.max(self.next_id),
             fresh: found.fresh,
         });
         if let Some(newest) = &found.newest {
@@ -239,8 +241,7 @@ impl Owner {
         self.trouble = None;
         self.damage = found.damage;
         self.stage = Stage::Starting;
-        let deaf = self.sessions.restore(found.newest.as_ref());
-        self.lose_the_deaf(now, deaf);
+        self.deaf.extend(self.sessions.restore(found.newest.as_ref()));
     }
 
     /// Lets the job fail: it is restarted after its delay. Its coordinator has aborted what can be

@@ -92,6 +92,8 @@ impl Mailbox {
             }
             inside.streams += 1;
             inside.connected = true;
+            // What an earlier stream handed out need not have arrived.
+            inside.read = after;
             Ok(Reader {
                 stream: inside.streams,
                 after,

@@ -84,8 +84,12 @@ impl Metadata {
     pub(super) fn load(directory: &Path) -> io::Result<Self> {
         let damaged = |cause: String| io::Error::new(io::ErrorKind::InvalidData, cause);
         let in_it = |cause: &dyn std::fmt::Display| format!("{METADATA}: {cause}");
-        let content = read_limited(&directory.join(METADATA), LARGEST)
-            .map_err(|error| io::Error::new(error.kind(), in_it(&error)))?;
+        let file = directory.join(METADATA);
+        let named = |error: io::Error| io::Error::new(error.kind(), in_it(&error));
+        if !fs::metadata(&file).map_err(named)?.is_file() {
+            return Err(damaged(in_it(&"it is no file")));
+        }
+        let content = read_limited(&file, LARGEST).map_err(named)?;
         let metadata: Self = serde_json::from_slice(&content).map_err(|error| damaged(in_it(&error)))?;
         if metadata.schema != SCHEMA {
             return Err(damaged(format!("{METADATA} has schema {}, not {SCHEMA}", metadata.schema)));
@@ -106,7 +110,9 @@ impl Metadata {
                 Ok(size) => {
                     return Err(damaged(format!("{} has {size} of {} bytes", stored.location, stored.bytes)));
                 }
-                Err(error) => return Err(damaged(format!("{}: {error}", stored.location))),
+                Err(error) => {
+                    return Err(io::Error::new(error.kind(), format!("{}: {error}", stored.location)));
+                }
             }
         }
         Ok(metadata)
@@ -121,6 +127,18 @@ impl Metadata {
         let (checkpoint, snapshots) = (self.checkpoint_id, snapshots.collect());
         RestorePoint { checkpoint, savepoint: self.savepoint, directory, snapshots }
     }
+}
+
+/// Whether files are missing or not what they were, rather than a disk that does not answer well at the
+/// moment.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::FileTooLarge
+    )
 }
 
 /// Whether it is the name of a file, and no way to elsewhere.

@@ -20,7 +20,7 @@ use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, Wanted};
 use ckpt_coordinator::{Action, Coordinator, Event, Fact, Kind, RequestToken, Snapshot, TriggerOutcome};
 use ckpt_shared::api::{self, Happening, JobState};
-use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
+use ckpt_shared::ids::{CheckpointId, SessionId, Subtask, VertexId};
 use ckpt_shared::tasks::TaskEvent;
 use std::collections::BTreeMap;
 use std::io;
@@ -55,6 +55,9 @@ pub(super) struct Owner {
     pub(super) statistics: Statistics,
     pub(super) triggers: Triggers,
     pub(super) last_savepoint: LastSavepoint,
+    /// The number of the next checkpoint, as far as earlier coordinators know: the disk may have refused to
+    /// note one that was taken.
+    pub(super) next_id: CheckpointId,
     /// What the job starts from until it has a checkpoint of its own.
     pub(super) from_savepoint: Option<FromSavepoint>,
     /// A newer checkpoint than the one that the job was restored from, and why it was not; until the next
@@ -66,6 +69,8 @@ pub(super) struct Owner {
     pub(super) sessions: Sessions,
     /// What the subtasks have stored for each checkpoint in flight.
     pub(super) locations: Locations,
+    /// Those who do not read what they are told, until they are lost.
+    pub(super) deaf: Vec<SessionId>,
     pub(super) door: TaskDoor,
     /// The tasks of a rehearsal; they end with the job's owner.
     pub(super) rehearsal: JoinSet<()>,
@@ -91,12 +96,14 @@ impl Owner {
             statistics: Statistics::new(spec.graph()),
             triggers: Triggers::default(),
             last_savepoint: LastSavepoint::default(),
+            next_id: CheckpointId::FIRST,
             from_savepoint: setup.from_savepoint,
             damage: None,
             disk: Disk::new(MOST_WORK),
             work: JoinSet::new(),
             sessions: Sessions::new(Arc::clone(&spec)),
             locations: Locations::new(),
+            deaf: Vec::new(),
             door,
             rehearsal: JoinSet::new(),
             events,
@@ -146,6 +153,7 @@ impl Owner {
                     }
                 }
             }
+            self.settle(self.clock.now());
         }
     }
 
@@ -172,9 +180,9 @@ impl Owner {
                 Action::TriggerTasks { id, kind } => self.trigger_tasks(now, id, &kind),
                 Action::Finalize { id, kind, snapshots } => self.finalize(now, id, kind, snapshots),
                 Action::NotifyComplete { id } => {
-                    self.tell_tasks(now, &TaskEvent::Complete { checkpoint_id: id });
+                    self.tell_tasks(&TaskEvent::Complete { checkpoint_id: id });
                 }
-                Action::NotifyAborted { id } => self.tell_tasks(now, &TaskEvent::Abort { checkpoint_id: id }),
+                Action::NotifyAborted { id } => self.tell_tasks(&TaskEvent::Abort { checkpoint_id: id }),
                 Action::Discard { id, kind, completed } => {
                     let files = self.files.clone();
                     self.on_disk(
@@ -222,7 +230,7 @@ impl Owner {
             directory: self.files.directory(id, kind),
             triggered_at: now.wall_millis(),
         };
-        self.tell_tasks(now, &event);
+        self.tell_tasks(&event);
     }
 
     fn finalize(

@@ -52,6 +52,9 @@ pub(super) struct Expected {
     pub(super) bytes: u64,
 }
 
+/// What is wrong with what was looked at, if anything is, by the place of its report.
+pub(super) type Looked = HashMap<usize, Option<String>>;
+
 /// Who has acknowledged with which file.
 pub(super) type Locations = BTreeMap<CheckpointId, HashMap<String, Subtask>>;
 
@@ -63,7 +66,11 @@ impl Owner {
         by_programs: bool,
     ) -> Result<Claimed, TaskError> {
         if let Err(SeamError::Ended { state }) = self.refuse_if_ended() {
-            return Err(TaskError::JobEnded { state });
+            // An end that is not durable yet may not be one.
+            return Err(match self.history.state.has_ended() {
+                true => TaskError::JobEnded { state },
+                false => TaskError::JobEnding { state },
+            });
         }
         if by_programs && matches!(self.spec.tasks, Tasks::Rehearsal(_)) {
             return Err(TaskError::NoPrograms(
@@ -148,7 +155,9 @@ impl Owner {
 
     fn understand(&self, session: SessionId, report: TaskReport) -> Result<Said, TaskError> {
         let subtask = |vertex: &str, index: u32| {
-            let subtask = subtask(&self.spec, vertex, index)?;
+            // To a session, 404 says that it is over.
+            let subtask =
+                subtask(&self.spec, vertex, index).map_err(|unknown| TaskError::Bad(unknown.to_string()))?;
             match self.sessions.holds(session, subtask) {
                 true => Ok(subtask),
                 false => Err(TaskError::NotHeld { subtask: self.spec.label(subtask) }),
@@ -194,7 +203,7 @@ impl Owner {
         now: Moment,
         session: SessionId,
         said: Vec<Said>,
-        wrong: &HashMap<usize, String>,
+        looked: &Looked,
     ) -> Result<Reported, TaskError> {
         self.known(session)?;
         self.locations.retain(|id, _| {
@@ -206,8 +215,10 @@ impl Owner {
             if !matches!(self.standing(*id, *subtask), Standing::Awaited(_)) {
                 continue;
             }
-            if let Some(wrong) = wrong.get(&place) {
-                return Err(TaskError::Bad(wrong.clone()));
+            match looked.get(&place) {
+                Some(Some(wrong)) => return Err(TaskError::Bad(wrong.clone())),
+                Some(None) => {}
+                None => continue,
             }
             let location = snapshot.location.as_str();
             let before = self.locations.get(id).and_then(|taken| taken.get(location)).copied();
@@ -220,15 +231,17 @@ impl Owner {
                 )));
             }
         }
-        Ok(Reported { results: said.into_iter().map(|said| self.take(now, session, said)).collect() })
+        let said = said.into_iter().enumerate();
+        let results = said.map(|(place, said)| self.take(now, session, said, looked.contains_key(&place)));
+        Ok(Reported { results: results.collect() })
     }
 
-    fn take(&mut self, now: Moment, session: SessionId, said: Said) -> ReportResult {
+    fn take(&mut self, now: Moment, session: SessionId, said: Said, looked_at: bool) -> ReportResult {
         let job = self.identity.id;
         match said {
             Said::Acknowledge { id, subtask, snapshot } => {
                 let result = match self.standing(id, subtask) {
-                    Standing::Awaited(_) => {
+                    Standing::Awaited(_) if looked_at => {
                         self.locations.entry(id).or_default().insert(snapshot.location.clone(), subtask);
                         ReportResult::Taken
                     }
@@ -237,7 +250,9 @@ impl Owner {
                         self.spec.label(subtask)
                     )),
                     Standing::Over => ignored(format!("checkpoint {id} is not in flight any more")),
-                    Standing::NeverTriggered => ignored(format!("checkpoint {id} was never triggered")),
+                    Standing::Awaited(_) | Standing::NeverTriggered => {
+                        return ignored(format!("checkpoint {id} was not triggered when this was sent"));
+                    }
                 };
                 self.handle(now, Event::Acknowledge { job, id, subtask, snapshot });
                 result
@@ -251,6 +266,9 @@ impl Owner {
                 }
             }
             Said::Running { execution } => self.about(execution).map_or_else(ignored, |()| {
+                if !self.sessions.is(session, TaskState::Initializing) {
+                    return ignored("that is known already".to_owned());
+                }
                 self.sessions.enter(session, TaskState::Running);
                 self.run_if_restored(now);
                 ReportResult::Taken
@@ -263,8 +281,8 @@ impl Owner {
             }),
             Said::Failed { execution, message } => self.about(execution).map_or_else(ignored, |()| {
                 let reason = format!("{} failed: {message}", self.sessions.label(session));
-                self.handle(now, Event::Suspend);
                 self.fail(now, reason);
+                self.handle(now, Event::Suspend);
                 ReportResult::Taken
             }),
         }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The most sessions of one job.
+/// The most sessions of one job; there are as many streams for them (see `rest/tasks.rs`).
 const MOST_SESSIONS: usize = 1_000;
 /// How many heartbeats a session may leave without an answer.
 const MOST_UNANSWERED: u32 = 4;
@@ -259,6 +259,10 @@ impl Sessions {
             directory: point.directory.clone(),
             snapshots: stored.collect(),
         }
+    }
+
+    pub(super) fn is(&self, id: SessionId, state: TaskState) -> bool {
+        self.sessions.get(&id).is_some_and(|session| session.state == state)
     }
 
     /// Notes how far a session is in the newest execution.

@@ -1,5 +1,6 @@
 //! The jobs that ckptd hosts: submitted, stored once, recovered at the next start.
 
+use super::disk::Disk;
 use super::restore::{FROM_SAVEPOINT_FILE, Unfit};
 use super::{ENDED_FILE, Ended, FromSavepoint, HostedJob, Setup};
 use crate::clock::wall_millis;
@@ -14,10 +15,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// How many jobs that have ended are still shown; the files of older ones stay.
 const ENDED_SHOWN: usize = 100;
+/// How many savepoints are looked at, at once, for jobs that are submitted.
+const MOST_LOOKS: usize = 8;
+/// The longest look at one.
+const LOOK_LIMIT: Duration = Duration::from_secs(20);
 
 /// Why a job cannot be hosted.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +98,8 @@ pub struct HostedJobs {
     hosted: RwLock<Vec<Hosted>>,
     /// One submission at a time: two of the same name must not both find it free.
     submitting: Mutex<()>,
+    /// Looks at the savepoints of jobs that are submitted.
+    looks: Disk,
 }
 
 #[derive(Debug, Clone)]
@@ -115,6 +124,7 @@ impl HostedJobs {
         let jobs = Self {
             hosted: RwLock::new(Vec::new()),
             submitting: Mutex::new(()),
+            looks: Disk::new(MOST_LOOKS),
             directory: Arc::clone(&directory),
             overrides,
         };
@@ -218,6 +228,12 @@ impl HostedJobs {
             FromSavepoint::parse(from).map_err(wrong)
         };
         let from = from.map(named).transpose()?;
+        if let Some(same) = self.live(&spec, from.as_ref())? {
+            return Ok((same, false));
+        }
+        if let Some(from) = &from {
+            self.check_savepoint(from.clone(), spec.clone()).await?;
+        }
         let _one_at_a_time = self.submitting.lock().await;
         if let Some(same) = self.live(&spec, from.as_ref())? {
             return Ok((same, false));
@@ -226,15 +242,21 @@ impl HostedJobs {
         let stored = Stored { id, spec, submitted_at: wall_millis(), ended: None, from_savepoint: from };
         let (target, text) = (self.directory.job(id), text.to_owned());
         let storing = tokio::task::spawn_blocking(move || {
-            if let Some(from) = &stored.from_savepoint {
-                from.restore_point(&stored.spec)?;
-            }
             store(&target, &text, stored.from_savepoint.as_ref()).map_err(SubmitError::NotStored)?;
             Ok(stored)
         });
         let stored =
             storing.await.unwrap_or_else(|error| Err(SubmitError::NotStored(io::Error::other(error))))?;
         Ok((self.host(stored), true))
+    }
+
+    /// Makes sure that a job can start from a savepoint. Whoever has one on a disk that does not answer holds
+    /// nobody else up.
+    async fn check_savepoint(&self, from: FromSavepoint, spec: JobSpec) -> Result<(), SubmitError> {
+        let looked = self.looks.run(move || Ok(from.restore_point(&spec).map(drop)));
+        let silent = || io::Error::new(io::ErrorKind::TimedOut, "the savepoint's disk does not answer");
+        let looked = timeout(LOOK_LIMIT, looked).await.unwrap_or_else(|_| Err(silent()));
+        Ok(looked.map_err(SubmitError::NotStored)??)
     }
 }
 

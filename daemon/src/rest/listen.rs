@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 /// The most connections at once.
-const MOST_CONNECTIONS: usize = 1_024;
+const MOST_CONNECTIONS: usize = 2_048;
 /// The longest wait for a request's head.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// How long, in milliseconds, what was sent may stay unread in the peer's buffers before it is given up.

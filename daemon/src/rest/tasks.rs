@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// The most streams of tasks at once, so that they never take all connections.
-static STREAMS: Semaphore = Semaphore::const_new(512);
+static STREAMS: Semaphore = Semaphore::const_new(1_000);
 
 /// What 409 says beside an ambiguous name.
 const NO_TASKS: &str = "Flink runs the tasks.";
@@ -190,7 +190,7 @@ impl From<TaskError> for ApiError {
                 StatusCode::CONFLICT
             }
             TaskError::JobEnded { .. } | TaskError::Missed(_) => StatusCode::GONE,
-            TaskError::DiskSilent => StatusCode::SERVICE_UNAVAILABLE,
+            TaskError::DiskSilent | TaskError::JobEnding { .. } => StatusCode::SERVICE_UNAVAILABLE,
             TaskError::Seam(error) => return error.into(),
         };
         Self::new(status, error.to_string())

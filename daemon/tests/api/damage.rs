@@ -89,6 +89,28 @@ async fn a_job_with_only_damaged_checkpoints_does_not_run_and_names_the_newest()
     assert_ne!(seen["state"], "RUNNING");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_looked_at_now_is_neither_deleted_nor_passed_over() {
+    let host = Host::new().await;
+    let id = three(&host).await;
+    let metadata = host.checkpoints(&id).join("chk-3/_metadata");
+    let content = fs::read(&metadata).unwrap();
+    fs::remove_file(&metadata).unwrap();
+    // It has itself as its target, which no look gets to the end of.
+    std::os::unix::fs::symlink(&metadata, &metadata).unwrap();
+    let host = host.restarted().await;
+    let waits = |seen: &Value| seen["warnings"].to_string().contains("cannot be restored");
+    let seen = host.until_configuration("hurt", waits).await;
+    assert!(seen["warnings"].to_string().contains("chk-3"), "{seen}");
+    assert!(host.checkpoints(&id).join("chk-3").is_dir());
+    fs::remove_file(&metadata).unwrap();
+    fs::write(&metadata, content).unwrap();
+    let seen = host.until_state("hurt", "RUNNING").await;
+    assert_eq!(seen["warnings"], json!([]));
+    let restored = host.seen("/jobs/hurt/checkpoints").await["latest"]["restored"].clone();
+    assert_eq!(restored["id"], 3, "it is the newest");
+}
+
 /// Rule 30, when a crash came between a job's end and the deletion that follows from it.
 #[tokio::test(start_paused = true)]
 async fn each_end_deletes_or_keeps_by_the_policy_also_after_a_crash() {

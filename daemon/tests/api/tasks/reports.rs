@@ -11,7 +11,7 @@ async fn what_comes_twice_or_late_is_ignored() {
     let trigger = one.told_of("trigger").await;
     let acknowledged = one.stored(&trigger, "state");
     let never = acknowledge(7, 0, "v-0", 5);
-    assert_eq!(one.says(&never).await["why"], "checkpoint 7 was never triggered");
+    assert_eq!(one.says(&never).await["why"], "checkpoint 7 was not triggered when this was sent");
     assert_eq!(one.says(&acknowledged).await, json!({"result": "taken"}));
     let again = one.says(&acknowledged).await;
     assert_eq!(again, json!({"result": "ignored", "why": "v/0 has acknowledged checkpoint 1 before"}));
@@ -89,8 +89,8 @@ async fn reports_that_are_wrong_are_refused_whole_and_change_nothing() {
         (with("location", json!("_metadata")), 400, "without . or _"),
         (with("location", json!("a".repeat(256))), 400, "at most 255 bytes"),
         (with("location", json!("a\nb")), 400, "'a b' is not"),
-        (with("vertex", json!("w")), 404, "no vertex 'w'"),
-        (with("index", json!(2)), 404, "no subtask 2"),
+        (with("vertex", json!("w")), 400, "no vertex 'w'"),
+        (with("index", json!(2)), 400, "no subtask 2"),
         (with("index", json!(1)), 409, "v/1 is not a subtask of this session"),
         (with("checkpointId", json!(-1)), 400, "not understood"),
         (with("colour", json!("red")), 400, "unknown field `colour`"),

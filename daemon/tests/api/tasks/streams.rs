@@ -1,4 +1,4 @@
-use super::{Worker, claim, next, open, post, programs, running, submitted};
+use super::{Worker, acknowledge, claim, next, open, post, programs, running, submitted};
 use crate::support::Host;
 use serde_json::json;
 use std::time::Duration;
@@ -74,4 +74,39 @@ async fn a_claim_without_a_stream_is_lost_too() {
     assert_eq!(claim(&host, 1, &[0, 1]).await.status.as_u16(), 201);
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert_eq!(host.seen("/jobs/work/tasks").await["missing"], json!(["v/0", "v/1"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_lost_while_the_next_checkpoint_begins_leaves_nothing_half_done() {
+    let host = Host::new().await;
+    submitted(&host, &programs("interval = '20ms'\ntimeout = '1h'")).await;
+    // One process stores what it has to, and never reads a word.
+    let claimed = claim(&host, 1, &[0]).await.json();
+    let path = format!("/jobs/work/tasks/{}", claimed["sessionId"].as_str().unwrap());
+    let mut other = Worker::come(&host, 1, &[1]).await;
+    other.restores().await;
+    host.send(post(&path, &json!({"report": "running", "execution": 1}))).await;
+    let last = loop {
+        let trigger = other.told_of("trigger").await;
+        let id = trigger["checkpointId"].as_u64().unwrap();
+        // Longer than the interval, so that the next one waits for the end of this.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        std::fs::write(format!("{}/deaf", trigger["directory"].as_str().unwrap()), "state").unwrap();
+        host.send(post(&path, &acknowledge(id, 0, "deaf", 5))).await;
+        let acknowledged = other.stored(&trigger, "state");
+        other.says(&acknowledged).await;
+        other.told_of("complete").await;
+        if host.configuration("work").await["state"] != "RUNNING" {
+            break id;
+        }
+    };
+    assert_eq!(last, 128, "256 events were not read, and this was the one too many");
+    let statistics = host.seen("/jobs/work/checkpoints").await;
+    assert_eq!(statistics["counts"]["in_progress"], 0, "{statistics}");
+    assert_eq!(statistics["history"][0]["status"], "FAILED", "{statistics}");
+    let mut back = Worker::come(&host, 1, &[0]).await;
+    back.restores().await;
+    while other.told().await["event"] != "restore" {}
+    other.says(&json!({"report": "running", "execution": 2})).await;
+    host.until_state("work", "RUNNING").await;
 }
