@@ -9,7 +9,7 @@
 //! | `life` | how that task starts, restarts and ends a job |
 //! | `door` | how tasks reach a job: claims, events, reports |
 //! | `sessions`, `mailbox` | who holds which subtask, and what they are told |
-//! | `reports` | what that task does with what tasks say |
+//! | `claims`, `reports` | what that task does with what tasks say |
 //! | `gathering` | how a job waits for its tasks, and stops when one is lost |
 //! | `rehearsal` | tasks that store real files, with faults on request |
 //! | `files`, `metadata`, `disk` | checkpoint directories, what makes them complete, and threads that wait for them |
@@ -20,6 +20,7 @@
 //! | `restore` | jobs that start from a savepoint |
 
 mod answers;
+mod claims;
 mod disk;
 mod door;
 mod files;
@@ -40,6 +41,7 @@ mod statistics;
 mod store;
 mod triggers;
 
+pub use claims::ClaimRefused;
 pub use door::{TaskDoor, TaskError};
 pub use job::{HostedJob, Setup};
 pub(crate) use life::ENDED_FILE;
@@ -48,5 +50,4 @@ pub use mailbox::{MissedEvents, Told};
 pub use metadata::{Metadata, StoredSubtask};
 pub(crate) use report::tolerable;
 pub use restore::FromSavepoint;
-pub use sessions::ClaimRefused;
 pub use store::{HostedJobs, RecoverError, SubmitError};

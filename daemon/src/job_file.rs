@@ -18,9 +18,9 @@ pub const MOST_SUBTASKS: u32 = 10_000;
 /// How long a process that holds subtasks may be silent, unless the job says otherwise.
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The shortest time that a job may say.
-pub const SHORTEST_HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(100);
+pub(crate) const SHORTEST_HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(100);
 /// The longest one.
-pub const LONGEST_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3_600);
+pub(crate) const LONGEST_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// A mistake in a job file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -151,14 +151,16 @@ impl JobSpec {
         self.vertices.iter().find(|vertex| vertex.name == wanted || Some(vertex.id) == id)
     }
 
+    /// The name of the vertex with this id; empty if there is none.
+    #[must_use]
+    pub fn vertex_name(&self, id: VertexId) -> &str {
+        self.vertices.iter().find(|vertex| vertex.id == id).map_or("", |vertex| &vertex.name)
+    }
+
     /// What to call a subtask in messages for people, such as `sink/7`.
     #[must_use]
     pub fn label(&self, subtask: Subtask) -> String {
-        let vertex = self.vertices.iter().find(|vertex| vertex.id == subtask.vertex);
-        vertex.map_or_else(
-            || format!("{}/{}", subtask.vertex, subtask.index),
-            |vertex| format!("{}/{}", vertex.name, subtask.index),
-        )
+        format!("{}/{}", self.vertex_name(subtask.vertex), subtask.index)
     }
 
     /// How many subtasks it has.

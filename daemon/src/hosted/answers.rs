@@ -170,11 +170,14 @@ impl Owner {
         now: Moment,
         request: flink::TriggerRequest,
     ) -> Result<TriggerId, SeamError> {
+        let id = request.trigger_id.unwrap_or_else(|| TriggerId::from_bits(rand::random()));
+        if self.triggers.knows(Asked::Checkpoint, id) {
+            return Ok(id);
+        }
         self.refuse_if_ended()?;
         if !matches!(self.stage, Stage::Running) {
             return Err(SeamError::NotNow { state: self.history.state });
         }
-        let id = request.trigger_id.unwrap_or_else(|| TriggerId::from_bits(rand::random()));
         if let Some(answer_to) = self.triggers.begin(Asked::Checkpoint, id) {
             self.handle(now, Event::Trigger { kind: Kind::Checkpoint, answer_to });
         }

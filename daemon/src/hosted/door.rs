@@ -1,11 +1,11 @@
 //! The tasks' door to a hosted job: REST calls it for programs, and the rehearsal calls it from within.
 
+use super::claims::ClaimRefused;
 use super::disk::Disk;
 use super::job::{Question, ask};
 use super::mailbox::{MissedEvents, Told};
 use super::owner::Owner;
 use super::reports::{Expected, Looked};
-use super::sessions::ClaimRefused;
 use crate::clock::Moment;
 use crate::seam::SeamError;
 use async_trait::async_trait;
@@ -123,7 +123,11 @@ impl TaskDoor {
                 Ok(events) => Ok(events.boxed()),
                 Err(missed) => {
                     let why = "cannot read on where it broke off";
-                    self.ask(move |owner, now| Ok(owner.lose(now, session, why))).await?;
+                    let lose = move |owner: &mut Owner, now| {
+                        owner.lose(now, session, why);
+                        Ok(())
+                    };
+                    self.ask(lose).await?;
                     Err(missed.into())
                 }
             },

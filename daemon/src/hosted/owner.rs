@@ -20,7 +20,7 @@ use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, Wanted};
 use ckpt_coordinator::{Action, Coordinator, Event, Fact, Kind, RequestToken, Snapshot, TriggerOutcome};
 use ckpt_shared::api::{self, Happening, JobState};
-use ckpt_shared::ids::{CheckpointId, SessionId, Subtask, VertexId};
+use ckpt_shared::ids::{CheckpointId, SessionId, Subtask};
 use ckpt_shared::tasks::TaskEvent;
 use std::collections::BTreeMap;
 use std::io;
@@ -249,7 +249,7 @@ impl Owner {
             .into_iter()
             .map(|(subtask, snapshot)| StoredSubtask {
                 vertex: subtask.vertex,
-                vertex_name: self.vertex_name(subtask.vertex),
+                vertex_name: self.spec.vertex_name(subtask.vertex).to_owned(),
                 index: subtask.index,
                 location: snapshot.location,
                 bytes: snapshot.bytes,
@@ -273,11 +273,6 @@ impl Owner {
         };
         self.last_savepoint.note(to, result.is_ok());
         self.triggers.end(to, result);
-    }
-
-    fn vertex_name(&self, vertex: VertexId) -> String {
-        let found = self.spec.vertices.iter().find(|known| known.id == vertex);
-        found.map_or_else(String::new, |vertex| vertex.name.clone())
     }
 
     fn record(&mut self, now: Moment, fact: &Fact) {

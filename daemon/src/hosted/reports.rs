@@ -1,26 +1,18 @@
 //! What tasks say to the owner of their job: claims and reports. Reports of one request are taken together
 //! or not at all, in two steps: what is acknowledged is looked at on the disk in between.
 
+use super::claims::subtask;
 use super::door::TaskError;
 use super::life::Stage;
-use super::mailbox::Mailbox;
 use super::metadata::is_a_name;
 use super::owner::Owner;
 use crate::clock::Moment;
-use crate::job_file::{JobSpec, Tasks};
-use crate::seam::SeamError;
 use ckpt_coordinator::reason::FailureReason;
 use ckpt_coordinator::{Event, Snapshot, Standing};
-use ckpt_shared::api::SCHEMA;
-use ckpt_shared::duration::millis;
 use ckpt_shared::ids::{CheckpointId, SessionId, Subtask};
-use ckpt_shared::tasks::{
-    Claim, Claimed, ClaimedSubtasks, DeclineReason, MOST_REPORTS, ReportResult, Reported, TaskList,
-    TaskReport, TaskState,
-};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use ckpt_shared::tasks::{DeclineReason, MOST_REPORTS, ReportResult, Reported, TaskReport, TaskState};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// The largest snapshot, in bytes: 512 TiB.
 const LARGEST_SNAPSHOT: u64 = 1 << 49;
@@ -31,7 +23,7 @@ const LONGEST_LOCATION: usize = 255;
 /// The longest message of a task, in characters; the rest is cut off.
 const LONGEST_MESSAGE: usize = 1_000;
 /// The longest name of a session, in characters; the rest is cut off.
-const LONGEST_NAME: usize = 100;
+pub(super) const LONGEST_NAME: usize = 100;
 
 /// A report that makes sense for its session.
 #[derive(Debug)]
@@ -59,71 +51,6 @@ pub(super) type Looked = HashMap<usize, Option<String>>;
 pub(super) type Locations = BTreeMap<CheckpointId, HashMap<String, Subtask>>;
 
 impl Owner {
-    pub(super) fn claim(
-        &mut self,
-        now: Moment,
-        claim: Claim,
-        by_programs: bool,
-    ) -> Result<Claimed, TaskError> {
-        if let Err(SeamError::Ended { state }) = self.refuse_if_ended() {
-            // An end that is not durable yet may not be one.
-            return Err(match self.history.state.has_ended() {
-                true => TaskError::JobEnded { state },
-                false => TaskError::JobEnding { state },
-            });
-        }
-        if by_programs && matches!(self.spec.tasks, Tasks::Rehearsal(_)) {
-            return Err(TaskError::NoPrograms(
-                "they are a rehearsal; a job file with [tasks] wants programs",
-            ));
-        }
-        let subtasks = claimed(&self.spec, &claim.subtasks)?;
-        let name = claim.name.map(|name| for_people(&name, LONGEST_NAME)).filter(|name| !name.is_empty());
-        let session_id = SessionId::from_bits(rand::random());
-        let older = self.sessions.claim(now, session_id, claim.attempt, name, subtasks)?;
-        let session = self.sessions.label(session_id);
-        tracing::info!(job = %self.identity.name, session, attempt = claim.attempt, "subtasks claimed");
-        if !older.is_empty() {
-            self.tasks_gone(now, &format!("a newer attempt took over {session}"));
-        }
-        let heartbeat_timeout = millis(self.spec.heartbeat_timeout());
-        Ok(Claimed { schema: SCHEMA.to_owned(), job_id: self.identity.id, session_id, heartbeat_timeout })
-    }
-
-    pub(super) fn leave(&mut self, now: Moment, session: SessionId) -> Result<(), TaskError> {
-        self.known(session)?;
-        self.lose(now, session, "has left");
-        Ok(())
-    }
-
-    pub(super) fn mailbox(&mut self, now: Moment, session: SessionId) -> Result<Arc<Mailbox>, TaskError> {
-        // Whoever opens a stream lives.
-        self.sessions.heard(now, session);
-        self.sessions.mailbox(session).ok_or_else(|| self.unknown(session))
-    }
-
-    pub(super) fn task_list(&self) -> TaskList {
-        TaskList {
-            schema: SCHEMA.to_owned(),
-            job_id: self.identity.id,
-            execution: self.sessions.execution(),
-            subtasks: self.spec.subtasks(),
-            sessions: self.sessions.list(),
-            missing: self.sessions.missing(),
-        }
-    }
-
-    fn known(&self, session: SessionId) -> Result<(), TaskError> {
-        self.sessions.mailbox(session).map(drop).ok_or_else(|| self.unknown(session))
-    }
-
-    fn unknown(&self, session: SessionId) -> TaskError {
-        match self.history.state.has_ended() {
-            true => TaskError::JobEnded { state: self.history.state },
-            false => TaskError::UnknownSession { session },
-        }
-    }
-
     /// The first step: makes sense of reports, and says which files they need.
     pub(super) fn check_reports(
         &mut self,
@@ -317,45 +244,6 @@ fn ignored(why: String) -> ReportResult {
     ReportResult::Ignored { why }
 }
 
-/// Which subtasks a claim means.
-fn claimed(spec: &JobSpec, wanted: &[ClaimedSubtasks]) -> Result<BTreeSet<Subtask>, TaskError> {
-    let mut subtasks = BTreeSet::new();
-    for ClaimedSubtasks { vertex, index } in wanted {
-        let indexes = match index {
-            Some(index) => *index..=*index,
-            None => 0..=spec.vertex(vertex).map_or(0, |vertex| vertex.parallelism - 1),
-        };
-        for index in indexes {
-            let subtask = subtask(spec, vertex, index)?;
-            if !subtasks.insert(subtask) {
-                return Err(TaskError::Bad(format!("{} is claimed twice", spec.label(subtask))));
-            }
-        }
-    }
-    match subtasks.is_empty() {
-        true => Err(TaskError::Bad("the claim names no subtask".to_owned())),
-        false => Ok(subtasks),
-    }
-}
-
-fn subtask(spec: &JobSpec, vertex: &str, index: u32) -> Result<Subtask, TaskError> {
-    let Some(found) = spec.vertex(vertex) else {
-        let names: Vec<_> = spec.vertices.iter().map(|vertex| vertex.name.as_str()).collect();
-        return Err(TaskError::NoSubtask(format!(
-            "the job has no vertex '{}'; it has: {}",
-            for_people(vertex, LONGEST_NAME),
-            names.join(", ")
-        )));
-    };
-    match index < found.parallelism {
-        true => Ok(Subtask { vertex: found.id, index }),
-        false => {
-            let last = found.parallelism - 1;
-            Err(TaskError::NoSubtask(format!("'{}' has no subtask {index}; it has 0 to {last}", found.name)))
-        }
-    }
-}
-
 fn check_snapshot(snapshot: &Snapshot) -> Result<(), TaskError> {
     let Snapshot { location, bytes, sync_millis, async_millis, start_delay_millis } = snapshot;
     let is_hidden = location.starts_with('.') || location.starts_with('_');
@@ -382,7 +270,7 @@ fn check_snapshot(snapshot: &Snapshot) -> Result<(), TaskError> {
 }
 
 /// A text of a task, fit for one line of a log or a terminal.
-fn for_people(text: &str, longest: usize) -> String {
+pub(super) fn for_people(text: &str, longest: usize) -> String {
     let plain = text.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter });
     plain.take(longest).collect()
 }

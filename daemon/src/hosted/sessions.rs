@@ -1,6 +1,7 @@
 //! Who holds the subtasks of a job: processes, each with a session. Given the time, it decides who is
 //! lost; what follows from that is the owner's business.
 
+use super::claims::{ClaimRefused, MOST_SESSIONS};
 use super::mailbox::Mailbox;
 use super::metadata::RestorePoint;
 use crate::clock::Moment;
@@ -12,8 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The most sessions of one job; there are as many streams for them (see `rest/tasks.rs`).
-const MOST_SESSIONS: usize = 1_000;
 /// How many heartbeats a session may leave without an answer.
 const MOST_UNANSWERED: u32 = 4;
 /// How many subtasks are listed by name.
@@ -47,40 +46,6 @@ struct Session {
     state: TaskState,
     heard_at: u64,
     unanswered: u32,
-}
-
-/// Why subtasks cannot be claimed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClaimRefused {
-    /// Somebody has one who is as new.
-    #[error(
-        "{subtask} is held by attempt {holder}{name}, and attempt {attempt} is no newer; stop that process, or claim with a higher attempt"
-    )]
-    Held {
-        /// Such as `count/3`.
-        subtask: String,
-        /// The holder's attempt.
-        holder: u64,
-        /// The holder's name, as it follows in the sentence.
-        name: String,
-        /// The attempt of the claim.
-        attempt: u64,
-    },
-    /// Somebody newer had one.
-    #[error(
-        "{subtask} was held by attempt {newest}, and attempt {attempt} is older; this process should stop"
-    )]
-    Older {
-        /// Such as `count/3`.
-        subtask: String,
-        /// The newest attempt that ever held it.
-        newest: u64,
-        /// The attempt of the claim.
-        attempt: u64,
-    },
-    /// There are too many sessions.
-    #[error("the job has {MOST_SESSIONS} sessions already; let one process hold several subtasks")]
-    TooMany,
 }
 
 impl Sessions {
@@ -245,9 +210,8 @@ impl Sessions {
     fn restored(&self, point: &RestorePoint, subtasks: &BTreeSet<Subtask>) -> RestoredFrom {
         let stored = subtasks.iter().filter_map(|subtask| {
             let snapshot = point.snapshots.get(subtask)?;
-            let vertex = self.spec.vertices.iter().find(|vertex| vertex.id == subtask.vertex)?;
             Some(StoredSnapshot {
-                vertex: vertex.name.clone(),
+                vertex: self.spec.vertex_name(subtask.vertex).to_owned(),
                 index: subtask.index,
                 location: snapshot.location.clone(),
                 bytes: snapshot.bytes,

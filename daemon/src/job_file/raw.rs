@@ -7,7 +7,7 @@ use super::{
 use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
 use ckpt_shared::api::Failures;
 use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckpt_shared::duration;
+use ckpt_shared::duration::{self, Exact};
 use ckpt_shared::ids::VertexId;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
@@ -346,7 +346,11 @@ impl FromStr for HeartbeatTimeout {
         let timeout = duration::parse(text).map_err(|error| error.to_string())?;
         match (SHORTEST_HEARTBEAT_TIMEOUT..=LONGEST_HEARTBEAT_TIMEOUT).contains(&timeout) {
             true => Ok(Self(timeout)),
-            false => Err(format!("the heartbeat timeout '{text}' is not from 100ms to 1h")),
+            false => Err(format!(
+                "the heartbeat timeout '{text}' is not from {} to {}",
+                Exact(SHORTEST_HEARTBEAT_TIMEOUT),
+                Exact(LONGEST_HEARTBEAT_TIMEOUT)
+            )),
         }
     }
 }

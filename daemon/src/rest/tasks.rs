@@ -50,7 +50,7 @@ pub(super) async fn list(State(api): State<Api>, Path(job): Path<String>) -> Res
     responses(
         (status = 201, description = "The session is theirs.", body = Claimed),
         (status = 404, description = "the job has no such vertex or subtask."),
-        (status = 409, description = "another session holds a subtask and is at least as new; or Flink or a rehearsal runs the tasks."),
+        (status = 409, description = "another session holds a subtask and is at least as new, or a newer one held it; or the job has too many sessions; or Flink or a rehearsal runs the tasks."),
         (status = 410, description = "The job has ended."),
     )
 )]
