@@ -307,7 +307,7 @@ fn a_savepoint_that_fails_or_takes_too_long_is_8() {
     let ran = fake.run(&["cancel", "job123", "--with-savepoint", "/s"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (8, ""));
     assert!(
-        ran.stderr.contains("the savepoint failed, so the job was not cancelled: disk is full"),
+        ran.stderr.contains("the savepoint failed, so this did not cancel the job: disk is full"),
         "{}",
         ran.stderr
     );

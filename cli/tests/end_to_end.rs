@@ -174,7 +174,7 @@ fn a_job_moves_on_with_its_savepoint() {
     let cancel = format!("cancel saved --with-savepoint {}", target.display());
     let failed = daemon.ckptctl(&cancel);
     assert_eq!((failed.code, failed.out.as_str()), (8, ""), "{failed:?}");
-    assert!(failed.err.contains("so the job was not cancelled: Checkpoint was declined."), "{failed:?}");
+    assert!(failed.err.contains("so this did not cancel the job: Checkpoint was declined."), "{failed:?}");
     let made = daemon.ckptctl(&format!("savepoint saved {}", target.display()));
     let place = made.out.trim_end().strip_prefix("job/saved savepoint 2 completed: ").unwrap_or_default();
     assert!(place.starts_with(target.to_str().unwrap()), "{made:?}");

@@ -95,11 +95,14 @@ pub struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SeamError {
     /// The job has ended.
-    #[error("the job has ended ({state}); there is nothing left to change")]
+    #[error("the job {} ({state}); there is nothing left to change", if state.has_ended() { "has ended" } else { "is about to end" })]
     Ended {
         /// How.
         state: JobState,
     },
+    /// Something that excludes it is under way.
+    #[error("{0}")]
+    Busy(String),
     /// There is no coordinator at the moment.
     #[error(
         "the job is {state} and has no checkpoint coordinator at the moment; try again when it is RUNNING"

@@ -52,8 +52,8 @@ pub struct Claimed {
     pub job_id: JobId,
     /// Where events are read and reports are sent: `/jobs/:job/tasks/:session`.
     pub session_id: SessionId,
-    /// A session that is not heard of for this long, in milliseconds, is lost. Heartbeats come four
-    /// times as often.
+    /// A session that is not heard of for this long, in milliseconds, is lost, and after three quarters of it
+    /// may be. Heartbeats come four times as often.
     pub heartbeat_timeout: u64,
 }
 

@@ -32,7 +32,11 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     match &args.with_savepoint {
         Some(directory) => {
             let requested = savepoint::ask(server, &job, directory, true).await?.value;
-            let so = ", so the job was not cancelled";
+            console::note(&format!(
+                "{} is cancelled when its savepoint has completed, whether or not that is waited for",
+                job.label()
+            ));
+            let so = ", so this did not cancel the job";
             savepoint::wait(server, output, &job, requested, args.wait_timeout, so).await?;
         }
         None => drop(server.client.cancel(&job.reference()).await.map_err(|error| server.failed(&error))?),

@@ -5,6 +5,8 @@ mod top;
 use super::cluster;
 use super::text::cut;
 use super::{Paint, Style, history, job, jobs};
+use crate::console::clean;
+use crate::name::label;
 use ckpt_shared::api::{ClusterState, Configuration};
 use ckpt_shared::flink::CheckpointStatistics;
 use std::time::Duration;
@@ -70,7 +72,29 @@ fn many(
         let hidden = jobs.len().saturating_sub(shown);
         lines.push(style.line(&format!("… {hidden} more; a taller window shows them"), Paint::Notice));
     }
+    lines.extend(warnings(jobs, room.saturating_sub(lines.len()), style));
     lines.extend(foot);
+    lines
+}
+
+/// What operators ought to know of their jobs, below an empty line: `room` lines at most with that.
+fn warnings(jobs: &[Configuration], room: usize, style: Style) -> Vec<String> {
+    let all = jobs.iter().flat_map(|job| job.warnings.iter().map(move |warning| (job, warning)));
+    let all: Vec<_> = all.map(|(job, warning)| format!("{}: {}", label(job), clean(warning))).collect();
+    if all.is_empty() || room < 2 {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new()];
+    for (told, warning) in all.iter().enumerate() {
+        let next = style.lines(warning, Paint::Notice);
+        let others = all.len() - told;
+        if lines.len() + next.len() + usize::from(others > 1) > room {
+            let more = format!("… warnings that do not fit here: {others}; see them with: ckptctl get");
+            lines.push(style.line(&more, Paint::Notice));
+            break;
+        }
+        lines.extend(next);
+    }
     lines
 }
 
@@ -132,6 +156,21 @@ mod tests {
             latest: Latest::default(),
             history: (1..=40).rev().map(|id| fixture::checkpoint(id, CheckpointStatus::Failed)).collect(),
         }
+    }
+
+    #[test]
+    fn warnings_of_many_jobs_are_shown_as_far_as_they_fit() {
+        let mut jobs = jobs(3);
+        for job in &mut jobs {
+            job.warnings = vec!["it waits for 1 of 4 subtasks: count/2".to_owned()];
+        }
+        let lines = show(What::Jobs(&jobs, &[]), None, (80, 24));
+        let told = |lines: &[String]| lines.iter().filter(|line| line.contains("count/2")).count();
+        assert_eq!(told(&lines), 3, "{lines:#?}");
+        assert!(lines.iter().any(|line| line.starts_with("job/job-002: it waits")), "{lines:#?}");
+        let lines = show(What::Jobs(&jobs, &[]), None, (80, 9));
+        assert_eq!(told(&lines), 1, "{lines:#?}");
+        assert!(lines.last().unwrap().contains("that do not fit here: 2"), "{lines:#?}");
     }
 
     #[test]

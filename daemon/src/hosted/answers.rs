@@ -40,7 +40,8 @@ impl Owner {
             _ => None,
         });
         let damage = self.damage.clone().filter(|_| self.in_force().is_some());
-        let parts: Vec<_> = self.trouble.clone().into_iter().chain(when).chain(damage).collect();
+        let last = self.last_savepoint.remark();
+        let parts: Vec<_> = self.trouble.clone().into_iter().chain(when).chain(last).chain(damage).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 

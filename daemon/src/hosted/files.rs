@@ -26,6 +26,19 @@ pub(super) struct Found {
     pub(super) damage: Option<String>,
 }
 
+/// The highest numbers that were written into files.
+#[derive(Debug)]
+struct Noted {
+    next: CheckpointId,
+    newest: CheckpointId,
+}
+
+impl Default for Noted {
+    fn default() -> Self {
+        Self { next: CheckpointId(0), newest: CheckpointId(0) }
+    }
+}
+
 /// The checkpoints of one job on disk. Every call may block.
 #[derive(Debug, Clone)]
 pub(super) struct CheckpointFiles {
@@ -34,8 +47,11 @@ pub(super) struct CheckpointFiles {
     root: PathBuf,
     /// The file with the number of the next checkpoint.
     counter: PathBuf,
-    /// The highest number that is in it.
-    taken: Arc<Mutex<CheckpointId>>,
+    /// The file with the number of the newest checkpoint that has completed: it must be there when the job is
+    /// restored.
+    newest: PathBuf,
+    /// The highest numbers that are in these files.
+    noted: Arc<Mutex<Noted>>,
     /// The directories of savepoints in flight.
     pub(super) places: Places,
 }
@@ -46,7 +62,8 @@ impl CheckpointFiles {
             job,
             root: checkpoints.join(job.to_string()),
             counter: job_dir.join("next-checkpoint"),
-            taken: Arc::new(Mutex::new(CheckpointId(0))),
+            newest: job_dir.join("newest-checkpoint"),
+            noted: Arc::default(),
             places: Places::default(),
         }
     }
@@ -61,15 +78,11 @@ impl CheckpointFiles {
 
     /// Takes `id` for good, so that it is never given again, and makes its directory.
     pub(super) fn prepare(&self, id: CheckpointId, kind: &Kind) -> io::Result<()> {
-        durable::create_directory(&self.root)?;
-        {
-            // A disk may wake up long after its work was given up: the number on it only rises.
-            let mut taken = self.taken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if id > *taken {
-                durable::replace(&self.counter, id.next().to_string().as_bytes())?;
-                *taken = id;
-            }
+        if self.root_is_missed()? {
+            return Err(self.root_is_gone());
         }
+        durable::create_directory(&self.root)?;
+        self.note(&self.counter, id.next(), |noted| &mut noted.next)?;
         let directory = self.directory(id, kind);
         let made = match kind {
             Kind::Checkpoint => durable::create_directory(&directory),
@@ -81,11 +94,48 @@ impl CheckpointFiles {
     /// Makes a checkpoint complete; it is durable when this returns. Its snapshots are durable already:
     /// a task stores before it acknowledges.
     pub(super) fn finalize(&self, metadata: &Metadata, kind: &Kind) -> io::Result<()> {
-        let directory = self.directory(metadata.checkpoint_id, kind);
+        let id = metadata.checkpoint_id;
+        let directory = self.directory(id, kind);
         let content = serde_json::to_vec_pretty(metadata)?;
-        let stored = durable::replace(&directory.join(METADATA), &content);
+        // Somebody may have deleted what was there when it was acknowledged.
+        let there = metadata.check_files(&directory);
+        let stored = there.and_then(|()| durable::replace(&directory.join(METADATA), &content));
         let parent = directory.parent().unwrap_or(&self.root);
-        named(&directory, stored.and_then(|()| durable::sync_directory(parent)))
+        named(&directory, stored.and_then(|()| durable::sync_directory(parent)))?;
+        match kind {
+            Kind::Checkpoint => self.note(&self.newest, id, |noted| &mut noted.newest),
+            Kind::Savepoint { .. } => Ok(()),
+        }
+    }
+
+    /// Writes a number into its file. A disk may wake up long after its work was given up: the number on it
+    /// only rises.
+    fn note(
+        &self,
+        file: &Path,
+        number: CheckpointId,
+        which: impl Fn(&mut Noted) -> &mut CheckpointId,
+    ) -> io::Result<()> {
+        let mut noted = self.noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let noted = which(&mut noted);
+        if number > *noted {
+            durable::replace(file, number.to_string().as_bytes())?;
+            *noted = number;
+        }
+        Ok(())
+    }
+
+    /// Whether checkpoints have completed, and the directory that holds them is not there: as when the storage
+    /// is not mounted.
+    fn root_is_missed(&self) -> io::Result<bool> {
+        Ok(!named(&self.root, self.root.try_exists())? && number_in(&self.newest)?.is_some())
+    }
+
+    fn root_is_gone(&self) -> io::Error {
+        let (root, newest) = (self.root.display(), self.newest.display());
+        let sentence =
+            format!("{root} is gone; bring it back, or delete {newest} to start without its checkpoints");
+        io::Error::new(io::ErrorKind::NotFound, sentence)
     }
 
     /// Deletes a checkpoint. `_metadata` goes first: what is half deleted must not look complete.
@@ -136,19 +186,17 @@ impl CheckpointFiles {
     pub(super) fn scan(&self) -> io::Result<Found> {
         let mut completed = Vec::new();
         let mut damaged: Option<(CheckpointId, String)> = None;
-        let mut highest = CheckpointId(0);
-        let counted = self.counter()?;
-        if counted.is_some() && !self.root.is_dir() {
-            // As when the storage is not mounted yet: it was made before the first number was taken.
-            let sentence =
-                format!("{} is gone; bring it back, or make it to start from nothing", self.root.display());
-            return Err(io::Error::new(io::ErrorKind::NotFound, sentence));
+        let counted = number_in(&self.counter)?;
+        let noted = number_in(&self.newest)?;
+        let mut highest = noted.unwrap_or(CheckpointId(0));
+        if self.root_is_missed()? {
+            return Err(self.root_is_gone());
         }
         for (id, directory) in self.numbered()? {
             highest = highest.max(id);
             if !named(&directory, directory.join(METADATA).try_exists())? {
                 // A look that the disk held up for long must not delete what came after it.
-                if counted.is_some_and(|counted| id < counted) {
+                if counted.is_some_and(|counted| id < counted) && noted != Some(id) {
                     self.discard(id, &Kind::Checkpoint)?;
                 }
                 continue;
@@ -172,12 +220,23 @@ impl CheckpointFiles {
             }
         }
         completed.sort_by_key(|(id, _)| *id);
+        let found_damaged = damaged.as_ref().map(|(id, _)| *id);
+        if let Some(noted) = noted.filter(|noted| {
+            found_damaged.is_none_or(|id| id < *noted) && completed.last().is_none_or(|(id, _)| id < noted)
+        }) {
+            let directory = self.directory(noted, &Kind::Checkpoint);
+            let cause =
+                format!("{} is damaged: it has completed, and its {METADATA} is gone", directory.display());
+            tracing::error!(directory = %directory.display(), "the newest checkpoint is not there any more; an older one is used if there is one");
+            damaged = Some((noted, cause));
+        }
         let newest = completed.last().map(|(id, _)| *id);
         let damage = match (damaged, newest) {
             (Some((_, damaged)), None) => {
                 // To start from nothing would be to forget what was acknowledged.
                 let sentence = format!(
-                    "{damaged}, and there is no older one; repair it, or move it away to start without it"
+                    "{damaged}, and there is no older one; repair it, or move it away and delete {} to start without it",
+                    self.newest.display()
                 );
                 return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
             }
@@ -195,23 +254,22 @@ impl CheckpointFiles {
             damage,
         })
     }
+}
 
-    fn counter(&self) -> io::Result<Option<CheckpointId>> {
-        match read_limited(&self.counter, 64) {
-            Ok(content) => {
-                let number = std::str::from_utf8(&content).ok().and_then(|text| text.trim().parse().ok());
-                let number = number.filter(|number| (1..=HIGHEST).contains(number));
-                let damaged = || {
-                    io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "it holds no checkpoint's number; write the next one into it",
-                    )
-                };
-                named(&self.counter, number.map(|number| Some(CheckpointId(number))).ok_or_else(damaged))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => named(&self.counter, Err(error)),
+/// The number of a checkpoint that a file holds, if there is that file.
+fn number_in(file: &Path) -> io::Result<Option<CheckpointId>> {
+    match read_limited(file, 64) {
+        Ok(content) => {
+            let number = std::str::from_utf8(&content).ok().and_then(|text| text.trim().parse().ok());
+            let number = number.filter(|number| (1..=HIGHEST).contains(number));
+            let damaged = || {
+                let sentence = "it holds no checkpoint's number; write the one into it that it should hold";
+                io::Error::new(io::ErrorKind::InvalidData, sentence)
+            };
+            named(file, number.map(|number| Some(CheckpointId(number))).ok_or_else(damaged))
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => named(file, Err(error)),
     }
 }
 

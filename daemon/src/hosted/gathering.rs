@@ -8,7 +8,7 @@ use ckpt_shared::api::JobState;
 use ckpt_shared::ids::SessionId;
 use ckpt_shared::tasks::{TaskEvent, TaskState};
 
-/// How many missing subtasks are named.
+/// How many subtasks or processes that are missed are named.
 const MOST_NAMED: usize = 5;
 
 impl Owner {
@@ -24,8 +24,14 @@ impl Owner {
                 Some(format!("it waits for {missing} of {of} subtasks: {}{more}", named.join(", ")))
             }
             Stage::Starting => {
-                let (restored, of) = self.sessions.restored_of();
-                Some(format!("{restored} of {of} tasks have restored"))
+                let restoring = self.sessions.restoring();
+                let named = restoring.iter().take(MOST_NAMED).map(|(label, connected)| match connected {
+                    true => label.clone(),
+                    false => format!("{label}, which does not read its events"),
+                });
+                let named = named.collect::<Vec<_>>().join("; ");
+                let more = if restoring.len() > MOST_NAMED { "; …" } else { "" };
+                Some(format!("it waits for {} processes to restore: {named}{more}", restoring.len()))
             }
             _ => None,
         }

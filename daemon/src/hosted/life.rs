@@ -198,6 +198,7 @@ impl Owner {
                 if let Stage::Ending { ended, .. } = self.stage {
                     self.discard_on_end(now, ended.state);
                     self.stage = Stage::Over;
+                    self.trouble = None;
                     self.wanted = Wanted::default();
                     self.enter(now, ended.state, None);
                     self.sessions.end_all(&TaskEvent::End { state: ended.state });
@@ -205,6 +206,9 @@ impl Owner {
             }
             Done::Ended(Err(cause)) => {
                 tracing::error!(job = %self.identity.name, cause, "the end of the job cannot be stored; trying again");
+                self.trouble = Some(format!(
+                    "the end of the job cannot be stored, which is tried again and again: {cause}"
+                ));
                 if let Stage::Ending { again_at, .. } = &mut self.stage {
                     *again_at = Some(now.monotonic + TRY_AGAIN);
                 }

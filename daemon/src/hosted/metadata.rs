@@ -97,7 +97,14 @@ impl Metadata {
         if !(1..HIGHEST).contains(&metadata.checkpoint_id.0) {
             return Err(damaged(format!("{METADATA} has the number {}", metadata.checkpoint_id)));
         }
-        for stored in &metadata.subtasks {
+        metadata.check_files(directory)?;
+        Ok(metadata)
+    }
+
+    /// Makes sure that all that was stored is in `directory`.
+    pub(super) fn check_files(&self, directory: &Path) -> io::Result<()> {
+        let damaged = |cause: String| io::Error::new(io::ErrorKind::InvalidData, cause);
+        for stored in &self.subtasks {
             if !is_a_name(&stored.location) {
                 return Err(damaged(format!(
                     "{METADATA} names a file elsewhere: {}",
@@ -115,7 +122,7 @@ impl Metadata {
                 }
             }
         }
-        Ok(metadata)
+        Ok(())
     }
 
     pub(super) fn restore_point(&self, directory: PathBuf) -> RestorePoint {

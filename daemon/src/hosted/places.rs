@@ -10,6 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The longest path to a place, in bytes: Linux has 4096 for a path, and names come behind it.
+const LONGEST: usize = 3_500;
+
 /// Where a savepoint goes below `target`, named as Flink names it. The name follows from job and number, so
 /// that nobody has to remember it.
 pub(super) fn directory(job: JobId, id: CheckpointId, target: &str) -> PathBuf {
@@ -25,6 +28,9 @@ pub(super) fn directory(job: JobId, id: CheckpointId, target: &str) -> PathBuf {
 pub(super) fn local_path(text: &str) -> Result<PathBuf, &'static str> {
     if text.is_empty() {
         return Err("is empty");
+    }
+    if text.len() > LONGEST {
+        return Err("is longer than a path may be");
     }
     if text.chars().any(char::is_control) {
         return Err("has a control character in it");

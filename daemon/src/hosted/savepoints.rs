@@ -24,6 +24,13 @@ pub(super) enum LastSavepoint {
 }
 
 impl LastSavepoint {
+    /// What an operator ought to know while it is made.
+    pub(super) fn remark(&self) -> Option<String> {
+        let awaited = matches!(self, Self::Awaited(_));
+        awaited
+            .then(|| "a savepoint is being made, and the job is cancelled when it has completed".to_owned())
+    }
+
     /// Takes note of how a request ended.
     pub(super) fn note(&mut self, answered: RequestToken, completed: bool) {
         if matches!(self, Self::Awaited(awaited) if *awaited == answered) {
@@ -48,9 +55,14 @@ impl Owner {
         if !matches!(self.stage, Stage::Running) {
             return Err(SeamError::NotNow { state: self.history.state });
         }
+        if request.cancel_job && matches!(self.last_savepoint, LastSavepoint::Awaited(_)) {
+            return Err(SeamError::Busy(
+                "a savepoint is being made already, and the job is cancelled when it has completed"
+                    .to_owned(),
+            ));
+        }
         let Some(answer_to) = self.triggers.begin(Asked::Savepoint, id) else { return Ok(id) };
         if request.cancel_job {
-            // A later request stands for an earlier one, which the suspension lets fail.
             self.last_savepoint = LastSavepoint::Awaited(answer_to);
             self.handle(now, Event::Suspend);
         }

@@ -236,10 +236,10 @@ impl Sessions {
         }
     }
 
-    /// How many sessions have restored, of how many.
-    pub(super) fn restored_of(&self) -> (usize, usize) {
-        let waiting = self.sessions.values().filter(|session| session.state == TaskState::Initializing);
-        (self.sessions.len() - waiting.count(), self.sessions.len())
+    /// The sessions that have not restored yet, and whether each reads its events.
+    pub(super) fn restoring(&self) -> Vec<(String, bool)> {
+        let waiting = self.sessions.iter().filter(|(_, session)| session.state == TaskState::Initializing);
+        waiting.map(|(id, session)| (self.label(*id), session.mailbox.is_connected())).collect()
     }
 
     /// When [`Self::beat`] has something to do.

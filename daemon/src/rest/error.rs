@@ -44,6 +44,7 @@ impl From<SeamError> for ApiError {
     fn from(error: SeamError) -> Self {
         let status = match error {
             SeamError::Ended { .. }
+            | SeamError::Busy(_)
             | SeamError::NotNow { .. }
             | SeamError::NoCheckpoints
             | SeamError::Refused(_) => StatusCode::CONFLICT,

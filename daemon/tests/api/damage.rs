@@ -111,6 +111,54 @@ async fn what_cannot_be_looked_at_now_is_neither_deleted_nor_passed_over() {
     assert_eq!(restored["id"], 3, "it is the newest");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_completed_checkpoint_that_lost_its_metadata_is_missed_and_not_deleted() {
+    let host = Host::new().await;
+    let id = three(&host).await;
+    fs::remove_file(host.checkpoints(&id).join("chk-3/_metadata")).unwrap();
+    let host = host.restarted().await;
+    let seen = host.until_state("hurt", "RUNNING").await;
+    let warning = seen["warnings"][0].as_str().unwrap();
+    for part in ["restored from checkpoint 2", "chk-3 is damaged", "its _metadata is gone"] {
+        assert!(warning.contains(part), "{warning}");
+    }
+    assert!(host.checkpoints(&id).join("chk-3").is_dir(), "somebody may repair it");
+    assert_eq!(host.seen("/jobs/hurt/checkpoints").await["latest"]["restored"]["id"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_checkpoints_are_gone_does_not_start_from_nothing() {
+    let host = Host::new().await;
+    let id = three(&host).await;
+    let (root, elsewhere) = (host.checkpoints(&id), host.path().join("elsewhere"));
+    fs::rename(&root, &elsewhere).unwrap();
+    host.trigger("hurt").await;
+    let failed = host.until_over("hurt", 4).await;
+    assert!(failed["failure_message"].as_str().unwrap().contains("is gone; bring it back"), "{failed}");
+    assert!(!root.exists(), "it is not made anew");
+    let host = host.restarted().await;
+    let is_missed = |seen: &Value| seen["warnings"].to_string().contains("is gone; bring it back");
+    host.until_configuration("hurt", is_missed).await;
+    // Empty it is no better.
+    fs::create_dir(&root).unwrap();
+    let is_missed = |seen: &Value| seen["warnings"].to_string().contains("chk-3 is damaged");
+    let seen = host.until_configuration("hurt", is_missed).await;
+    assert_ne!(seen["state"], "RUNNING");
+    fs::remove_dir(&root).unwrap();
+    fs::rename(&elsewhere, &root).unwrap();
+    let seen = host.until_state("hurt", "RUNNING").await;
+    assert_eq!(seen["warnings"], json!([]));
+    assert_eq!(host.seen("/jobs/hurt/checkpoints").await["latest"]["restored"]["id"], 3);
+    // Whoever wants to start from nothing says so.
+    fs::rename(&root, &elsewhere).unwrap();
+    let record = host.path().join("jobs").join(&id).join("newest-checkpoint");
+    let host = host.restarted().await;
+    let is_missed = |seen: &Value| seen["warnings"].to_string().contains(record.to_str().unwrap());
+    host.until_configuration("hurt", is_missed).await;
+    fs::remove_file(&record).unwrap();
+    host.until_state("hurt", "RUNNING").await;
+}
+
 /// Rule 30, when a crash came between a job's end and the deletion that follows from it.
 #[tokio::test(start_paused = true)]
 async fn each_end_deletes_or_keeps_by_the_policy_also_after_a_crash() {

@@ -281,15 +281,16 @@ async fn a_job_goes_on_when_its_last_savepoint_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_last_savepoint_stands_for_the_first() {
+async fn a_second_last_savepoint_is_refused_and_leaves_the_first_alone() {
     let (host, home) = host().await;
     host.run(&slow()).await;
     let first = savepoint(&host, "slow", home.path(), true).await;
-    host.until_configuration("slow", |seen| seen["inFlight"][0]["id"] == 1).await;
-    let second = savepoint(&host, "slow", home.path(), true).await;
-    assert!(failed(&host, "slow", &first).await.contains("suspending"));
+    let seen = host.until_configuration("slow", |seen| seen["inFlight"][0]["id"] == 1).await;
+    assert!(seen["warnings"][0].as_str().unwrap().contains("cancelled when it has completed"), "{seen}");
+    let second = json!({"target-directory": "/proc/nowhere", "cancel-job": true});
+    assert!(ask(&host, "slow", &second).await.error(409).contains("is being made already"));
     assert_eq!(host.configuration("slow").await["nextTrigger"], Value::Null, "it still stands still");
-    completed(&host, "slow", &second).await;
+    completed(&host, "slow", &first).await;
     host.until_state("slow", "CANCELED").await;
 }
 

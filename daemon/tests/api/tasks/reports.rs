@@ -135,3 +135,20 @@ async fn a_file_that_went_with_its_checkpoint_is_no_mistake() {
     host.until_over("work", 1).await;
     assert_eq!(one.says(&acknowledged).await["result"], "ignored");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_after_it_was_acknowledged_fails_the_checkpoint() {
+    let (host, _, [mut one, mut two]) = running("tolerable-failures = 3").await;
+    host.trigger("work").await;
+    let trigger = one.told_of("trigger").await;
+    let acknowledged = one.stored(&trigger, "state");
+    one.says(&acknowledged).await;
+    std::fs::remove_file(format!("{}/v-0", trigger["directory"].as_str().unwrap())).unwrap();
+    two.stores("state").await;
+    let failed = host.until_over("work", 1).await;
+    let why = failed["failure_message"].as_str().unwrap();
+    assert!(why.starts_with("Failure to finalize checkpoint.") && why.contains("v-0: No such file"), "{why}");
+    for worker in [&mut one, &mut two] {
+        worker.told_of("abort").await;
+    }
+}
