@@ -315,7 +315,7 @@ impl Client {
     async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
-        body: &impl serde::Serialize,
+        body: &(impl serde::Serialize + ?Sized),
     ) -> Result<Answer<T>, ClientError> {
         let request = self
             .request(Method::POST, path)

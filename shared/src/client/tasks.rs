@@ -3,7 +3,7 @@
 use super::{Answer, Client, ClientError, escape};
 use crate::ids::SessionId;
 use crate::tasks::{Claim, Claimed, Reported, TaskList, TaskReport};
-use reqwest::{Method, header};
+use reqwest::Method;
 
 impl Client {
     /// Claims subtasks of a job, all or none.
@@ -11,7 +11,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn claim(&self, job: &str, claim: &Claim) -> Result<Answer<Claimed>, ClientError> {
-        self.ask(self.with_json(Method::POST, &tasks(job), claim), self.limit).await
+        self.post(&tasks(job), claim).await
     }
 
     /// Reports, all or none; an empty list answers a heartbeat.
@@ -24,7 +24,7 @@ impl Client {
         session: SessionId,
         reports: &[TaskReport],
     ) -> Result<Answer<Reported>, ClientError> {
-        self.ask(self.with_json(Method::POST, &in_session(job, session), reports), self.limit).await
+        self.post(&in_session(job, session), reports).await
     }
 
     /// Gives a session's subtasks back.
@@ -57,7 +57,7 @@ impl Client {
         after: Option<u64>,
     ) -> Result<reqwest::Response, ClientError> {
         let path = format!("{}/events", in_session(job, session));
-        let mut request = self.request(Method::GET, &path).header(header::ACCEPT, "text/event-stream");
+        let mut request = self.request(Method::GET, &path).header("Accept", "text/event-stream");
         if let Some(after) = after {
             request = request.header("Last-Event-ID", after);
         }
@@ -73,16 +73,6 @@ impl Client {
             cause: "no answer in time".to_owned(),
         };
         begun.await.unwrap_or_else(|_| Err(late()))
-    }
-
-    fn with_json<T: serde::Serialize + ?Sized>(
-        &self,
-        method: Method,
-        path: &str,
-        body: &T,
-    ) -> reqwest::RequestBuilder {
-        let body = serde_json::to_string(body).unwrap_or_default();
-        self.request(method, path).header(header::CONTENT_TYPE, "application/json").body(body)
     }
 }
 
