@@ -120,7 +120,7 @@ pub async fn attach(door: impl Door, mut claim: Claim) -> Result<(Orders, Report
 impl Orders {
     /// The next order; `None` after [`Order::End`]. It can be cancelled without loss, as in `select!`.
     ///
-    /// A program that leaves 256 orders unread is told to restore.
+    /// A program that leaves more than [`MOST_EVENTS_KEPT`](crate::tasks::MOST_EVENTS_KEPT) orders unread is told to restore.
     ///
     /// # Errors
     /// [`DoorError::Refused`] when the session was lost and cannot be had again, as when a newer attempt

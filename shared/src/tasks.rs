@@ -13,6 +13,9 @@ use std::path::PathBuf;
 pub const LARGEST_REPORTS: usize = 1024 * 1024;
 /// The most reports in one request.
 pub const MOST_REPORTS: usize = 1_000;
+/// The most events of a session that are kept. A stream that breaks off goes on after any of them; who
+/// leaves more unread has to claim again.
+pub const MOST_EVENTS_KEPT: usize = 256;
 
 /// `POST /jobs/:job/tasks`: a process wants to be these subtasks, all of them or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,24 +114,33 @@ pub enum TaskEvent {
     },
 }
 
-impl TaskEvent {
-    /// The names of all events.
-    pub const NAMES: [&str; 7] = ["restore", "trigger", "abort", "complete", "heartbeat", "end", "revoked"];
+/// One list for both: the names of all events, and the name of one.
+macro_rules! names {
+    ($($event:ident: $name:literal),*) => {
+        impl TaskEvent {
+            /// The names of all events.
+            pub const NAMES: &[&str] = &[$($name),*];
 
-    /// The event's name, the same as its tag in JSON.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Restore { .. } => "restore",
-            Self::Trigger { .. } => "trigger",
-            Self::Abort { .. } => "abort",
-            Self::Complete { .. } => "complete",
-            Self::Heartbeat {} => "heartbeat",
-            Self::End { .. } => "end",
-            Self::Revoked { .. } => "revoked",
+            /// The event's name, the same as its tag in JSON.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$event { .. } => $name,)*
+                }
+            }
         }
-    }
+    };
 }
+
+names!(
+    Restore: "restore",
+    Trigger: "trigger",
+    Abort: "abort",
+    Complete: "complete",
+    Heartbeat: "heartbeat",
+    End: "end",
+    Revoked: "revoked"
+);
 
 /// A completed checkpoint to start from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -314,4 +326,17 @@ pub enum TaskState {
     Running,
     /// It has done its work.
     Finished,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_events_are_their_tags() {
+        let error = serde_json::from_str::<TaskEvent>(r#"{"event": "applause"}"#).unwrap_err().to_string();
+        let names = TaskEvent::NAMES.join("`, `");
+        assert!(error.contains(&format!("expected one of `{names}`")), "{error}");
+        assert_eq!(TaskEvent::Heartbeat {}.name(), "heartbeat");
+    }
 }

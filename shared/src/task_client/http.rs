@@ -6,7 +6,6 @@ use crate::ids::SessionId;
 use crate::tasks::{Claim, Claimed, Reported, TaskEvent, TaskReport};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, future};
-use serde_json::Value;
 use sse_stream::{Sse, SseByteStream};
 use std::io;
 use std::sync::Arc;
@@ -83,12 +82,7 @@ fn parse(event: Sse) -> Result<Option<(Option<u64>, TaskEvent)>, DoorError> {
         sentence: format!("ckptd sent the event '{name}', which is not understood: {error}"),
     };
     let id = id.map(|id| id.parse().map_err(|_| bad(format!("its number is '{id}'")))).transpose()?;
-    let mut data: Value =
-        serde_json::from_str(&data.unwrap_or_default()).map_err(|error| bad(error.to_string()))?;
-    if let Some(fields) = data.as_object_mut() {
-        fields.insert("event".to_owned(), Value::from(name.as_str()));
-    }
-    let event = serde_json::from_value(data).map_err(|error| bad(error.to_string()))?;
+    let event = serde_json::from_str(&data.unwrap_or_default()).map_err(|error| bad(error.to_string()))?;
     Ok(Some((id, event)))
 }
 

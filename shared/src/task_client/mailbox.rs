@@ -1,12 +1,10 @@
 //! The orders that the program has not read yet. Whoever fills it never waits.
 
 use super::{DoorError, Order};
+use crate::tasks::MOST_EVENTS_KEPT;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
-
-/// The most orders that wait; ckptd keeps as many events.
-pub(super) const MOST_WAITING: usize = 256;
 
 /// One writer, one reader.
 #[derive(Debug, Default)]
@@ -43,7 +41,7 @@ impl Mailbox {
             }
             Order::Trigger { .. } | Order::Complete { .. } | Order::End { .. } => {}
         }
-        if waiting.len() >= MOST_WAITING {
+        if waiting.len() >= MOST_EVENTS_KEPT {
             return Err(Full);
         }
         waiting.push_back(order);
@@ -118,10 +116,11 @@ mod tests {
     #[tokio::test]
     async fn it_is_bounded_and_a_restore_makes_room() {
         let mailbox = Mailbox::default();
-        for id in 0..256 {
+        let most = MOST_EVENTS_KEPT as u64;
+        for id in 0..most {
             mailbox.put(trigger(id)).unwrap();
         }
-        assert_eq!(mailbox.put(trigger(256)), Err(Full));
+        assert_eq!(mailbox.put(trigger(most)), Err(Full));
         mailbox.put(Order::Restore { execution: 1, checkpoint: None }).unwrap();
         assert_eq!(drain(&mailbox).len(), 1);
     }

@@ -121,7 +121,7 @@ async fn events(chunks: Vec<Vec<u8>>) -> Result<Vec<(Option<u64>, TaskEvent)>, D
 
 #[tokio::test]
 async fn events_are_read_however_they_are_cut_and_whatever_ends_their_lines() {
-    let text = ": hello\n\nevent: complete\nid: 3\ndata: {\"checkpointId\":\ndata: 9}\n\nevent: heartbeat\ndata: {}\n\n\
+    let text = ": hello\n\nevent: complete\nid: 3\ndata: {\"event\": \"complete\", \"checkpointId\":\ndata: 9}\n\nevent: heartbeat\ndata: {\"event\": \"heartbeat\"}\n\n\
         event: applause\nid: 4\ndata: loud\n\ndata: nameless\n\nretry: 5\n\n: between\nid:5\nevent:end\n\
         data:{\"event\": \"end\", \"state\": \"FINISHED\", \"new\": 1}\n\nevent: complete\nid: 6\ndata: {\"check";
     let expected = [
@@ -141,8 +141,11 @@ async fn events_are_read_however_they_are_cut_and_whatever_ends_their_lines() {
 #[tokio::test]
 async fn an_event_that_cannot_be_understood_is_not_asked_for_again() {
     for (text, part) in [
-        ("event: complete\nid: 1\ndata: {\"checkpointId\": \"x\"}\n\n", "'complete'"),
-        ("event: abort\nid: one\ndata: {\"checkpointId\": 1}\n\n", "number is 'one'"),
+        (
+            "event: complete\nid: 1\ndata: {\"event\": \"complete\", \"checkpointId\": \"x\"}\n\n",
+            "'complete'",
+        ),
+        ("event: abort\nid: one\ndata: {\"event\": \"abort\", \"checkpointId\": 1}\n\n", "number is 'one'"),
         ("event: restore\nid: 1\ndata: nonsense\n\n", "'restore'"),
     ] {
         let error = events(vec![text.into()]).await.unwrap_err();
@@ -225,7 +228,9 @@ async fn what_is_no_answer_is_sorted_by_what_to_do_about_it() {
 #[tokio::test]
 async fn a_silent_stream_is_opened_again_after_its_last_event() {
     let server = Server::start(|line| match line.starts_with("get") {
-        true => Answer::Silence("event: complete\nid: 8\ndata: {\"checkpointId\": 5}\n\n"),
+        true => Answer::Silence(
+            "event: complete\nid: 8\ndata: {\"event\": \"complete\", \"checkpointId\": 5}\n\n",
+        ),
         false if line.contains("tasks/") => Answer::Json(200, r#"{"results": []}"#.to_owned()),
         false => claimed(100),
     })

@@ -4,7 +4,7 @@ use crate::fake::{Fake, HEARTBEAT_TIMEOUT, triggered};
 use ckpt_shared::api::JobState;
 use ckpt_shared::ids::CheckpointId;
 use ckpt_shared::task_client::{Order, ReportError};
-use ckpt_shared::tasks::TaskEvent;
+use ckpt_shared::tasks::{MOST_EVENTS_KEPT, TaskEvent};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -118,7 +118,7 @@ async fn whoever_drops_its_orders_gives_its_subtasks_back() {
 async fn a_program_that_does_not_read_its_orders_is_told_to_restore() {
     let fake = Fake::new();
     let (mut orders, _reporter) = fake.attach().await;
-    for id in 1..=257 {
+    for id in 1..=MOST_EVENTS_KEPT as u64 + 1 {
         fake.trigger(id);
     }
     sleep(BEAT).await;
