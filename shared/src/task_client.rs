@@ -110,7 +110,7 @@ pub async fn attach(door: impl Door, mut claim: Claim) -> Result<(Orders, Report
     let door: Arc<dyn Door> = Arc::new(door);
     let claimed = session::claim(door.as_ref(), &mut claim).await?;
     let mailbox = Arc::new(Mailbox::default());
-    let (reporter, reports) = reporter::channel();
+    let (reporter, reports) = reporter::channel(Arc::clone(&mailbox));
     let (stay, left) = oneshot::channel();
     let session = Session { door, claim, claimed, mailbox: Arc::clone(&mailbox), reports };
     let background = tokio::spawn(session.run(left));
@@ -120,7 +120,8 @@ pub async fn attach(door: impl Door, mut claim: Claim) -> Result<(Orders, Report
 impl Orders {
     /// The next order; `None` after [`Order::End`]. It can be cancelled without loss, as in `select!`.
     ///
-    /// A program that leaves more than [`MOST_EVENTS_KEPT`](crate::tasks::MOST_EVENTS_KEPT) orders unread is told to restore.
+    /// A program that leaves more than [`MOST_EVENTS_KEPT`](crate::tasks::MOST_EVENTS_KEPT) orders unread
+    /// is told to restore.
     ///
     /// # Errors
     /// [`DoorError::Refused`] when the session was lost and cannot be had again, as when a newer attempt

@@ -1,6 +1,7 @@
 //! The orders that the program has not read yet. Whoever fills it never waits.
 
 use super::{DoorError, Order};
+use crate::ids::SessionId;
 use crate::tasks::MOST_EVENTS_KEPT;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,9 @@ pub(super) struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Inside {
-    waiting: VecDeque<Order>,
+    waiting: VecDeque<(SessionId, Order)>,
+    /// The session whose restore was read last.
+    restored: Option<SessionId>,
     /// Nothing comes after what waits, for this reason.
     closed: Option<Result<(), DoorError>>,
 }
@@ -25,16 +28,16 @@ struct Inside {
 pub(super) struct Full;
 
 impl Mailbox {
-    /// Adds an order, and takes out what it makes pointless.
-    pub(super) fn put(&self, order: Order) -> Result<(), Full> {
+    /// Adds an order of this session, and takes out what it makes pointless.
+    pub(super) fn put(&self, session: SessionId, order: Order) -> Result<(), Full> {
         let mut inside = self.inside();
         let waiting = &mut inside.waiting;
         match &order {
             // What is complete stays so, and may be committed.
-            Order::Restore { .. } => waiting.retain(|other| matches!(other, Order::Complete { .. })),
+            Order::Restore { .. } => waiting.retain(|(_, other)| matches!(other, Order::Complete { .. })),
             Order::Abort { checkpoint_id: aborted } => {
                 let before = waiting.len();
-                waiting.retain(|other| !matches!(other, Order::Trigger { checkpoint_id, .. } if checkpoint_id == aborted));
+                waiting.retain(|(_, other)| !matches!(other, Order::Trigger { checkpoint_id, .. } if checkpoint_id == aborted));
                 if waiting.len() < before {
                     return Ok(());
                 }
@@ -44,7 +47,7 @@ impl Mailbox {
         if waiting.len() >= MOST_EVENTS_KEPT {
             return Err(Full);
         }
-        waiting.push_back(order);
+        waiting.push_back((session, order));
         self.changed.notify_one();
         Ok(())
     }
@@ -66,7 +69,10 @@ impl Mailbox {
         loop {
             {
                 let mut inside = self.inside();
-                if let Some(order) = inside.waiting.pop_front() {
+                if let Some((session, order)) = inside.waiting.pop_front() {
+                    if matches!(order, Order::Restore { .. }) {
+                        inside.restored = Some(session);
+                    }
                     return Ok(Some(order));
                 }
                 if let Some(closed) = &inside.closed {
@@ -75,6 +81,11 @@ impl Mailbox {
             }
             self.changed.notified().await;
         }
+    }
+
+    /// The session that the program works for: the one whose restore it has read last.
+    pub(super) fn restored(&self) -> Option<SessionId> {
+        self.inside().restored
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -87,13 +98,15 @@ mod tests {
     use super::*;
     use crate::ids::CheckpointId;
 
+    const SESSION: SessionId = SessionId::from_bits(1);
+
     fn trigger(id: u64) -> Order {
         let checkpoint_id = CheckpointId(id);
         Order::Trigger { checkpoint_id, savepoint: false, directory: "/c".into(), triggered_at: 0 }
     }
 
     fn drain(mailbox: &Mailbox) -> Vec<Order> {
-        mailbox.inside().waiting.drain(..).collect()
+        mailbox.inside().waiting.drain(..).map(|(_, order)| order).collect()
     }
 
     #[test]
@@ -102,13 +115,13 @@ mod tests {
         let abort = |id| Order::Abort { checkpoint_id: CheckpointId(id) };
         let complete = Order::Complete { checkpoint_id: CheckpointId(1) };
         for order in [trigger(2), complete.clone(), abort(2), abort(1), trigger(3)] {
-            mailbox.put(order).unwrap();
+            mailbox.put(SESSION, order).unwrap();
         }
         assert_eq!(drain(&mailbox), [complete.clone(), abort(1), trigger(3)]);
 
         let restore = Order::Restore { execution: 2, checkpoint: None };
         for order in [trigger(4), complete.clone(), abort(3), restore.clone(), trigger(5)] {
-            mailbox.put(order).unwrap();
+            mailbox.put(SESSION, order).unwrap();
         }
         assert_eq!(drain(&mailbox), [complete, restore, trigger(5)]);
     }
@@ -118,23 +131,23 @@ mod tests {
         let mailbox = Mailbox::default();
         let most = MOST_EVENTS_KEPT as u64;
         for id in 0..most {
-            mailbox.put(trigger(id)).unwrap();
+            mailbox.put(SESSION, trigger(id)).unwrap();
         }
-        assert_eq!(mailbox.put(trigger(most)), Err(Full));
-        mailbox.put(Order::Restore { execution: 1, checkpoint: None }).unwrap();
+        assert_eq!(mailbox.put(SESSION, trigger(most)), Err(Full));
+        mailbox.put(SESSION, Order::Restore { execution: 1, checkpoint: None }).unwrap();
         assert_eq!(drain(&mailbox).len(), 1);
     }
 
     #[tokio::test]
     async fn an_end_lets_what_waits_be_read_and_an_error_does_not() {
         let ended = Mailbox::default();
-        ended.put(trigger(1)).unwrap();
+        ended.put(SESSION, trigger(1)).unwrap();
         ended.close(Ok(()));
         assert_eq!(ended.next().await, Ok(Some(trigger(1))));
         assert_eq!(ended.next().await, Ok(None));
 
         let failed = Mailbox::default();
-        failed.put(trigger(1)).unwrap();
+        failed.put(SESSION, trigger(1)).unwrap();
         failed.close(Err(DoorError::Gone));
         failed.close(Ok(()));
         assert_eq!(failed.next().await, Err(DoorError::Gone));

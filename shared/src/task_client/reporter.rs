@@ -1,10 +1,12 @@
 //! What the program has to say, and what became of it.
 
+use super::mailbox::Mailbox;
 use super::reports::{Pending, Reports};
 use crate::duration::millis;
 use crate::ids::CheckpointId;
 use crate::tasks::{DeclineReason, ReportResult, StoredSnapshot, TaskReport};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -14,11 +16,16 @@ const MOST_WAITING: usize = 4_096;
 
 /// Sends reports. They go out in their order, together with what else waits.
 ///
+/// A report belongs to the session whose [`Order::Restore`](super::Order::Restore) was read last: it is
+/// [lost](ReportError::Lost) when that session is over, and before the first one. Whatever still works for an
+/// earlier restore has to end before the next one is read.
+///
 /// Its methods return as soon as the report is queued; they wait only while 4096 others are. Whoever wants
 /// to know what became of a report awaits the [`Receipt`], and whoever does not drops it.
 #[derive(Debug, Clone)]
 pub struct Reporter {
     queue: mpsc::Sender<Pending>,
+    mailbox: Arc<Mailbox>,
 }
 
 /// For how long a snapshot took. Without it, all are zero.
@@ -58,9 +65,9 @@ impl Future for Receipt {
     }
 }
 
-pub(super) fn channel() -> (Reporter, Reports) {
+pub(super) fn channel(mailbox: Arc<Mailbox>) -> (Reporter, Reports) {
     let (queue, reports) = mpsc::channel(MOST_WAITING);
-    (Reporter { queue }, Reports::new(reports))
+    (Reporter { queue, mailbox }, Reports::new(reports))
 }
 
 impl Reporter {
@@ -120,8 +127,10 @@ impl Reporter {
         let (outcome, result) = oneshot::channel();
         // A report has nothing that JSON could not carry.
         let bytes = serde_json::to_string(&report).map_or(0, |json| json.len() + 1);
-        // If nobody takes it any more, the receipt says so.
-        drop(self.queue.send(Pending { report, outcome, bytes }).await);
+        // Whatever is not sent is lost, and the receipt says so.
+        if let Some(session) = self.mailbox.restored() {
+            drop(self.queue.send(Pending { session, report, outcome, bytes }).await);
+        }
         Receipt(result)
     }
 }

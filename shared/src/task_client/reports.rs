@@ -17,6 +17,8 @@ type Outcome = oneshot::Sender<Result<ReportResult, ReportError>>;
 /// A report on its way.
 #[derive(Debug)]
 pub(super) struct Pending {
+    /// Which session it is for.
+    pub(super) session: SessionId,
     pub(super) report: TaskReport,
     pub(super) outcome: Outcome,
     /// Its size as JSON.
@@ -43,11 +45,11 @@ impl Reports {
         Self { queue, left_over: None }
     }
 
-    /// Sends what is reported, until that fails for good: never with [`DoorError::Unreachable`].
+    /// Sends what is reported for this session, until that fails for good: never with [`DoorError::Unreachable`].
     pub(super) async fn send(&mut self, door: &dyn Door, session: SessionId) -> DoorError {
         loop {
             // Together or not at all: what is refused is halved until the bad ones are found.
-            let mut parts = vec![self.batch().await];
+            let mut parts = vec![self.batch(session).await];
             while let Some(mut part) = parts.pop() {
                 match report(door, session, &part.reports).await {
                     Ok(reported) => part.settle(reported),
@@ -65,19 +67,22 @@ impl Reports {
     /// Loses what is reported, for ever.
     pub(super) async fn lose_all(&mut self) -> Infallible {
         loop {
-            drop(self.next().await);
+            drop(self.any().await);
         }
     }
 
-    /// The next report, and what else waits.
-    async fn batch(&mut self) -> Batch {
-        let first = self.next().await;
+    /// The next report for this session, and what else waits.
+    async fn batch(&mut self, session: SessionId) -> Batch {
+        let first = self.next(session).await;
         let mut bytes = first.bytes;
         let mut batch = Batch::default();
         batch.add(first);
         while batch.reports.len() < MOST_REPORTS
             && let Ok(next) = self.queue.try_recv()
         {
+            if next.session != session {
+                continue;
+            }
             bytes += next.bytes;
             if bytes > BATCH_BYTES {
                 self.left_over = Some(next);
@@ -88,7 +93,17 @@ impl Reports {
         batch
     }
 
-    async fn next(&mut self) -> Pending {
+    /// The next report for this session; those for others are lost.
+    async fn next(&mut self, session: SessionId) -> Pending {
+        loop {
+            let pending = self.any().await;
+            if pending.session == session {
+                return pending;
+            }
+        }
+    }
+
+    async fn any(&mut self) -> Pending {
         if let Some(pending) = self.left_over.take() {
             return pending;
         }

@@ -201,7 +201,7 @@ async fn read_once(
             TaskEvent::End { state } => Order::End { state },
         };
         let ended = matches!(order, Order::End { .. });
-        if mailbox.put(order).is_err() {
+        if mailbox.put(session, order).is_err() {
             return Ok(Over::Unread);
         }
         *newest = number.or(*newest);

@@ -102,8 +102,8 @@ async fn a_daemon_that_is_away_for_minutes_is_waited_for() {
     assert!((150..160).contains(&claims), "{claims} claims in five minutes");
 
     // Away again; the session survives it, and so do its reports.
-    fake.trigger(1);
-    assert_eq!(triggered(orders.next().await.unwrap()), 1);
+    fake.restore(1);
+    assert!(orders.next().await.unwrap().is_some());
     fake.state().away = true;
     fake.break_stream();
     let receipts = [reporter.running(1).await, reporter.finished(1).await];

@@ -55,6 +55,14 @@ impl Fake {
         self.try_attach().await.unwrap()
     }
 
+    /// Attaches and restores for execution 1.
+    pub(crate) async fn start(&self) -> (Orders, Reporter) {
+        let (mut orders, reporter) = self.attach().await;
+        self.restore(1);
+        orders.next().await.unwrap();
+        (orders, reporter)
+    }
+
     pub(crate) async fn try_attach(&self) -> Result<(Orders, Reporter), DoorError> {
         let subtasks = vec![ClaimedSubtasks { vertex: "count".to_owned(), index: Some(0) }];
         attach(self.clone(), Claim { attempt: 7, subtasks, name: None }).await

@@ -13,7 +13,7 @@ const BEAT: Duration = Duration::from_millis(HEARTBEAT_TIMEOUT / 4);
 #[tokio::test(start_paused = true)]
 async fn heartbeats_are_answered_while_the_program_and_its_reports_are_busy() {
     let fake = Fake::new();
-    let (mut orders, reporter) = fake.attach().await;
+    let (mut orders, reporter) = fake.start().await;
     fake.hang.send_replace(true);
     let receipt = reporter.running(1).await;
     for count in 1..=40 {
@@ -66,7 +66,7 @@ async fn a_stream_that_says_nothing_is_opened_again() {
 #[tokio::test(start_paused = true)]
 async fn nothing_comes_after_the_end() {
     let fake = Fake::new();
-    let (mut orders, reporter) = fake.attach().await;
+    let (mut orders, reporter) = fake.start().await;
     fake.tell(TaskEvent::Complete { checkpoint_id: CheckpointId(4) });
     fake.tell(TaskEvent::End { state: JobState::Finished });
     fake.trigger(5);
@@ -83,7 +83,7 @@ async fn nothing_comes_after_the_end() {
 #[tokio::test(start_paused = true)]
 async fn how_the_job_ended_is_told_also_to_whom_its_reports_said_so_first() {
     let fake = Fake::new();
-    let (mut orders, reporter) = fake.attach().await;
+    let (mut orders, reporter) = fake.start().await;
     sleep(BEAT).await;
     fake.end_session();
     let receipt = reporter.finished(1).await;

@@ -25,7 +25,7 @@ fn checkpoints(reports: &[TaskReport]) -> Vec<u64> {
 #[tokio::test(start_paused = true)]
 async fn what_gathers_while_a_request_is_under_way_goes_together_and_in_order() {
     let fake = Fake::new();
-    let (_orders, reporter) = fake.attach().await;
+    let (_orders, reporter) = fake.start().await;
     fake.hang.send_replace(true);
     let mut receipts = vec![acknowledge(&reporter, 0).await];
     sleep(Duration::from_millis(1)).await;
@@ -44,7 +44,7 @@ async fn what_gathers_while_a_request_is_under_way_goes_together_and_in_order() 
 #[tokio::test(start_paused = true)]
 async fn no_request_is_too_large() {
     let fake = Fake::new();
-    let (_orders, reporter) = fake.attach().await;
+    let (_orders, reporter) = fake.start().await;
     for id in 0..200 {
         drop(reporter.decline(CheckpointId(id), "count", 0, "x".repeat(10_000)).await);
     }
@@ -60,7 +60,7 @@ async fn no_request_is_too_large() {
 #[tokio::test(start_paused = true)]
 async fn a_bad_report_takes_no_good_one_down_with_it() {
     let fake = Fake::new();
-    let (_orders, reporter) = fake.attach().await;
+    let (_orders, reporter) = fake.start().await;
     fake.state().bad = Some(5);
     let mut receipts = Vec::new();
     for id in 1..=9 {
@@ -80,7 +80,7 @@ async fn a_bad_report_takes_no_good_one_down_with_it() {
 #[tokio::test(start_paused = true)]
 async fn orders_come_while_many_reports_wait_and_whoever_reports_more_has_to_wait() {
     let fake = Fake::new();
-    let (mut orders, reporter) = fake.attach().await;
+    let (mut orders, reporter) = fake.start().await;
     fake.hang.send_replace(true);
     drop(acknowledge(&reporter, 0).await);
     sleep(Duration::from_millis(1)).await;
@@ -89,8 +89,35 @@ async fn orders_come_while_many_reports_wait_and_whoever_reports_more_has_to_wai
     }
     let one_more = tokio::time::timeout(Duration::from_secs(1), acknowledge(&reporter, 9));
     assert!(one_more.await.is_err());
-    fake.restore(1);
+    fake.trigger(1);
     assert!(orders.next().await.unwrap().is_some());
     fake.hang.send_replace(false);
     acknowledge(&reporter, 9).await.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_belongs_to_the_session_whose_restore_was_read() {
+    let fake = Fake::new();
+    let (mut orders, reporter) = fake.attach().await;
+    fake.restore(1);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(reporter.running(1).await.await, Err(ReportError::Lost), "no restore was read");
+    orders.next().await.unwrap();
+    assert_eq!(reporter.running(1).await.await, Ok(ReportResult::Taken));
+
+    // ckptd restarts: there is a new session, and its restore has come and waits.
+    fake.lose_session();
+    sleep(Duration::from_secs(1)).await;
+    fake.restore(1);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(fake.state().claims.len(), 2);
+    let stale = [acknowledge(&reporter, 1).await, reporter.finished(1).await];
+    orders.next().await.unwrap();
+    let fresh = reporter.running(1).await;
+    for receipt in stale {
+        assert_eq!(receipt.await, Err(ReportError::Lost));
+    }
+    assert_eq!(fresh.await, Ok(ReportResult::Taken));
+    let running = TaskReport::Running { execution: 1 };
+    assert_eq!(fake.state().taken, [running.clone(), running]);
 }
