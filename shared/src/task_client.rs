@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod claiming;
 mod door;
 mod http;
 mod mailbox;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use claiming::Claiming;
 pub use door::{Door, DoorError, Events};
 pub use http::HttpDoor;
 use mailbox::Mailbox;
@@ -106,13 +108,14 @@ pub struct Orders {
 /// # Errors
 /// [`DoorError::Refused`] when the claim is refused, as when there is no such job or a newer attempt
 /// holds a subtask.
-pub async fn attach(door: impl Door, mut claim: Claim) -> Result<(Orders, Reporter), DoorError> {
+pub async fn attach(door: impl Door, claim: Claim) -> Result<(Orders, Reporter), DoorError> {
     let door: Arc<dyn Door> = Arc::new(door);
-    let claimed = session::claim(door.as_ref(), &mut claim).await?;
+    let mut claiming = Claiming::new(Arc::clone(&door), claim);
+    let claimed = claiming.claim().await?;
     let mailbox = Arc::new(Mailbox::default());
     let (reporter, reports) = reporter::channel(Arc::clone(&mailbox));
     let (stay, left) = oneshot::channel();
-    let session = Session { door, claim, claimed, mailbox: Arc::clone(&mailbox), reports };
+    let session = Session { door, claiming, claimed, mailbox: Arc::clone(&mailbox), reports };
     let background = tokio::spawn(session.run(left));
     Ok((Orders { mailbox, stay, background }, reporter))
 }

@@ -1,11 +1,12 @@
 //! The work in the background: it holds a session, and claims another one when it is lost.
 
+use super::claiming::Claiming;
 use super::mailbox::Mailbox;
 use super::pause::{LONGEST_PAUSE, Pause};
 use super::reports::Reports;
 use super::{Door, DoorError, Order};
 use crate::ids::SessionId;
-use crate::tasks::{Claim, Claimed, TaskEvent};
+use crate::tasks::{Claimed, TaskEvent};
 use futures::{FutureExt, StreamExt};
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -17,13 +18,15 @@ use tokio::time::{Instant, timeout};
 
 /// How long giving the subtasks back may take.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+/// How long giving a session back may hold up the claim of the next one.
+const CLEAR_LIMIT: Duration = Duration::from_secs(1);
 /// How long the events of a session that is over are read on.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Everything that the work in the background needs.
 pub(super) struct Session {
     pub(super) door: Arc<dyn Door>,
-    pub(super) claim: Claim,
+    pub(super) claiming: Claiming,
     pub(super) claimed: Claimed,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) reports: Reports,
@@ -41,30 +44,6 @@ enum Over {
     Refused(DoorError),
 }
 
-/// Claims, and keeps trying while the daemon is away.
-///
-/// # Errors
-/// Never [`DoorError::Unreachable`].
-pub(super) async fn claim(door: &dyn Door, claim: &mut Claim) -> Result<Claimed, DoorError> {
-    let mut pause = Pause::default();
-    let mut unsure = false;
-    loop {
-        match door.claim(claim).await {
-            Err(DoorError::Unreachable { cause }) => {
-                unsure = true;
-                pause.wait("ckptd cannot be reached to claim subtasks", &cause).await;
-            }
-            // The session that is in the way may be our own, if it was only the answer that got lost. A
-            // newer process has a higher attempt than this one.
-            Err(DoorError::Refused { .. }) if unsure => {
-                unsure = false;
-                claim.attempt = claim.attempt.saturating_add(1);
-            }
-            claimed => return claimed,
-        }
-    }
-}
-
 impl Session {
     /// Holds the subtasks until the job ends, they cannot be had any more, or `left` resolves.
     pub(super) async fn run(mut self, left: oneshot::Receiver<Infallible>) {
@@ -74,8 +53,16 @@ impl Session {
                 let broken = |_| Err(DoorError::Refused { sentence: "the way to ckptd is broken".to_owned() });
                 self.mailbox.close(end.unwrap_or_else(broken));
             }
-            _ = left => drop(timeout(LEAVE_LIMIT, self.door.leave(self.claimed.session_id)).await),
+            _ = left => drop(timeout(LEAVE_LIMIT, self.leave()).await),
         }
+    }
+
+    /// Gives the subtasks back, also those of a claim that is not answered yet.
+    async fn leave(&mut self) -> Result<(), DoorError> {
+        if let Some(claimed) = self.claiming.rest().await {
+            self.claimed = claimed;
+        }
+        self.door.leave(self.claimed.session_id).await
     }
 
     async fn hold(&mut self) -> Result<(), DoorError> {
@@ -88,7 +75,7 @@ impl Session {
                 Over::Lost { why } => why,
                 Over::Unread => {
                     // It still holds the subtasks; a higher attempt takes them over.
-                    self.claim.attempt = self.claim.attempt.saturating_add(1);
+                    self.claiming.raise();
                     "the program does not read its orders".to_owned()
                 }
             };
@@ -98,8 +85,10 @@ impl Session {
                 pause = Pause::default();
             }
             let again = async {
+                // The daemon may still have it, as when only its stream cannot go on, and refuse the claim.
+                drop(timeout(CLEAR_LIMIT, self.door.leave(self.claimed.session_id)).await);
                 pause.wait("sessions are lost again and again", &why).await;
-                claim(self.door.as_ref(), &mut self.claim).await
+                self.claiming.claim().await
             };
             self.claimed = tokio::select! {
                 claimed = again => claimed?,

@@ -1,6 +1,7 @@
 //! Sessions that are lost, and a daemon that is away.
 
 use crate::fake::{Fake, refused, triggered, unreachable};
+use ckpt_shared::ids::SessionId;
 use ckpt_shared::task_client::{Order, ReportError};
 use ckpt_shared::tasks::{TaskEvent, TaskReport};
 use std::time::Duration;
@@ -117,4 +118,42 @@ async fn a_daemon_that_is_away_for_minutes_is_waited_for() {
     let expected = [TaskReport::Running { execution: 1 }, TaskReport::Finished { execution: 1 }];
     assert_eq!(fake.state().taken, expected);
     assert_eq!(attempts(&fake).len(), claims);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ckptd_still_has_is_given_back_before_the_next_claim() {
+    let fake = Fake::new();
+    let (mut orders, _reporter) = fake.start().await;
+    fake.state().missed = true;
+    fake.break_stream();
+    sleep(Duration::from_secs(1)).await;
+    fake.trigger(1);
+    assert_eq!(triggered(orders.next().await.unwrap()), 1);
+    assert_eq!(fake.state().left, [SessionId::from_bits(1)]);
+    assert_eq!(attempts(&fake), [7, 7]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_while_it_claims_again_gives_the_new_session_back() {
+    let fake = Fake::new();
+    let (orders, _reporter) = fake.start().await;
+    fake.hang_claims.send_replace(true);
+    fake.lose_session();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(attempts(&fake), [7, 7]);
+    let leaving = tokio::spawn(orders.leave());
+    sleep(Duration::from_secs(1)).await;
+    fake.hang_claims.send_replace(false);
+    leaving.await.unwrap();
+    let newest = SessionId::from_bits(fake.state().session);
+    assert_eq!(fake.state().left, [newest]);
+
+    // A claim that is never answered does not hold up the program for long.
+    let (orders, _reporter) = fake.start().await;
+    fake.hang_claims.send_replace(true);
+    fake.lose_session();
+    sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    orders.leave().await;
+    assert!(began.elapsed() < Duration::from_secs(10));
 }

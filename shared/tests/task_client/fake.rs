@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) left: Vec<SessionId>,
     /// Nothing answers.
     pub(crate) away: bool,
+    /// Streams cannot go on, and a claim is refused while the session before it has not left.
+    pub(crate) missed: bool,
     /// The checkpoint whose acknowledgements it refuses.
     pub(crate) bad: Option<u64>,
     history: Vec<Told>,
@@ -44,11 +46,14 @@ pub(crate) struct Fake {
     state: Arc<Mutex<State>>,
     /// While it is true, reports are not answered; heartbeats are.
     pub(crate) hang: Arc<watch::Sender<bool>>,
+    /// While it is true, claims are taken and not answered.
+    pub(crate) hang_claims: Arc<watch::Sender<bool>>,
 }
 
 impl Fake {
     pub(crate) fn new() -> Self {
-        Self { state: Arc::default(), hang: Arc::new(watch::Sender::new(false)) }
+        let off = || Arc::new(watch::Sender::new(false));
+        Self { state: Arc::default(), hang: off(), hang_claims: off() }
     }
 
     pub(crate) async fn attach(&self) -> (Orders, Reporter) {
@@ -151,23 +156,34 @@ pub(crate) fn triggered(order: Option<Order>) -> u64 {
 #[async_trait]
 impl Door for Fake {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, DoorError> {
-        let mut state = self.state();
-        state.claims.push(claim.clone());
-        if state.away {
-            return Err(unreachable());
-        }
-        if let Some(refusal) = state.refusals.pop_front() {
-            return Err(refusal);
-        }
-        state.session += 1;
-        state.history.clear();
-        let (session_id, schema) = (SessionId::from_bits(state.session), SCHEMA.to_owned());
+        let session_id = {
+            let mut state = self.state();
+            state.claims.push(claim.clone());
+            if state.away {
+                return Err(unreachable());
+            }
+            if let Some(refusal) = state.refusals.pop_front() {
+                return Err(refusal);
+            }
+            if state.missed && !state.left.contains(&SessionId::from_bits(state.session)) {
+                return Err(refused("count/0 is held by attempt 7"));
+            }
+            state.missed = false;
+            state.session += 1;
+            state.history.clear();
+            SessionId::from_bits(state.session)
+        };
+        self.hang_claims.subscribe().wait_for(|hang| !hang).await.unwrap();
+        let schema = SCHEMA.to_owned();
         Ok(Claimed { schema, job_id: JobId::from_bits(1), session_id, heartbeat_timeout: HEARTBEAT_TIMEOUT })
     }
 
     async fn events(&self, session: SessionId, after: Option<u64>) -> Result<Events, DoorError> {
         let mut state = self.enter(session)?;
         state.opened.push(after);
+        if state.missed {
+            return Err(DoorError::Gone);
+        }
         let (stream, mut events) = mpsc::unbounded_channel();
         for told in state.history.iter().filter(|(number, _)| *number > after || state.repeats) {
             stream.send(told.clone()).unwrap();
