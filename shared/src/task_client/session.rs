@@ -100,7 +100,8 @@ impl Session {
     /// One session, until it is over.
     async fn session(&mut self) -> Over {
         let id = self.claimed.session_id;
-        let idle = Duration::from_millis(self.claimed.heartbeat_timeout.max(1));
+        // Two heartbeats are missing, and there is time to answer the others on another stream.
+        let idle = Duration::from_millis(self.claimed.heartbeat_timeout.max(2)) / 2;
         let (door, heartbeat) = (self.door.as_ref(), Notify::new());
         let sent = self.reports.send(door, id).map(|error| match error {
             DoorError::Gone => gone(),
@@ -125,7 +126,7 @@ fn gone() -> Over {
 async fn answer(door: &dyn Door, session: SessionId, idle: Duration, heartbeat: &Notify) -> Over {
     loop {
         heartbeat.notified().await;
-        match timeout(idle / 2, door.report(session, &[])).await {
+        match timeout(idle, door.report(session, &[])).await {
             Ok(Err(DoorError::Gone)) => return gone(),
             Ok(Err(error @ DoorError::Refused { .. })) => return Over::Refused(error),
             // The next heartbeat asks again.
@@ -166,7 +167,7 @@ async fn read_once(
     pause: &mut Pause,
 ) -> Result<Over, DoorError> {
     let broken = |cause: &str| DoorError::Unreachable { cause: cause.to_owned() };
-    let silent = |_| broken("nothing came for as long as the heartbeat timeout");
+    let silent = |_| broken("nothing came for half the heartbeat timeout");
     let mut events = timeout(idle, door.events(session, *newest)).await.map_err(silent)??;
     loop {
         let next = timeout(idle, events.next()).await.map_err(silent)?;
