@@ -3,8 +3,7 @@
 
 This is the tutorial of ckptd's task protocol (docs/tasks.md). Worker I of N counts the files whose position modulo
 N is I. Its state is how far it has read each file and what it has counted up to there: stored together, restored
-together. One thread reads what ckptd says and answers its heartbeats at once (`listen`); the main thread counts,
-and takes orders between two chunks (`Worker.serve`).
+together. A thread answers heartbeats (`listen`); the main one counts, and takes orders between chunks (`serve`).
 """
 import argparse, collections, http.client, itertools, json, os, queue, re, signal, sys, threading, time  # noqa: E401
 from pathlib import Path
@@ -68,12 +67,12 @@ def events(stream):
             event = {}
 
 
-def listen(session, orders, silence):
+def listen(session, orders, timeout):
     """The second thread: answers heartbeats, also while the main thread is at work, and hands it everything else."""
     last = {}
     def read():
-        # Heartbeats come four times in `silence`, so a connection that is silent for as long is dead.
-        with request("GET", f"/{session}/events", None, last, silence) as stream:
+        # Four heartbeats come in `timeout`: a stream without two is dead, and the others can come on the next one.
+        with request("GET", f"/{session}/events", None, last, timeout / 2) as stream:
             for number, name, data in events(stream):
                 if name == "heartbeat":
                     ask("POST", f"/{session}", [])
@@ -88,17 +87,16 @@ def listen(session, orders, silence):
 
 
 class Worker:
-    # The newer of two processes for a subtask wins. The number stays as long as the process: one that stood still
-    # must not come back as the newest, and take the subtask from its replacement.
-    attempt, subtask = int(time.time() * 1000), {"vertex": "count", "index": args.index}
+    # The newer of two processes for a subtask wins. Attempts count from the start of the process: one that stood still
+    # must not come back as the newest. Each is one more: what is in the way may be its own, if an answer was lost.
+    attempts, subtask = itertools.count(int(time.time() * 1000)), {"vertex": "count", "index": args.index}
 
     def run(self):
         while True:
-            claim = {"attempt": self.attempt, "name": f"pid {os.getpid()}", "subtasks": [self.subtask]}
-            claimed = insist(lambda: ask("POST", "", claim), (*BROKEN, Gone))
-            self.session, self.orders = claimed["sessionId"], queue.Queue()
-            listener = (self.session, self.orders, claimed["heartbeatTimeout"] / 1000)
-            threading.Thread(target=listen, args=listener, daemon=True).start()
+            claim = {"name": f"pid {os.getpid()}", "subtasks": [self.subtask]}
+            claimed = insist(lambda: ask("POST", "", {"attempt": next(self.attempts), **claim}), (*BROKEN, Gone))
+            self.session, self.orders, timeout = claimed["sessionId"], queue.Queue(), claimed["heartbeatTimeout"] / 1000
+            threading.Thread(target=listen, args=(self.session, self.orders, timeout), daemon=True).start()
             try:
                 return self.serve()
             except Gone as why:
@@ -175,6 +173,9 @@ class Worker:
             draft = Path(args.output, f"counts-{args.index}.json.{os.getpid()}")
             write(draft, self.counts)
             draft.replace(draft.with_suffix(""))
+            place = os.open(args.output, os.O_RDONLY)
+            os.fsync(place)  # else the machine may forget the new name
+            os.close(place)
             self.phase, self.final = "finished", set()
             self.report("finished", execution=self.execution)
 
@@ -182,8 +183,7 @@ class Worker:
 def write(path, value):
     """Durable when it returns, so that it survives what kills the machine. Says how many bytes it is."""
     with open(path, "w") as file:
-        json.dump(value, file, sort_keys=True)
-        file.flush()
+        print(json.dumps(value, sort_keys=True), file=file, flush=True)
         os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_size
 

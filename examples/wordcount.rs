@@ -1,8 +1,7 @@
 //! Counts words with several processes, each word exactly once, whatever is killed meanwhile.
 //!
-//! It does the same as `wordcount.py`, with the Rust client of the task protocol (docs/tasks.md). Worker I of N counts
-//! the files whose position modulo N is I. Its state is how far it has read each file and what it has counted up to
-//! there: stored together, restored together.
+//! It does what `wordcount.py` does, with the Rust client of the task protocol (docs/tasks.md). Worker I of N counts
+//! the files whose position modulo N is I. Its state: how far each file is read, and what is counted up to there.
 #![allow(clippy::print_stdout, reason = "it says on its standard output what it does")]
 
 use ckpt_shared::client::Client;
@@ -126,16 +125,14 @@ impl Worker {
 
     /// What came after that checkpoint never happened, also for a process that was never away.
     fn restore(&mut self, checkpoint: Option<RestoredFrom>) -> io::Result<()> {
-        let (state, start) = match checkpoint {
-            None => (State::default(), "nothing".to_owned()),
-            Some(from) => {
-                let stored = from.snapshots.first(); // One for one subtask; none if a savepoint does not know it.
-                let read = |stored: &StoredSnapshot| fs::read(from.directory.join(&stored.location));
-                let state =
-                    stored.map(read).transpose()?.map(|text| serde_json::from_slice(&text)).transpose()?;
-                (state.unwrap_or_default(), format!("checkpoint {}", from.checkpoint_id))
+        let (mut state, mut start) = (State::default(), "nothing".to_owned());
+        if let Some(from) = checkpoint {
+            start = format!("checkpoint {}", from.checkpoint_id);
+            // One for one subtask; none if a savepoint does not know it.
+            for stored in from.snapshots {
+                state = serde_json::from_slice(&fs::read(from.directory.join(stored.location))?)?;
             }
-        };
+        }
         let words: u64 = state.counts.values().sum();
         println!("execution {} starts from {start}: {words} words", self.execution);
         (self.state, self.counting, self.whole) = (state, true, None);
@@ -146,8 +143,7 @@ impl Worker {
     fn count(&mut self) -> io::Result<()> {
         for name in self.args.files.iter().skip(self.args.index as usize).step_by(self.args.of.get()) {
             let offset = self.state.offsets.entry(name.clone()).or_default();
-            let mut file = BufReader::new(File::open(name)?);
-            let mut chunk = Vec::new();
+            let (mut file, mut chunk) = (BufReader::new(File::open(name)?), Vec::new());
             file.seek(SeekFrom::Start(*offset))?;
             file.by_ref().take(64 * 1024).read_to_end(&mut chunk)?;
             file.read_until(b'\n', &mut chunk)?;
@@ -188,6 +184,7 @@ impl Worker {
         let draft = result.with_extension(format!("json.{}", std::process::id()));
         write(&draft, &self.state.counts)?;
         fs::rename(&draft, &result)?;
+        File::open(&self.args.output)?.sync_all()?; // else the machine may forget the new name
         self.whole = None;
         Ok(())
     }

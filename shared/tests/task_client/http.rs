@@ -14,24 +14,26 @@ use tokio::net::{TcpListener, TcpStream};
 const SESSION: SessionId = SessionId::from_bits(10);
 
 /// What the server does with a request.
-enum Answer {
+pub(crate) enum Answer {
     /// A status and a body, at once.
     Json(u16, String),
     /// Each of these in a chunk of its own, then the end.
     Events(Vec<Vec<u8>>),
     /// This, and then nothing any more.
     Silence(&'static str),
+    /// Nothing: the connection breaks.
+    Break,
 }
 
 /// A server that answers each request by its first line.
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     /// Each request: its head in lower case, and its body.
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -55,7 +57,7 @@ impl Server {
         HttpDoor::new(Client::new(&self.url, Some("secret".to_owned())).unwrap(), "word count")
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -100,6 +102,7 @@ async fn say(connection: &mut TcpStream, answer: Answer) -> std::io::Result<()> 
             connection.write_all(chunk.as_bytes()).await?;
             std::future::pending().await
         }
+        Answer::Break => Ok(()),
     }
 }
 
@@ -108,7 +111,7 @@ fn claim() -> Claim {
     Claim { attempt: 7, subtasks, name: None }
 }
 
-fn claimed(heartbeat_timeout: u64) -> Answer {
+pub(crate) fn claimed(heartbeat_timeout: u64) -> Answer {
     let ids = format!(r#""jobId": "{:032x}", "sessionId": "{SESSION}""#, 1);
     Answer::Json(201, format!(r#"{{"schema": "ckpt/v1", {ids}, "heartbeatTimeout": {heartbeat_timeout}}}"#))
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod away;
+mod examples;
 mod fake;
 mod http;
 mod orders;
