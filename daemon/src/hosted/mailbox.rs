@@ -1,14 +1,11 @@
 //! What one session is told, kept until it is read and for a while longer, so that a stream that broke
 //! off can go on.
 
-use ckpt_shared::tasks::TaskEvent;
+use ckpt_shared::tasks::{MOST_EVENTS_KEPT, TaskEvent};
 use futures::Stream;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
-
-/// How many events are kept.
-pub(super) const MOST_KEPT: usize = 256;
 
 /// An event and its number; heartbeats have none.
 pub type Told = (Option<u64>, TaskEvent);
@@ -54,11 +51,11 @@ impl Mailbox {
         self.change(|inside| {
             inside.kept.push_back(event);
             inside.sent += 1;
-            if inside.kept.len() <= MOST_KEPT {
+            if inside.kept.len() <= MOST_EVENTS_KEPT {
                 return true;
             }
             inside.kept.pop_front();
-            inside.read > inside.sent - MOST_KEPT as u64 - 1
+            inside.read > inside.sent - MOST_EVENTS_KEPT as u64 - 1
         })
     }
 
@@ -213,7 +210,7 @@ mod tests {
     #[test]
     fn whoever_does_not_read_falls_behind() {
         let mailbox = Arc::new(Mailbox::new());
-        let kept = MOST_KEPT as u64;
+        let kept = MOST_EVENTS_KEPT as u64;
         assert!((1..=kept).all(|id| mailbox.put(abort(id))));
         assert!(!mailbox.put(abort(kept + 1)), "the first was never read");
         assert!(Arc::clone(&mailbox).open(0).is_err(), "it is not kept");
