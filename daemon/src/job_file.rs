@@ -170,6 +170,12 @@ impl JobSpec {
     }
 }
 
+/// The names of vertices, for a sentence that says which there are.
+pub(crate) fn names(vertices: &[VertexSpec]) -> String {
+    let names: Vec<_> = vertices.iter().map(|vertex| vertex.name.as_str()).collect();
+    names.join(", ")
+}
+
 impl VertexSpec {
     fn new(place: usize, name: String, parallelism: u32) -> Self {
         let digest = Sha256::digest(format!("{place}\0{name}"));

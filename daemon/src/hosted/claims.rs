@@ -5,7 +5,7 @@ use super::mailbox::Mailbox;
 use super::owner::Owner;
 use super::reports::{LONGEST_NAME, for_people};
 use crate::clock::Moment;
-use crate::job_file::{JobSpec, Tasks};
+use crate::job_file::{JobSpec, Tasks, names};
 use crate::seam::SeamError;
 use ckpt_shared::api::SCHEMA;
 use ckpt_shared::duration::millis;
@@ -107,7 +107,10 @@ impl Owner {
     }
 
     pub(super) fn known(&self, session: SessionId) -> Result<(), TaskError> {
-        self.sessions.mailbox(session).map(drop).ok_or_else(|| self.unknown(session))
+        match self.sessions.knows(session) {
+            true => Ok(()),
+            false => Err(self.unknown(session)),
+        }
     }
 
     pub(super) fn unknown(&self, session: SessionId) -> TaskError {
@@ -141,11 +144,10 @@ fn claimed(spec: &JobSpec, wanted: &[ClaimedSubtasks]) -> Result<BTreeSet<Subtas
 
 pub(super) fn subtask(spec: &JobSpec, vertex: &str, index: u32) -> Result<Subtask, TaskError> {
     let Some(found) = spec.vertex(vertex) else {
-        let names: Vec<_> = spec.vertices.iter().map(|vertex| vertex.name.as_str()).collect();
         return Err(TaskError::NoSubtask(format!(
             "the job has no vertex '{}'; it has: {}",
             for_people(vertex, LONGEST_NAME),
-            names.join(", ")
+            names(&spec.vertices)
         )));
     };
     match index < found.parallelism {

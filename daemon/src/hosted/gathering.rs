@@ -59,7 +59,7 @@ impl Owner {
 
     /// Ends a session and does without it, which no job can.
     pub(super) fn lose(&mut self, now: Moment, session: SessionId, why: &str) {
-        if self.sessions.mailbox(session).is_none() {
+        if !self.sessions.knows(session) {
             return;
         }
         let lost = format!("{} {why}", self.sessions.label(session));

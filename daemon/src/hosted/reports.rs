@@ -133,9 +133,9 @@ impl Owner {
         looked: &Looked,
     ) -> Result<Reported, TaskError> {
         self.known(session)?;
-        self.locations.retain(|id, _| {
-            self.coordinator.as_ref().is_some_and(|coordinator| coordinator.is_in_flight(*id))
-        });
+        let mut known = std::mem::take(&mut self.locations);
+        known.retain(|id, _| self.is_in_flight(*id));
+        self.locations = known;
         let mut locations: HashMap<(CheckpointId, &str), Subtask> = HashMap::new();
         for (place, said) in said.iter().enumerate() {
             let Said::Acknowledge { id, subtask, snapshot } = said else { continue };

@@ -4,7 +4,7 @@
 use super::files::{CheckpointFiles, Found};
 use super::metadata::{METADATA, Metadata, RestorePoint};
 use super::places::local_path;
-use crate::job_file::{JobSpec, VertexSpec};
+use crate::job_file::{JobSpec, VertexSpec, names};
 use ckpt_shared::ids::{Subtask, VertexId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,10 +97,9 @@ fn vertices(metadata: &Metadata, job: &[VertexSpec]) -> Result<BTreeMap<VertexId
         let found_one = by_id.or_else(|| job.iter().find(|vertex| vertex.name == name));
         let name = name.escape_debug();
         let Some(vertex) = found_one else {
-            let there: Vec<_> = job.iter().map(|vertex| vertex.name.as_str()).collect();
             return Err(Unfit::DoesNotFit(format!(
                 "it has state of a vertex '{name}', which the job does not have; the job has: {}",
-                there.join(", ")
+                names(job)
             )));
         };
         let parallelism = indices.len();

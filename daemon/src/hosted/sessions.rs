@@ -142,6 +142,10 @@ impl Sessions {
         self.subtasks.get(&subtask).is_some_and(|place| place.holder == Some(id))
     }
 
+    pub(super) fn knows(&self, id: SessionId) -> bool {
+        self.sessions.contains_key(&id)
+    }
+
     pub(super) fn mailbox(&self, id: SessionId) -> Option<Arc<Mailbox>> {
         self.sessions.get(&id).map(|session| Arc::clone(&session.mailbox))
     }

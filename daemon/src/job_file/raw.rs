@@ -2,7 +2,7 @@
 
 use super::{
     Fault, FaultKind, HEARTBEAT_TIMEOUT, JobSpec, LONGEST_HEARTBEAT_TIMEOUT, MOST_SUBTASKS, Rehearsal,
-    SHORTEST_HEARTBEAT_TIMEOUT, Tasks, VertexSpec,
+    SHORTEST_HEARTBEAT_TIMEOUT, Tasks, VertexSpec, names,
 };
 use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
 use ckpt_shared::api::Failures;
@@ -242,8 +242,7 @@ impl RawFault {
 
 fn find_vertex<'a>(name: &Spanned<String>, vertices: &'a [VertexSpec]) -> Result<&'a VertexSpec, Mistake> {
     vertices.iter().find(|vertex| vertex.name == *name.get_ref()).ok_or_else(|| {
-        let names: Vec<_> = vertices.iter().map(|vertex| vertex.name.as_str()).collect();
-        let message = format!("no vertex is named '{}'; there are: {}", name.get_ref(), names.join(", "));
+        let message = format!("no vertex is named '{}'; there are: {}", name.get_ref(), names(vertices));
         (name.span().start, message)
     })
 }
