@@ -31,7 +31,7 @@ impl Owner {
                 });
                 let named = named.collect::<Vec<_>>().join("; ");
                 let more = if restoring.len() > MOST_NAMED { "; …" } else { "" };
-                Some(format!("it waits for {} processes to restore: {named}{more}", restoring.len()))
+                Some(format!("it waits until these have restored: {named}{more}"))
             }
             _ => None,
         }

@@ -26,7 +26,7 @@ async fn a_job_runs_when_all_its_tasks_have_restored() {
     assert_eq!((&restore["execution"], &restore["checkpoint"]), (&json!(1), &Value::Null));
     let seen = host.configuration("work").await;
     assert_eq!(seen["state"], "CREATED");
-    assert!(warnings(&seen).contains("it waits for 1 processes to restore: v/1 (worker 1)"), "{seen}");
+    assert!(warnings(&seen).contains("it waits until these have restored: v/1 (worker 1)"), "{seen}");
     let list = host.seen("/jobs/work/tasks").await;
     assert_eq!((&list["execution"], &list["missing"]), (&json!(1), &json!([])));
     let states: Vec<_> = list["sessions"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
