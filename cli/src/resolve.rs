@@ -178,7 +178,7 @@ mod tests {
             observed_at: None,
         };
         let clusters = vec![cluster("dev", Some("connection refused")), cluster("prod", None)];
-        ConfigurationList { schema: SCHEMA.to_owned(), jobs, clusters }
+        ConfigurationList { schema: SCHEMA.to_owned(), jobs, clusters, pauses: Vec::new() }
     }
 
     fn find(wanted: &str, matching: Matching) -> Result<String, String> {

@@ -77,6 +77,7 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
         revision: record.as_ref().map_or(0, |record| record.revision),
         stored: true,
         applied: false,
+        override_status: None,
         checkpoint_interval: value(record.as_ref().and_then(|record| record.checkpoint_interval)),
         checkpoint_timeout: value(record.as_ref().and_then(|record| record.checkpoint_timeout)),
         in_flight: Vec::new(),
@@ -251,6 +252,7 @@ fn configuration(
         revision: wanted.revision,
         stored: stage.stored,
         applied: stage.applied,
+        override_status: None,
         checkpoint_interval: Value {
             submitted: submitted.interval.map(|interval| interval.as_millis()),
             overridden: interval.map(|interval| interval.as_millis()),

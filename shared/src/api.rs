@@ -6,9 +6,11 @@
 
 mod clusters;
 mod patch;
+mod standing;
 
 pub use clusters::{Check, ClusterDiagnosis, ClusterState, Diagnosis, Verdict, Via};
 pub use patch::{ConfigurationPatch, Field, LONGEST_REASON, PatchError, parse_reason};
+pub use standing::{AdoptRequest, OverrideState, OverrideStatus, Pause, Reconcile, ReconcileRequest};
 
 use crate::ids::{CheckpointId, JobId};
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,11 @@ pub struct Configuration {
     pub stored: bool,
     /// Whether it is in force: a job that restarts has no coordinator that it could be in force in.
     pub applied: bool,
+    /// How its override stands, and if it does not hold, why; `null` when there is none. An older ckptd says
+    /// nothing of it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub override_status: Option<OverrideStatus>,
     /// How often a checkpoint is triggered.
     #[cfg_attr(feature = "openapi", schema(value_type = ConfiguredValue))]
     pub checkpoint_interval: Value,
@@ -179,6 +186,10 @@ pub struct ConfigurationList {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clusters: Vec<ClusterState>,
+    /// Where reconcile is paused; an older ckptd says nothing of it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub pauses: Vec<Pause>,
 }
 
 /// The answer to the submission of a job.
@@ -357,6 +368,7 @@ mod tests {
     const CHANGED: &str = r#"{
         "schema": "ckpt/v1", "cluster": "hosted", "jobId": "0123456789abcdef0123456789abcdef",
         "name": "job123", "state": "RUNNING", "revision": 3, "stored": true, "applied": true,
+        "overrideStatus": {"state": "applied", "why": null, "since": 1790000000000, "nextTry": null},
         "checkpointInterval": {"submitted": 15000, "override": null, "effective": 15000},
         "checkpointTimeout": {"submitted": 10000, "override": 1200000, "effective": 1200000},
         "inFlight": [{"id": 7, "savepoint": false, "acknowledged": 19, "subtasks": 20, "elapsed": 9012,

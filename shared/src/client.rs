@@ -7,7 +7,10 @@ mod error;
 mod paths;
 mod tasks;
 
-use crate::api::{Configuration, ConfigurationList, ConfigurationPatch, Diagnosis, Submission};
+use crate::api::{
+    AdoptRequest, Configuration, ConfigurationList, ConfigurationPatch, Diagnosis, Reconcile,
+    ReconcileRequest, Submission,
+};
 use crate::flink;
 use crate::ids::{CheckpointId, TriggerId};
 use reqwest::{Method, header};
@@ -191,6 +194,44 @@ impl Client {
             request = request.header(header::IF_MATCH, format!("\"{revision}\""));
         }
         self.ask(request, self.limit).await
+    }
+
+    /// Carries the override that an earlier job of the same name left behind over to this one.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; 202 is no error, see [`Configuration::applied`].
+    pub async fn adopt(
+        &self,
+        job: &str,
+        what: &AdoptRequest,
+        dry_run: bool,
+    ) -> Result<Answer<Configuration>, ClientError> {
+        let query = if dry_run { "?dryRun=true" } else { "" };
+        self.post(&format!("{}/adopt{query}", configuration_path(job)), what).await
+    }
+
+    /// Where reconcile is paused.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn reconcile(&self) -> Result<Answer<Reconcile>, ClientError> {
+        self.get(paths::RECONCILE).await
+    }
+
+    /// Pauses reconcile.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn pause_reconcile(&self, what: &ReconcileRequest) -> Result<Answer<Reconcile>, ClientError> {
+        self.post(&format!("{}/pause", paths::RECONCILE), what).await
+    }
+
+    /// Lets reconcile go on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn resume_reconcile(&self, what: &ReconcileRequest) -> Result<Answer<Reconcile>, ClientError> {
+        self.post(&format!("{}/resume", paths::RECONCILE), what).await
     }
 
     /// Submits a job file.

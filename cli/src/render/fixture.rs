@@ -1,7 +1,8 @@
 //! A job to render: job123 while its checkpoint 7 waits for the last of its subtasks.
 
 use ckpt_shared::api::{
-    ClusterState, Configuration, Failures, HOSTED, InFlight, JobState, SCHEMA, Value, Via,
+    ClusterState, Configuration, Failures, HOSTED, InFlight, JobState, OverrideState, OverrideStatus, SCHEMA,
+    Value, Via,
 };
 use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
 use ckpt_shared::ids::{CheckpointId, JobId};
@@ -17,6 +18,12 @@ pub(crate) fn configuration() -> Configuration {
         revision: 3,
         stored: true,
         applied: true,
+        override_status: Some(OverrideStatus {
+            state: OverrideState::Applied,
+            why: None,
+            since: Some(1_789_999_990_000),
+            next_try: None,
+        }),
         checkpoint_interval: Value { submitted: Some(15_000), overridden: None, effective: Some(15_000) },
         checkpoint_timeout: Value {
             submitted: Some(10_000),

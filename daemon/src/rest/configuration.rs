@@ -144,6 +144,7 @@ pub(super) async fn list(
         schema: SCHEMA.to_owned(),
         jobs: seen,
         clusters: api.registry.clusters().states(),
+        pauses: Vec::new(),
     })
     .into_response();
     if let Some(observed_at) = observed_at {

@@ -40,6 +40,9 @@ pub fn escape(segment: &str) -> String {
     escaped
 }
 
+/// The path of reconcile.
+pub(super) const RECONCILE: &str = "/reconcile";
+
 /// The path of a job's checkpoints.
 pub(super) fn checkpoints(job: &str) -> String {
     format!("/jobs/{}/checkpoints", escape(job))
