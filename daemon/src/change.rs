@@ -2,17 +2,19 @@
 //! applied, persist, apply, answer. Nothing is applied that is not durable, and nothing is stored that
 //! could not be applied.
 
+use crate::clock::wall_millis;
 use crate::hosted::tolerable;
-use crate::overrides::{Edit, EditError, Edited, IfMatch, Key, OverrideStore};
+use crate::overrides::{Adoption, Edit, EditError, Edited, IfMatch, Key, OverrideStore};
 use crate::registry::Job;
 use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
 use ckpt_coordinator::config::{Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_shared::api::{
-    Configuration, ConfigurationPatch, Failures, Field, InFlight as SeenInFlight, InFlightChange, Outcome,
-    SCHEMA, Value,
+    AdoptRequest, Configuration, ConfigurationPatch, Failures, Field, InFlight as SeenInFlight,
+    InFlightChange, Outcome, OverrideState, OverrideStatus, SCHEMA, Value,
 };
 use ckpt_shared::duration::{Exact, millis};
+use ckpt_shared::ids::JobId;
 use std::time::Duration;
 
 /// Why a change was not made.
@@ -29,6 +31,35 @@ pub enum ChangeError {
         "the job was submitted without periodic checkpoints, so it has no interval to change; its timeout can be changed"
     )]
     NoInterval,
+    /// Which override is meant is not clear.
+    #[error(
+        "several jobs of this name have left an override behind: {}; say which one with --from (\"from\")",
+        in_a_row(.0)
+    )]
+    SeveralToAdopt(Vec<JobId>),
+    /// There is none.
+    #[error("{}", none_to_adopt(.wanted.as_ref(), .others))]
+    NoneToAdopt {
+        /// Whose was wanted.
+        wanted: Option<JobId>,
+        /// Those that have left one behind.
+        others: Vec<JobId>,
+    },
+}
+
+fn in_a_row(ids: &[JobId]) -> String {
+    ids.iter().map(JobId::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn none_to_adopt(wanted: Option<&JobId>, others: &[JobId]) -> String {
+    match (wanted, others) {
+        (Some(wanted), [_, ..]) => {
+            format!("no job {wanted} of this name has left an override behind; adopt that of {}", in_a_row(others))
+        }
+        _ => "no earlier job of this name has left an override behind, so there is nothing to adopt; ckptctl get \
+              shows what holds"
+            .to_owned(),
+    }
 }
 
 /// What is asked for.
@@ -47,8 +78,12 @@ pub struct Request {
 /// # Errors
 /// [`SeamError`] when its coordinator does not answer.
 pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result<Configuration, SeamError> {
-    let observation = job.observe().await?;
     let record = overrides.record(&key(job.identity()));
+    let observation = match job.observe().await {
+        // What is stored for it can be told all the same.
+        Err(why @ SeamError::Unreachable(_)) if record.is_some() => return Ok(unseen(job, overrides, &why)),
+        observed => observed?,
+    };
     let stored = Wanted {
         overridden: record.as_ref().and_then(|record| record.overridden().ok()).unwrap_or_default(),
         revision: record.map_or(0, |record| record.revision),
@@ -63,7 +98,8 @@ pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result
 pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamError) -> Configuration {
     let identity = job.identity();
     let record = overrides.record(&key(identity));
-    let value = |overridden| Value { submitted: None, overridden, effective: None };
+    let submitted = record.as_ref().and_then(|record| record.submitted);
+    let value = |submitted, overridden| Value { submitted, overridden, effective: None };
     let (stale, warnings) = match why {
         SeamError::NoCheckpoints => (None, vec![why.to_string()]),
         _ => (Some(why.to_string()), Vec::new()),
@@ -77,9 +113,20 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
         revision: record.as_ref().map_or(0, |record| record.revision),
         stored: true,
         applied: false,
-        override_status: None,
-        checkpoint_interval: value(record.as_ref().and_then(|record| record.checkpoint_interval)),
-        checkpoint_timeout: value(record.as_ref().and_then(|record| record.checkpoint_timeout)),
+        override_status: record.as_ref().map(|_| OverrideStatus {
+            state: OverrideState::Waiting,
+            why: Some(why.to_string()),
+            since: None,
+            next_try: None,
+        }),
+        checkpoint_interval: value(
+            submitted.and_then(|submitted| submitted.checkpoint_interval),
+            record.as_ref().and_then(|record| record.checkpoint_interval),
+        ),
+        checkpoint_timeout: value(
+            submitted.map(|submitted| submitted.checkpoint_timeout),
+            record.as_ref().and_then(|record| record.checkpoint_timeout),
+        ),
         in_flight: Vec::new(),
         failures: Failures { consecutive: 0, tolerable: Failures::UNLIMITED },
         next_trigger: None,
@@ -128,9 +175,62 @@ pub async fn change(
         let wanted = Wanted { overridden: edited.overridden, revision };
         return Ok(answer(job.identity(), &applied, wanted, Stage { stored: false, applied: false }));
     }
+    let edited = overrides.edit(edit).await?;
+    carry_out(&job, &overrides, before, edited, pull_in).await
+}
+
+/// Lets a job take over the override that an earlier job of its name left behind, or says what that would do.
+///
+/// # Errors
+/// [`ChangeError`]; nothing has changed then.
+pub async fn adopt(
+    job: Job,
+    overrides: OverrideStore,
+    AdoptRequest { from, reason }: AdoptRequest,
+    dry_run: bool,
+) -> Result<Configuration, ChangeError> {
+    let left_behind = job.left_behind();
+    let from = match (from, left_behind.as_slice()) {
+        (Some(from), left) if left.contains(&from) => from,
+        (None, [only]) => *only,
+        (None, [_, _, ..]) => return Err(ChangeError::SeveralToAdopt(left_behind)),
+        (_, left) => {
+            return Err(ChangeError::NoneToAdopt { wanted: from, others: left.to_vec() });
+        }
+    };
+    let before = job.prepare(false, dry_run).await?;
+    if before.state.has_ended() {
+        return Err(SeamError::Ended { state: before.state }.into());
+    }
+    let Identity { cluster, name, .. } = job.identity().clone();
+    let from = Key { cluster, job: from };
+    let adoption =
+        Adoption { from, key: key(job.identity()), name, reason, submitted: before.submitted.clone() };
+    let adopted = overrides.preview_adoption(&adoption)?;
+    if adopted.overridden.interval.is_some() && before.submitted.interval.is_none() {
+        return Err(ChangeError::NoInterval);
+    }
+    if dry_run {
+        let applied = job.preview(adopted.overridden, false).await?;
+        let revision = overrides.record(&adoption.key).map_or(0, |record| record.revision);
+        let wanted = Wanted { overridden: adopted.overridden, revision };
+        return Ok(answer(job.identity(), &applied, wanted, Stage { stored: false, applied: false }));
+    }
+    tracing::info!(job = %job.identity().id, from = %adoption.from.job, "an override is adopted");
+    let adopted = overrides.adopt(adoption).await?;
+    carry_out(&job, &overrides, before, adopted, false).await
+}
+
+/// Puts what was stored in force.
+async fn carry_out(
+    job: &Job,
+    overrides: &OverrideStore,
+    before: Observation,
+    edited: Edited,
+    pull_in: bool,
+) -> Result<Configuration, ChangeError> {
     let seen = before.in_flight.iter().map(|checkpoint| checkpoint.id).collect();
-    let key = edit.key.clone();
-    let edited: Edited = overrides.edit(edit).await?;
+    let key = key(job.identity());
     let wanted = Wanted { overridden: edited.overridden, revision: edited.revision };
     match job.apply(wanted, pull_in, seen).await {
         Ok(applied) => {
@@ -155,8 +255,13 @@ pub async fn change(
         }
         Err(error) => {
             tracing::error!(job = %job.identity().name, %error, "a change is stored, and not known to be applied");
-            let trouble = Some(error.leaves_it_stored());
-            let observation = Observation { trouble, ..before };
+            let standing = Some(OverrideStatus {
+                state: error.override_state(),
+                why: Some(error.to_string()),
+                since: Some(wall_millis()),
+                next_try: None,
+            });
+            let observation = Observation { standing, ..before };
             let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
             Ok(answer(job.identity(), &nothing, wanted, Stage { stored: true, applied: false }))
         }
@@ -252,7 +357,11 @@ fn configuration(
         revision: wanted.revision,
         stored: stage.stored,
         applied: stage.applied,
-        override_status: None,
+        override_status: if stage.stored {
+            standing(observation, wanted.revision, stage.applied)
+        } else {
+            None
+        },
         checkpoint_interval: Value {
             submitted: submitted.interval.map(|interval| interval.as_millis()),
             overridden: interval.map(|interval| interval.as_millis()),
@@ -272,6 +381,21 @@ fn configuration(
         stale: observation.stale.clone(),
         observed_at: observation.observed_at,
     }
+}
+
+/// How the override stands. A job whose coordinator is in the same hands as the override says nothing of it.
+fn standing(observation: &Observation, revision: u64, applied: bool) -> Option<OverrideStatus> {
+    if observation.standing.is_some() || revision == 0 {
+        return observation.standing.clone();
+    }
+    let (state, why) = match applied {
+        true => (OverrideState::Applied, None),
+        false => {
+            let why = SeamError::NotNow { state: observation.state }.to_string();
+            (OverrideState::Waiting, Some(why))
+        }
+    };
+    Some(OverrideStatus { state, why, since: None, next_try: None })
 }
 
 /// What an operator ought to know.

@@ -8,7 +8,9 @@
 //! | `link` | what a cluster and its jobs share: the way to its REST API and into its JobManager |
 //! | `job` | one job behind the seam |
 //! | `known` | what is known of it |
-//! | `apply` | putting an override in force, once and again |
+//! | `keeping` | whether its override holds, and what to do when it does not: a state machine |
+//! | `reconcile` | the loop that keeps overrides in force |
+//! | `apply` | putting an override in force |
 //! | `rest` | what is read from Flink's REST API |
 //! | `sight` | an observation, made of what REST and the agent tell |
 //! | `ways` | how a change reaches a coordinator: `native`, `attach`, or not at all |
@@ -20,9 +22,11 @@ mod cluster;
 mod clusters;
 mod doctor;
 mod job;
+mod keeping;
 mod known;
 mod link;
 mod news;
+mod reconcile;
 mod rest;
 mod settings;
 mod sight;

@@ -9,4 +9,4 @@ mod file;
 mod store;
 
 pub use file::{Key, LoadError, Record, Submitted};
-pub use store::{Edit, EditError, Edited, IfMatch, OverrideStore};
+pub use store::{Adoption, Edit, EditError, Edited, IfMatch, OverrideStore};

@@ -6,6 +6,7 @@
 //! | `configuration` | `GET`, `PATCH`, `DELETE …/checkpoints/configuration` |
 //! | `flink` | Flink's paths |
 //! | `savepoints` | those for savepoints |
+//! | `reconcile` | where overrides are not kept, and taking one over |
 //! | `doctor` | whether Flink clusters can be changed from here |
 //! | `jobs` | submitting and cancelling |
 //! | `tasks` | the task protocol |
@@ -26,6 +27,7 @@ mod input;
 mod jobs;
 mod listen;
 mod openapi;
+mod reconcile;
 mod savepoints;
 mod tasks;
 
@@ -34,6 +36,7 @@ pub use listen::serve;
 pub use openapi::document;
 
 use crate::overrides::OverrideStore;
+use crate::pauses::Pauses;
 use crate::registry::{Job, Registry};
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
@@ -54,6 +57,8 @@ pub struct Api {
     pub registry: Arc<Registry>,
     /// The overrides.
     pub overrides: OverrideStore,
+    /// Where reconcile is paused.
+    pub pauses: Pauses,
     /// Whether ckptd takes requests: not any more when it shuts down.
     pub ready: watch::Receiver<bool>,
 }
@@ -61,6 +66,26 @@ pub struct Api {
 impl Api {
     fn job(&self, wanted: &str) -> Result<Job, ApiError> {
         Ok(self.registry.resolve(wanted)?)
+    }
+
+    /// Refuses a cluster that is not followed.
+    fn must_follow(&self, cluster: Option<&str>) -> Result<(), ApiError> {
+        let is = |name: &str| self.registry.clusters().states().iter().any(|state| state.name == name);
+        match cluster {
+            Some(name) if !is(name) => Err(self.not_followed(name)),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_followed(&self, cluster: &str) -> ApiError {
+        let cluster = cluster.escape_debug();
+        let followed: Vec<_> =
+            self.registry.clusters().states().into_iter().map(|state| state.name).collect();
+        let followed = if followed.is_empty() { "none is".to_owned() } else { followed.join(", ") };
+        let sentence = format!(
+            "no cluster '{cluster}' is followed (followed: {followed}); ckptd serve --flink NAME=URL adds one"
+        );
+        ApiError::new(StatusCode::NOT_FOUND, sentence)
     }
 }
 
@@ -102,6 +127,10 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(tasks::list, tasks::claim))
         .routes(routes!(tasks::report, tasks::leave))
         .routes(routes!(tasks::events))
+        .routes(routes!(reconcile::adopt))
+        .routes(routes!(reconcile::status))
+        .routes(routes!(reconcile::pause))
+        .routes(routes!(reconcile::resume))
         .routes(routes!(doctor::diagnose))
         .routes(routes!(openapi::openapi))
 }

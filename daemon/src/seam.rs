@@ -10,7 +10,7 @@ use crate::hosted::TaskDoor;
 use async_trait::async_trait;
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
-use ckpt_shared::api::{self, JobState, Outcome, Via};
+use ckpt_shared::api::{self, JobState, Outcome, OverrideState, OverrideStatus, Via};
 use ckpt_shared::flink;
 use ckpt_shared::ids::{CheckpointId, JobId, TriggerId, VertexId};
 use tokio::sync::broadcast;
@@ -47,6 +47,8 @@ pub struct Observation {
     pub merged: u64,
     /// How many periodic requests wait, to be run back to back.
     pub queued: u64,
+    /// How its override stands, where that is not all said by whether it is in force.
+    pub standing: Option<OverrideStatus>,
     /// Why the job does not run, or is not as it should be, when that is known.
     pub trouble: Option<String>,
     /// How a change reaches the coordinator.
@@ -55,6 +57,14 @@ pub struct Observation {
     pub stale: Option<String>,
     /// When this was seen, in milliseconds since the epoch.
     pub observed_at: u64,
+}
+
+impl Observation {
+    /// Whether what is stored is in force.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.revision_in_force.is_some()
+    }
 }
 
 /// How a change reaches a coordinator.
@@ -134,8 +144,11 @@ pub enum SeamError {
 impl SeamError {
     /// What it means for a change that is stored already.
     #[must_use]
-    pub fn leaves_it_stored(&self) -> String {
-        format!("what is stored is not in force: {self}")
+    pub fn override_state(&self) -> OverrideState {
+        match self {
+            Self::NotNow { .. } => OverrideState::Waiting,
+            _ => OverrideState::NotApplied,
+        }
     }
 }
 
@@ -215,6 +228,11 @@ pub trait JobCoordinator: Send + Sync {
         id: CheckpointId,
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError>;
+
+    /// The jobs that had its name before, and left an override behind.
+    fn left_behind(&self) -> Vec<JobId> {
+        Vec::new()
+    }
 
     /// The door for its tasks, if ckptd runs them.
     fn tasks(&self) -> Option<TaskDoor> {

@@ -3,6 +3,7 @@
 use crate::flink::{self, Clusters, SettingsError};
 use crate::hosted::{HostedJobs, RecoverError, SubmitError};
 use crate::overrides::{LoadError, OverrideStore};
+use crate::pauses::{Pauses, PausesError};
 use crate::registry::Registry;
 use crate::rest::{self, Api, Guard};
 use crate::seam::JobCoordinator;
@@ -52,6 +53,9 @@ pub enum ServeError {
     /// The overrides are damaged.
     #[error(transparent)]
     Overrides(#[from] LoadError),
+    /// Where reconcile is paused cannot be read.
+    #[error(transparent)]
+    Pauses(#[from] PausesError),
     /// What is said about Flink cannot be.
     #[error(transparent)]
     Flink(#[from] SettingsError),
@@ -108,6 +112,7 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let directory = Arc::new(StateDir::open(options.state_dir)?);
     let token = directory.token()?;
     let overrides = OverrideStore::open(directory.overrides())?;
+    let pauses = Pauses::open(directory.pauses())?;
     let occupied = |cause| ServeError::Listen { address: options.listen, cause };
     let listener = TcpListener::bind(options.listen).await.map_err(occupied)?;
     let address = listener.local_addr().map_err(occupied)?;
@@ -125,9 +130,9 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
         tracing::warn!(%error, "the lock file cannot say where ckptd listens");
     }
     warn_of_strangers(&overrides, &flink);
-    let registry = Registry::new(hosted, Clusters::follow(flink, &overrides));
+    let registry = Registry::new(hosted, Clusters::follow(flink, &overrides, &pauses));
     let (ready, is_ready) = watch::channel(true);
-    let api = Api { registry: Arc::new(registry), overrides, ready: is_ready };
+    let api = Api { registry: Arc::new(registry), overrides, pauses, ready: is_ready };
     let router = rest::router(api, Guard::new(token, options.allowed_hosts));
     tracing::info!(url = format!("http://{address}"), state = %directory.path().display(), pid = std::process::id(), "ckptd is ready");
     rest::serve(listener, router, async move {

@@ -5,6 +5,7 @@
 //! | `lock` | who uses the directory, which is itself locked: one daemon at a time |
 //! | `token` | the token for changes, readable for its owner alone |
 //! | `overrides.json` | what operators changed |
+//! | `reconcile.json` | where reconcile is paused |
 //! | `jobs/<id>/job.toml` | a job as it was submitted, never rewritten |
 //! | `jobs/<id>/next-checkpoint` | the number of its next checkpoint |
 //! | `jobs/<id>/ended.json` | how and when it ended |
@@ -163,6 +164,12 @@ impl StateDir {
     #[must_use]
     pub fn overrides(&self) -> PathBuf {
         self.path.join("overrides.json")
+    }
+
+    /// Where it is written where reconcile is paused.
+    #[must_use]
+    pub fn pauses(&self) -> PathBuf {
+        self.path.join("reconcile.json")
     }
 
     /// Where the jobs are.

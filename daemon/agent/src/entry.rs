@@ -8,7 +8,8 @@ use crate::{
     object::Object,
     path,
     protocol::{
-        Answered, Ask, LONGEST_QUESTION, LedJob, NO_FILE, NO_QUESTION, NOT_ANSWERED, Question, Refusal,
+        ANSWERED_AGAIN, Answered, Ask, LONGEST_QUESTION, LedJob, NO_FILE, NO_QUESTION, NOT_ANSWERED,
+        Question, Refusal,
     },
 };
 use jni_sys::{JavaVM, jint};
@@ -19,11 +20,15 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering},
 };
+
+/// Whether the library has answered in this JVM before.
+static HAS_ANSWERED: AtomicBool = AtomicBool::new(false);
 
 /// HotSpot calls this each time the library is loaded into a running JVM, on the thread that loads it.
 ///
-/// Returns 0 when the answer was written, and otherwise one of the codes of [`crate::protocol`].
+/// Returns 0 when the answer was written for the first time, and otherwise one of the codes of [`crate::protocol`].
 ///
 /// # Safety
 /// As JVMTI has it: `vm` is the JVM that calls, `options` ends with a zero byte or is null.
@@ -63,6 +68,7 @@ unsafe fn attached(vm: *mut JavaVM, options: *const c_char) -> jint {
     }))
     .unwrap_or_else(|_| Err(Refusal::Failed { what: "the agent panicked".to_owned() }));
     match serde_json::to_vec(&answer).map(|answer| file.write_all(&answer)) {
+        Ok(Ok(())) if HAS_ANSWERED.swap(true, Ordering::Relaxed) => ANSWERED_AGAIN,
         Ok(Ok(())) => 0,
         _ => NOT_ANSWERED,
     }

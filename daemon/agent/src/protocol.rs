@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// The longest question, in bytes; HotSpot answers a longer one with silence.
 pub const LONGEST_QUESTION: usize = 1_024;
+/// What the agent returns when it has answered, from its second answer in a JVM on: HotSpot keeps a record of
+/// every load that returned 0, for ever, and one is enough.
+pub const ANSWERED_AGAIN: i32 = 4;
 /// What the agent returns when the question was none. Nothing was written.
 pub const NO_QUESTION: i32 = 1;
 /// What it returns when the answer file could not be opened. Nothing was written.

@@ -7,6 +7,7 @@
 use super::AttachError;
 use super::preflight::{Finding, Found};
 use super::process::Target;
+use ckpt_agent::protocol::ANSWERED_AGAIN;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::process::{Uid, geteuid};
@@ -171,9 +172,11 @@ pub(super) async fn load(mut socket: UnixStream, library: &str, options: &str) -
 fn verdict(reply: &[u8]) -> Result<(), AttachError> {
     let reply = String::from_utf8_lossy(reply);
     let (number, text) = reply.split_once('\n').unwrap_or((&reply, ""));
-    match (number.trim(), text.trim()) {
-        // Before JDK 9 the second number stands alone.
-        ("0", "return code: 0" | "0") => Ok(()),
+    let text = text.trim();
+    // Before JDK 9 the second number stands alone.
+    let code = text.strip_prefix("return code: ").unwrap_or(text).parse();
+    match (number.trim(), text) {
+        ("0", _) if matches!(code, Ok(0 | ANSWERED_AGAIN)) => Ok(()),
         ("", "") => Err(AttachError::NotLoaded { said: "it said nothing".to_owned() }),
         (number, "") => Err(AttachError::NotLoaded { said: format!("it said {}", shown(number)) }),
         (_, text) => Err(AttachError::NotLoaded { said: format!("it said {}", shown(text)) }),
@@ -201,6 +204,8 @@ mod tests {
     fn a_library_is_loaded_only_when_the_jvm_says_so_and_nothing_else() {
         assert_eq!(said("0\nreturn code: 0\n"), "loaded");
         assert_eq!(said("0\n0\n"), "loaded");
+        assert_eq!(said("0\nreturn code: 4\n"), "loaded");
+        assert!(said("0\nreturn code: 3\n").contains("\"return code: 3\""));
         assert!(said("0\nreturn code: -1\n").contains("\"return code: -1\""));
         assert!(said("0\nDynamic agent loading is not enabled.\n").contains("not enabled"));
         assert!(said("0\nreturn code: 0\nand then an error\n").contains("and then an error"));

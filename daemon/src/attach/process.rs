@@ -8,6 +8,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// A process: its pid, and when it started, so that a later process with the same pid is not taken for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,11 +43,32 @@ impl Jvm {
         self.open().is_some()
     }
 
+    /// Resolves when this very process has ended.
+    ///
+    /// # Errors
+    /// When it cannot be waited for: no pidfd, or no file descriptor is left.
+    pub async fn ended(&self) -> io::Result<()> {
+        let Some(process) = self.open() else { return Ok(()) };
+        match Target::signals(&process) {
+            Ok(handle) => readable(handle).await,
+            Err(_) if !self.is_alive() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Its directory in `/proc`, which stays that of this process whatever becomes of the pid.
     pub(super) fn open(&self) -> Option<Process> {
         let process = Process::new(self.pid).ok()?;
         (Self::pin(&process)? == *self).then_some(process)
     }
+}
+
+/// A pidfd is readable when its process has ended.
+#[allow(unsafe_code, reason = "tokio's way to wait for a file descriptor")]
+async fn readable(handle: OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor is owned, so that it is open and the same for as long as tokio has it.
+    let handle = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }?;
+    handle.readable().await.map(drop)
 }
 
 /// The bit of SIGQUIT in the masks of `/proc/PID/status`.

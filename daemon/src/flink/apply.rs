@@ -1,17 +1,16 @@
-//! Putting what is stored in force, once and again, through whichever way there is.
+//! Putting what is stored in force, through whichever way there is.
 
 use super::job::FlinkJob;
 use super::rest;
 use super::sight;
 use super::ways::{INSIDE_LIMIT, Way};
 use crate::clock::wall_millis;
-use crate::overrides::{Record, Submitted};
-use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError};
+use crate::seam::{Applied, Observation, SeamError};
 use ckpt_agent::protocol::{Answered, Ask, Values};
-use ckpt_coordinator::config::{EffectiveConfig, Override};
+use ckpt_coordinator::config::EffectiveConfig;
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_shared::api::{Happening, Outcome};
-use ckpt_shared::duration::{Exact, millis};
+use ckpt_shared::duration::millis;
 use ckpt_shared::flink::{self, CheckpointStatus};
 use ckpt_shared::ids::CheckpointId;
 use futures::future::join_all;
@@ -104,6 +103,7 @@ impl FlinkJob {
             .send_patch(&path, body.to_string())
             .await
             .map_err(|error| self.link().refused(&error))?;
+        self.known().changed_natively = Some(self.now());
         let updates = sight::foreseen(&before.in_flight, wanted.timeout());
         let after = self.look().await?;
         Ok((after, updates))
@@ -125,67 +125,6 @@ impl FlinkJob {
                 return found;
             }
             sleep(OUTCOME_POLL).await;
-        }
-    }
-
-    /// Looks, and puts the override in force again if it does not hold any more.
-    pub(super) async fn reconcile(&self) {
-        let record = self.link().record(self.id());
-        let Ok(observation) = self.observe().await else { return };
-        let Some(record) = record else { return };
-        let holds = observation.revision_in_force == Some(record.revision);
-        if self.known().starts_anew && observation.stale.is_none() {
-            self.is_it_another_submission(&record).await;
-        }
-        if holds {
-            let now = self.now();
-            return self.known().holds(now);
-        }
-        if observation.stale.is_some() || observation.state.has_ended() || !self.known().may_try(self.now()) {
-            return;
-        }
-        let Identity { cluster, name, .. } = self.identity();
-        let found = format!("timeout of {}", Exact(observation.effective.timeout()));
-        match self.put_in_force(false, Vec::new()).await {
-            Ok(_) => {
-                let revision = record.revision;
-                tracing::warn!(
-                    cluster,
-                    job = name,
-                    revision,
-                    found,
-                    "the override did not hold any more, and was applied again"
-                );
-                self.known().was_put_again(&found);
-            }
-            Err(error) => {
-                tracing::warn!(cluster, job = name, %error, "the override does not hold, and cannot be applied");
-                self.known().unapplied = Some(error.leaves_it_stored());
-            }
-        }
-    }
-
-    /// A job that starts anew shows what it was submitted with. When that is neither what was written down
-    /// nor what was put in force, it was submitted again under its old id, with other values.
-    async fn is_it_another_submission(&self, record: &Record) {
-        let wanted = self.base(wall_millis()).wanted();
-        let shown = {
-            let mut known = self.known();
-            let Some(rest) = &known.rest else { return };
-            let shown = rest::submitted(&rest.config);
-            known.starts_anew = false;
-            shown
-        };
-        let is_in_force = EffectiveConfig::of(&shown, &Override::default()) == wanted;
-        let shown = Submitted::of(&shown);
-        if is_in_force || record.submitted.is_none_or(|known| known == shown) {
-            return;
-        }
-        let Identity { cluster, name, .. } = self.identity();
-        tracing::warn!(cluster, job = name, ?shown, "the job was submitted again with other values");
-        if let Err(error) = self.link().overrides.submitted_again(self.link().key(self.id()), shown).await {
-            tracing::error!(cluster, job = name, %error, "what the job was submitted with cannot be written down");
-            self.known().starts_anew = true;
         }
     }
 }

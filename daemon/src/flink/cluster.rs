@@ -2,10 +2,13 @@
 
 use super::job::FlinkJob;
 use super::link::Link;
+use super::reconcile;
 use super::rest;
 use super::settings::{Attach, ClusterSettings};
 use crate::clock::wall_millis;
 use crate::overrides::OverrideStore;
+use crate::pauses::Pauses;
+use crate::seam::JobCoordinator;
 use ckpt_shared::api::ClusterState;
 use ckpt_shared::flink::JobOverview;
 use futures::StreamExt;
@@ -14,10 +17,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How often a cluster is asked for its jobs.
 const POLL: Duration = Duration::from_secs(2);
+/// How soon again when there was a sign.
+const SOONEST: Duration = Duration::from_millis(100);
 /// How many jobs of a cluster are looked at at once.
 const AT_ONCE: usize = 8;
 /// After how many looks the way into the cluster is looked for again.
@@ -31,29 +36,50 @@ pub(super) struct Cluster {
     pub(super) link: Arc<Link>,
     /// Nobody named it: it was found on this machine.
     pub(super) found: bool,
-    jobs: Arc<RwLock<Vec<FlinkJob>>>,
-    task: AbortHandle,
+    jobs: Jobs,
+    tasks: [AbortHandle; 2],
+}
+
+/// The jobs of a cluster, the oldest first. Clones share one list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Jobs(Arc<RwLock<Vec<FlinkJob>>>);
+
+impl Jobs {
+    pub(super) fn all(&self) -> Vec<FlinkJob> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
 impl Cluster {
     /// Starts to follow a cluster.
-    pub(super) fn follow(settings: ClusterSettings, overrides: OverrideStore, found: bool) -> Self {
-        let link = Arc::new(Link::new(settings, overrides));
-        let jobs = Arc::default();
-        let follower = Follower { link: Arc::clone(&link), jobs: Arc::clone(&jobs), looks: 0 };
-        let task = tokio::spawn(follower.run()).abort_handle();
-        Self { link, found, jobs, task }
+    pub(super) fn follow(
+        settings: ClusterSettings,
+        overrides: OverrideStore,
+        pauses: Pauses,
+        found: bool,
+    ) -> Self {
+        let link = Arc::new(Link::new(settings, overrides, pauses));
+        // Those with an override are known before the cluster answers: it may be away.
+        let stored = link.overrides.of_cluster(link.name()).into_iter();
+        let stored = stored.map(|(id, record)| FlinkJob::stored(Arc::clone(&link), id, record.name));
+        let jobs = Jobs(Arc::new(RwLock::new(stored.collect())));
+        let follower = Follower { link: Arc::clone(&link), jobs: jobs.clone(), looks: 0 };
+        let tasks = [
+            tokio::spawn(follower.run()).abort_handle(),
+            tokio::spawn(reconcile::keep(Arc::clone(&link), jobs.clone())).abort_handle(),
+        ];
+        Self { link, found, jobs, tasks }
     }
 
     /// Its jobs, the oldest first.
     pub(super) fn jobs(&self) -> Vec<FlinkJob> {
-        self.jobs.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.jobs.all()
     }
 
     /// How it is.
@@ -64,7 +90,7 @@ impl Cluster {
 
 struct Follower {
     link: Arc<Link>,
-    jobs: Arc<RwLock<Vec<FlinkJob>>>,
+    jobs: Jobs,
     looks: u32,
 }
 
@@ -81,7 +107,11 @@ impl Follower {
                     self.looks = 0;
                 }
             }
-            sleep(POLL).await;
+            let asked = timeout(POLL, self.link.look_now.notified()).await;
+            if asked.is_ok() {
+                // Whoever asked may do so again at once.
+                sleep(SOONEST).await;
+            }
         }
     }
 
@@ -105,18 +135,22 @@ impl Follower {
         listed.sort_by_key(|job| (job.start_time, job.jid));
         self.link.heard(Ok(ahead(&listed, asked.midpoint(answered))));
         self.take(listed);
-        let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let jobs = self.jobs.all();
         self.look_for_a_way(&jobs).await;
         self.forget_ended(&jobs).await;
-        let looked_at = jobs.iter().filter(|job| self.is_looked_at(job));
-        futures::stream::iter(looked_at).for_each_concurrent(AT_ONCE, FlinkJob::reconcile).await;
+        let looked_at: Vec<_> = jobs.iter().filter(|job| self.is_looked_at(job)).cloned().collect();
+        let looks = futures::stream::iter(looked_at);
+        looks.for_each_concurrent(AT_ONCE, |job| async move { drop(job.observe().await) }).await;
+        let kept: Vec<_> = jobs.into_iter().filter(|job| job.is_there() && job.is_kept()).collect();
+        let kept = futures::stream::iter(kept);
+        kept.for_each_concurrent(AT_ONCE, |job| async move { job.look_when_it_ran().await }).await;
         Ok(())
     }
 
     /// Brings the jobs up to date with the cluster's list.
     fn take(&self, listed: Vec<JobOverview>) {
         let ids: HashSet<_> = listed.iter().map(|job| job.jid).collect();
-        let mut jobs = self.jobs.write().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.jobs.0.write().unwrap_or_else(PoisonError::into_inner);
         // A job with an override is not forgotten on an assumption: a JobManager that restarts has none.
         jobs.retain(|job| ids.contains(&job.id()) || self.link.record(job.id()).is_some());
         for job in jobs.iter().filter(|job| !ids.contains(&job.id())) {
@@ -126,12 +160,32 @@ impl Follower {
         for overview in listed {
             match known.get(&overview.jid) {
                 Some(job) => job.listed(overview),
-                None => {
-                    let new = FlinkJob::new(Arc::clone(&self.link), overview);
-                    new.follows(jobs.iter().find(|job| job.has_name_of(&new) && !ids.contains(&job.id())));
-                    jobs.push(new);
-                }
+                None => jobs.push(FlinkJob::new(Arc::clone(&self.link), overview)),
             }
+        }
+        self.find_namesakes(&jobs);
+    }
+
+    /// An override may belong to a job that is not listed any more, whose name runs under another id.
+    fn find_namesakes(&self, jobs: &[FlinkJob]) {
+        let (there, gone): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.is_there());
+        let gone =
+            gone.into_iter().filter(|job| self.link.record(job.id()).is_some_and(|it| it.is_override()));
+        let gone: Vec<_> = gone.collect();
+        let mut names: HashMap<_, (Vec<_>, Vec<_>)> = HashMap::new();
+        for job in there.iter().filter(|job| !job.state().has_ended()) {
+            names.entry(&job.identity().name).or_default().0.push(job.id());
+        }
+        for job in &gone {
+            names.entry(&job.identity().name).or_default().1.push(job.id());
+        }
+        for job in &there {
+            let left = names.get(&job.identity().name).map(|(_, gone)| gone.clone());
+            job.has_namesakes(left.unwrap_or_default());
+        }
+        for job in gone {
+            let live = names.get(&job.identity().name).map(|(there, _)| there.clone());
+            job.has_namesakes(live.unwrap_or_default());
         }
     }
 
@@ -159,11 +213,10 @@ impl Follower {
         }
     }
 
-    /// Whether a job is looked at though nobody asks: for its override, and for those who follow it.
+    /// Whether a job is looked at though nobody asks: for those who follow it.
     fn is_looked_at(&self, job: &FlinkJob) -> bool {
         let always = self.link.settings.consent.attach == Attach::Always;
-        !job.state().has_ended()
-            && (job.is_followed() || self.link.record(job.id()).is_some() || (always && !job.was_seen()))
+        !job.state().has_ended() && (job.is_followed() || (always && !job.was_seen()))
     }
 }
 

@@ -7,6 +7,7 @@ use super::rest;
 use super::settings::{ClusterSettings, Consent, Settings};
 use crate::attach::find;
 use crate::overrides::OverrideStore;
+use crate::pauses::Pauses;
 use ckpt_shared::api::{ClusterState, Diagnosis};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -37,13 +38,13 @@ impl Drop for Clusters {
 impl Clusters {
     /// Starts to follow these.
     #[must_use]
-    pub fn follow(settings: Settings, overrides: &OverrideStore) -> Self {
-        let follow = |settings| Arc::new(Cluster::follow(settings, overrides.clone(), false));
+    pub fn follow(settings: Settings, overrides: &OverrideStore, pauses: &Pauses) -> Self {
+        let follow = |settings| Arc::new(Cluster::follow(settings, overrides.clone(), pauses.clone(), false));
         let followed: Vec<_> = settings.clusters.into_iter().map(follow).collect();
         let followed = Arc::new(RwLock::new(followed));
         let search = settings.auto.map(|consent| {
-            let (followed, overrides) = (Arc::clone(&followed), overrides.clone());
-            tokio::spawn(search(followed, overrides, consent)).abort_handle()
+            let followed = Arc::clone(&followed);
+            tokio::spawn(search(followed, overrides.clone(), pauses.clone(), consent)).abort_handle()
         });
         Self { followed, search }
     }
@@ -78,7 +79,12 @@ impl Clusters {
 }
 
 /// Looks for JobManagers of this machine, again and again, and follows those that are not followed yet.
-async fn search(followed: Arc<RwLock<Vec<Arc<Cluster>>>>, overrides: OverrideStore, consent: Consent) {
+async fn search(
+    followed: Arc<RwLock<Vec<Arc<Cluster>>>>,
+    overrides: OverrideStore,
+    pauses: Pauses,
+    consent: Consent,
+) {
     loop {
         let managers = tokio::task::spawn_blocking(find::job_managers).await.unwrap_or_default();
         let there: Vec<_> = managers.into_iter().flat_map(|manager| manager.ports).collect();
@@ -97,7 +103,8 @@ async fn search(followed: Arc<RwLock<Vec<Arc<Cluster>>>>, overrides: OverrideSto
             match ClusterSettings::found(format!("http://{address}"), consent) {
                 Ok(settings) => {
                     tracing::info!(cluster = settings.name, "found a JobManager on this machine");
-                    let cluster = Arc::new(Cluster::follow(settings, overrides.clone(), true));
+                    let cluster = Cluster::follow(settings, overrides.clone(), pauses.clone(), true);
+                    let cluster = Arc::new(cluster);
                     followed.write().unwrap_or_else(PoisonError::into_inner).push(cluster);
                 }
                 Err(error) => {

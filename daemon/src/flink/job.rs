@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use ckpt_agent::protocol::{Answered, Ask, Sight};
 use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::config::{EffectiveConfig, Override};
-use ckpt_shared::api::{self, Happening, JobState};
+use ckpt_shared::api::{self, Happening, JobState, OverrideState, OverrideStatus};
 use ckpt_shared::client::ClientError;
 use ckpt_shared::flink::{self, NO_INTERVAL};
 use ckpt_shared::ids::{CheckpointId, JobId, TriggerId, VertexId};
@@ -57,6 +57,27 @@ impl FlinkJob {
         Self(Arc::new(Inner { link, identity, events, known, applying }))
     }
 
+    /// A job of which only its override is known.
+    pub(super) fn stored(link: Arc<Link>, id: JobId, name: String) -> Self {
+        let overview = flink::JobOverview {
+            jid: id,
+            name,
+            start_time: -1,
+            end_time: -1,
+            duration: -1,
+            // Flink's word for a job that does not run and has not ended.
+            state: JobState::Suspended,
+            last_modification: -1,
+            tasks: flink::OverviewTasks::default(),
+            job_type: None,
+            scheduler_type: None,
+            pending_operators: 0,
+        };
+        let job = Self::new(link, overview);
+        job.known().missing = true;
+        job
+    }
+
     pub(super) fn id(&self) -> JobId {
         self.0.identity.id
     }
@@ -94,20 +115,21 @@ impl FlinkJob {
     /// Takes what the cluster's list says of it.
     pub(super) fn listed(&self, overview: flink::JobOverview) {
         let state = overview.state;
-        let was = self.state();
+        let (was, started) = (self.state(), self.known().overview.start_time);
+        let comes_back = std::mem::take(&mut self.known().missing);
+        let starts_anew = started != overview.start_time;
         self.known().listed(overview);
         if was != state {
             self.tell(Happening::State { state, reason: None });
         }
+        if was != state || starts_anew || comes_back {
+            self.link().reconcile_now.notify_one();
+        }
     }
 
-    pub(super) fn has_name_of(&self, other: &Self) -> bool {
-        self.0.identity.name == other.0.identity.name
-    }
-
-    /// An earlier job of its name has left an override behind.
-    pub(super) fn follows(&self, earlier: Option<&Self>) {
-        self.known().namesake = earlier.map(Self::id);
+    /// Other jobs have its name: they have left an override behind, or its own is left behind.
+    pub(super) fn has_namesakes(&self, namesakes: Vec<JobId>) {
+        self.known().namesakes = namesakes;
     }
 
     /// The cluster answered without it.
@@ -179,10 +201,37 @@ impl FlinkJob {
             submitted: known.submitted(record.as_ref()),
             record,
             reach: self.link().ways.reach(self.link()),
-            unapplied: known.unapplied.clone(),
-            trouble: known.remark().or_else(|| self.stranded()),
+            kept: self.orphaned(&known).or_else(|| known.keeping.status(self.link().clock.now())),
+            trouble: self.stranded().or_else(|| self.not_kept()),
             observed_at,
         }
+    }
+
+    /// Nobody sees to it that its override goes on to hold.
+    fn not_kept(&self) -> Option<String> {
+        let pause = self.link().record(self.id()).and_then(|_| self.link().pause())?;
+        Some(format!("its override is not applied again if it is lost: {pause}"))
+    }
+
+    /// An override of this name and another job than the one that has the name now.
+    fn orphaned(&self, known: &Known) -> Option<OverrideStatus> {
+        let first = known.namesakes.first()?;
+        let Identity { name, id, .. } = self.identity();
+        let why = match (known.missing, self.link().record(*first)) {
+            (true, _) => format!(
+                "its cluster does not list this job any more, and its name runs under the id {first}; ckptctl adopt \
+                 {name} carries the override over, ckptctl reset {id} forgets it"
+            ),
+            (false, Some(record)) if !self.link().record(*id).is_some_and(|own| own.is_override()) => {
+                format!(
+                    "an override of an earlier job of this name ({first}, {}) was left behind and does not hold for this \
+                     one; ckptctl adopt {name} carries it over",
+                    record.in_words()
+                )
+            }
+            (false, _) => return None,
+        };
+        Some(OverrideStatus { state: OverrideState::Orphaned, why: Some(why), since: None, next_try: None })
     }
 
     /// What REST told last.
@@ -198,18 +247,33 @@ impl FlinkJob {
     /// What was seen last, and why it is not fresher.
     fn stale(&self, why: String) -> Result<Observation, SeamError> {
         let mut observation = self.through_rest().ok_or_else(|| SeamError::Unreachable(why.clone()))?;
+        if observation.standing.is_some() {
+            // What was in force is not known to be so any more, unless its keeper has seen it meanwhile.
+            let kept = self.base(observation.observed_at).kept;
+            let waits = || OverrideStatus {
+                state: OverrideState::Waiting,
+                why: Some(why.clone()),
+                since: Some(observation.observed_at),
+                next_try: None,
+            };
+            let standing = kept.unwrap_or_else(waits);
+            observation.revision_in_force.take_if(|_| standing.state != OverrideState::Applied);
+            observation.standing = Some(standing);
+        }
         observation.stale = Some(why);
         Ok(observation)
     }
 
     /// Why nothing fresh can be seen, without asking.
-    fn obstacle(&self) -> Option<String> {
-        let Health { trouble, .. } = self.link().health();
+    pub(super) fn obstacle(&self) -> Option<String> {
+        let Health { trouble, observed_at, .. } = self.link().health();
+        let unheard =
+            observed_at.is_none().then(|| format!("cluster {} has not answered yet", self.link().name()));
         let missing = || {
             let missing = self.known().missing;
             missing.then(|| format!("cluster {} does not list this job any more", self.link().name()))
         };
-        trouble.or_else(missing)
+        trouble.or(unheard).or_else(missing)
     }
 
     /// Looks through REST.
@@ -236,7 +300,7 @@ impl FlinkJob {
     }
 
     /// Looks through the agent.
-    async fn look_inside(&self) -> Result<Observation, SeamError> {
+    pub(super) async fn look_inside(&self) -> Result<Observation, SeamError> {
         let job = self.id().to_string();
         let overview = self.known().overview.clone();
         match self.link().ways.ask(self.link(), &overview, Ask::Read { job }).await? {
@@ -301,6 +365,9 @@ impl JobCoordinator for FlinkJob {
         if state.has_ended() {
             return Err(SeamError::Ended { state });
         }
+        if !dry_run {
+            self.known().changing_since = Some(self.now());
+        }
         match self.link().ways.choose(self.link(), Some(self.id())).await {
             // A cluster that does not answer has no process behind its address either.
             Way::None(why) => Err(self.obstacle().map_or(SeamError::NoWay(why), SeamError::Unreachable)),
@@ -345,11 +412,14 @@ impl JobCoordinator for FlinkJob {
     ) -> Result<Applied, SeamError> {
         // What is stored is at least as new as what was asked for.
         let applied = self.put_in_force(pull_in, seen).await;
-        if applied.is_ok() {
-            self.known().was_changed();
-        }
-        if let Err(error) = &applied {
-            self.known().unapplied = Some(error.leaves_it_stored());
+        self.known().changing_since = None;
+        self.known().keeping.starts_over();
+        match &applied {
+            Ok(_) => drop(self.was_put_in_force()),
+            Err(error) => {
+                self.known().keeping.failed(self.link().clock.now(), error);
+                self.link().reconcile_now.notify_one();
+            }
         }
         applied
     }
@@ -423,6 +493,11 @@ impl JobCoordinator for FlinkJob {
             None => Ok(None),
             Some(_) => self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await.map(Some),
         }
+    }
+
+    fn left_behind(&self) -> Vec<JobId> {
+        let known = self.known();
+        if known.missing { Vec::new() } else { known.namesakes.clone() }
     }
 
     fn events(&self) -> broadcast::Receiver<api::Event> {

@@ -1,5 +1,6 @@
 //! What is known of a job, from Flink's REST API and from the agent. No I/O here.
 
+use super::keeping::Keeping;
 use super::rest::{self, CACHED};
 use super::sight;
 use crate::overrides::Record;
@@ -9,14 +10,6 @@ use ckpt_coordinator::config::{EffectiveConfig, SubmittedConfig};
 use ckpt_shared::flink::{self, CheckpointConfig, CheckpointStatistics};
 use ckpt_shared::ids::JobId;
 use std::time::Duration;
-
-/// After a failed try to put an override in force again: the first pause, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How long an override has to hold until what came before is forgotten.
-const STEADY: Duration = Duration::from_secs(60);
-/// After so many times of being applied again, somebody else is suspected.
-const SUSPICIOUS: u32 = 3;
 
 /// What was seen last.
 pub(super) struct Known {
@@ -28,21 +21,21 @@ pub(super) struct Known {
     pub(super) rest: Option<FromRest>,
     /// What the agent saw, and when.
     pub(super) sight: Option<(Sight, Monotonic)>,
-    /// Why its override is not in force; shown as long as it is not.
-    pub(super) unapplied: Option<String>,
-    /// What else an operator ought to know about it.
-    pub(super) trouble: Option<String>,
-    /// An earlier job of its name, whose override does not hold for this one.
-    pub(super) namesake: Option<JobId>,
+    /// When it began to run last, as far as that was asked.
+    pub(super) running_since: Option<i64>,
+    /// How its override is kept, and the revision that was looked at last.
+    pub(super) keeping: Keeping,
+    pub(super) kept_revision: Option<u64>,
+    /// Somebody prepared a change then, and it has not been applied yet.
+    pub(super) changing_since: Option<Monotonic>,
+    /// When its cluster was told a change natively.
+    pub(super) changed_natively: Option<Monotonic>,
+    /// Other jobs of its name: those that left an override behind, or the one that took its place.
+    pub(super) namesakes: Vec<JobId>,
     /// Until then looking through the agent is not tried again.
     pub(super) blind_until: Monotonic,
     /// It was seen to start anew: its values may be those of another submission.
     pub(super) starts_anew: bool,
-    pause: Duration,
-    next_try: Monotonic,
-    /// How often its override was applied again, and since when it holds.
-    reapplied: u32,
-    held_since: Option<Monotonic>,
 }
 
 /// What Flink's REST API said.
@@ -61,15 +54,14 @@ impl Known {
             missing: false,
             rest: None,
             sight: None,
-            unapplied: None,
-            trouble: None,
-            namesake: None,
+            running_since: None,
+            keeping: Keeping::default(),
+            kept_revision: None,
+            changing_since: None,
+            changed_natively: None,
+            namesakes: Vec::new(),
             blind_until: now,
             starts_anew: false,
-            pause: FIRST_PAUSE,
-            next_try: now,
-            reapplied: 0,
-            held_since: None,
         }
     }
 
@@ -112,61 +104,13 @@ impl Known {
         Some(sight::in_force(submitted, interval, timeout))
     }
 
-    /// What an operator ought to know about its override.
-    pub(super) fn remark(&self) -> Option<String> {
-        let left_behind = |id: &JobId| {
-            format!(
-                "an override of an earlier job of this name ({id}) was left behind; it does not hold for this one"
-            )
-        };
-        self.trouble.clone().or_else(|| self.namesake.as_ref().map(left_behind))
-    }
-
     /// Whether what REST told is too old to go by.
     pub(super) fn wants_rest(&self, now: Monotonic) -> bool {
         self.rest.as_ref().is_none_or(|rest| rest.at + CACHED < now)
     }
 
-    /// Its override is in force.
-    pub(super) fn holds(&mut self, now: Monotonic) {
-        self.unapplied = None;
-        let since = *self.held_since.get_or_insert(now);
-        if now.since(since) >= STEADY {
-            self.was_changed();
-        } else if self.reapplied < SUSPICIOUS {
-            self.trouble = None;
-        }
-    }
-
-    /// Somebody changed it through us, or all has been well for long.
-    pub(super) fn was_changed(&mut self) {
-        self.unapplied = None;
-        self.trouble = None;
-        self.pause = FIRST_PAUSE;
-        self.reapplied = 0;
-    }
-
-    /// Its override had to be applied again; `found` was in force instead.
-    pub(super) fn was_put_again(&mut self, found: &str) {
-        self.held_since = None;
-        self.unapplied = None;
-        self.reapplied = self.reapplied.saturating_add(1);
-        self.trouble = (self.reapplied >= SUSPICIOUS).then(|| {
-            format!(
-                "somebody else keeps changing this job (to a {found}), and it was changed back {} times; is another \
-                 ckptd following it?",
-                self.reapplied
-            )
-        });
-    }
-
-    /// Whether it is time to try again; every try makes the next pause longer.
-    pub(super) fn may_try(&mut self, now: Monotonic) -> bool {
-        let may = now >= self.next_try;
-        if may {
-            self.next_try = now + self.pause;
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        }
-        may
+    /// What it shows as configured now: through the agent if that has seen it, since that is fresher.
+    pub(super) fn shown(&self) -> Option<SubmittedConfig> {
+        (self.sight.is_some() || self.rest.is_some()).then(|| self.submitted(None))
     }
 }

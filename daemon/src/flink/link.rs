@@ -4,11 +4,13 @@ use super::settings::ClusterSettings;
 use super::ways::Ways;
 use crate::clock::{Clock, wall_millis};
 use crate::overrides::{Key, OverrideStore, Record};
+use crate::pauses::Pauses;
 use crate::seam::SeamError;
-use ckpt_shared::api::ClusterState;
+use ckpt_shared::api::{ClusterState, Pause};
 use ckpt_shared::client::{Client, ClientError};
 use ckpt_shared::ids::JobId;
 use std::sync::{PoisonError, RwLock};
+use tokio::sync::Notify;
 
 /// The link to a cluster.
 #[derive(Debug)]
@@ -17,6 +19,12 @@ pub(super) struct Link {
     pub(super) overrides: OverrideStore,
     pub(super) clock: Clock,
     pub(super) ways: Ways,
+    /// Where reconcile is paused.
+    pub(super) pauses: Pauses,
+    /// A sign that overrides may not hold any more.
+    pub(super) reconcile_now: Notify,
+    /// A sign that its list of jobs is old.
+    pub(super) look_now: Notify,
     health: RwLock<Health>,
 }
 
@@ -34,9 +42,18 @@ pub(super) struct Health {
 }
 
 impl Link {
-    pub(super) fn new(settings: ClusterSettings, overrides: OverrideStore) -> Self {
+    pub(super) fn new(settings: ClusterSettings, overrides: OverrideStore, pauses: Pauses) -> Self {
         let (clock, ways, health) = (Clock::start(), Ways::default(), RwLock::default());
-        Self { settings, overrides, clock, ways, health }
+        let (reconcile_now, look_now) = (Notify::new(), Notify::new());
+        Self { settings, overrides, clock, ways, pauses, reconcile_now, look_now, health }
+    }
+
+    /// Why overrides are not to be applied by themselves, if they are not.
+    pub(super) fn pause(&self) -> Option<String> {
+        let Pause { cluster, reason, .. } = self.pauses.of(self.name())?;
+        let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+        let which = cluster.map_or(String::new(), |cluster| format!(" {cluster}"));
+        Some(format!("reconcile is paused{reason}; ckptctl reconcile resume{which} ends that"))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -59,6 +76,7 @@ impl Link {
                 health.observed_at = Some(wall_millis());
                 health.ahead = ahead.unwrap_or(health.ahead);
                 if let Some(trouble) = health.trouble.take() {
+                    self.reconcile_now.notify_one();
                     tracing::info!(cluster = self.name(), was = trouble, "the cluster answers again");
                 }
             }
@@ -69,6 +87,9 @@ impl Link {
                         trouble,
                         "the cluster does not answer as it should"
                     );
+                }
+                if health.trouble.as_ref() != Some(&trouble) {
+                    self.reconcile_now.notify_one();
                 }
                 health.trouble = Some(trouble);
             }

@@ -1,7 +1,7 @@
 //! What is read from Flink's REST API.
 
 use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
-use ckpt_shared::api::Failures;
+use ckpt_shared::api::{Failures, JobState};
 use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout, LONGEST, SHORTEST};
 use ckpt_shared::client::{Access, Client, ClientError, Peer};
 use ckpt_shared::flink::{
@@ -9,6 +9,7 @@ use ckpt_shared::flink::{
 };
 use ckpt_shared::ids::{CheckpointId, JobId};
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -69,6 +70,18 @@ pub(super) async fn checkpoint_config(client: &Client, job: JobId) -> Result<Che
 pub(super) fn has_no_checkpoints(error: &ClientError) -> bool {
     let is_404 = error.status().is_some_and(|status| status.as_u16() == 404);
     is_404 && error.to_string().contains("Checkpointing is not enabled")
+}
+
+/// When a job went into each of its states, in milliseconds since the epoch; 0 for those that it never was in.
+#[derive(Debug, Deserialize)]
+struct Timestamps {
+    timestamps: HashMap<String, i64>,
+}
+
+/// When a job began to run last, if it ever did.
+pub(super) async fn running_since(client: &Client, job: JobId) -> Result<Option<i64>, ClientError> {
+    let Timestamps { timestamps } = client.get(&format!("/jobs/{job}")).await?.value;
+    Ok(timestamps.get(JobState::Running.name()).copied().filter(|at| *at > 0))
 }
 
 /// A job's checkpoints.

@@ -6,7 +6,7 @@ use crate::seam::{Observation, Reach};
 use ckpt_agent::protocol::{Pending, Sight, Update};
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
-use ckpt_shared::api::{JobState, Outcome};
+use ckpt_shared::api::{JobState, Outcome, OverrideState, OverrideStatus};
 use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
 use ckpt_shared::ids::CheckpointId;
 use std::time::Duration;
@@ -18,8 +18,8 @@ pub(super) struct Base {
     pub(super) submitted: SubmittedConfig,
     pub(super) record: Option<Record>,
     pub(super) reach: Reach,
-    /// Why what should be in force is not, if it is not.
-    pub(super) unapplied: Option<String>,
+    /// How its override stood when it was looked at last to keep it, or that it has none and another job has.
+    pub(super) kept: Option<OverrideStatus>,
     pub(super) trouble: Option<String>,
     pub(super) observed_at: u64,
 }
@@ -37,8 +37,27 @@ impl Base {
         (*in_force == self.wanted()).then_some(revision)
     }
 
+    /// How its override stands, now that it was seen whether it is in force.
+    fn standing(&self, is_in_force: bool) -> Option<OverrideStatus> {
+        let now = |state, why| OverrideStatus { state, why, since: Some(self.observed_at), next_try: None };
+        let kept = self.kept.clone();
+        match (&self.record, is_in_force) {
+            (None, _) => kept,
+            (Some(_), true) => {
+                let applied = kept.filter(|kept| kept.state == OverrideState::Applied);
+                Some(applied.unwrap_or_else(|| now(OverrideState::Applied, None)))
+            }
+            (Some(_), false) => {
+                let lost = kept.filter(|kept| kept.state != OverrideState::Applied);
+                let why = "it was just seen not to be in force, and is about to be applied again".to_owned();
+                Some(lost.unwrap_or_else(|| now(OverrideState::NotApplied, Some(why))))
+            }
+        }
+    }
+
     fn observation(self, effective: EffectiveConfig, in_flight: Vec<InFlight>) -> Observation {
         let revision_in_force = self.revision(&effective);
+        let standing = self.standing(revision_in_force.is_some());
         Observation {
             revision_in_force,
             state: self.state,
@@ -49,7 +68,8 @@ impl Base {
             next_trigger: None,
             merged: 0,
             queued: 0,
-            trouble: self.unapplied.filter(|_| revision_in_force.is_none()).or(self.trouble),
+            standing,
+            trouble: self.trouble,
             reach: self.reach,
             stale: None,
             observed_at: self.observed_at,

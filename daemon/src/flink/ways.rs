@@ -11,11 +11,12 @@ use ckpt_shared::api::{Verdict, Via};
 use ckpt_shared::duration::Exact;
 use ckpt_shared::flink::JobOverview;
 use ckpt_shared::ids::JobId;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::lookup_host;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// The longest wait for an answer out of a JVM; the first one takes longest.
 pub(super) const INSIDE_LIMIT: Duration = Duration::from_secs(10);
@@ -23,6 +24,8 @@ pub(super) const INSIDE_LIMIT: Duration = Duration::from_secs(10);
 const NAME_LIMIT: Duration = Duration::from_secs(2);
 /// How many JobManagers of this machine are asked when the one behind the address does not lead.
 const MOST_OTHERS: usize = 16;
+/// How long it is not searched for them again, only to look.
+const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// A way, for one change.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ struct Known {
     forbidden: Option<u16>,
     /// Who led last.
     leader: Option<Jvm>,
+    /// When this machine was searched for a leader last, only to look.
+    searched: Option<Instant>,
     /// The way that was found last.
     found: Option<Way>,
 }
@@ -82,6 +87,24 @@ impl Ways {
                 Reach { via: Some(Via::Attach), detail: Some(format!("pid {}", jvm.pid())) }
             }
             Some(Way::None(why)) => Reach { via: Some(Via::None), detail: Some(why) },
+        }
+    }
+
+    /// Who led last.
+    pub(super) fn leader(&self) -> Option<Jvm> {
+        self.known().leader
+    }
+
+    /// Resolves when the process that led last has ended; never, while none is known.
+    pub(super) async fn leader_ends(&self) -> Jvm {
+        let Some(leader) = self.leader() else { return pending().await };
+        match leader.ended().await {
+            Ok(()) => {
+                self.learn(|known| known.leader = known.leader.filter(|led| *led != leader));
+                leader
+            }
+            // Then other signs have to do.
+            Err(_) => pending().await,
         }
     }
 
@@ -194,7 +217,7 @@ impl Ways {
             }
         }
         // One that leads knows all jobs there are; only a standby has others beside it.
-        let others = if is_standby { others(job).await } else { Vec::new() };
+        let others = if is_standby && (writes || self.may_search()) { others(job).await } else { Vec::new() };
         for jvm in others {
             if let Ok(answer) = attach::ask(&jvm, &consent.into(), ask.clone(), INSIDE_LIMIT).await {
                 return Ok(self.leads(jvm, answer));
@@ -206,6 +229,16 @@ impl Ways {
             return Err(SeamError::NoWay(why));
         }
         Err(first.map_or(SeamError::Silent, |error| self.refused(job, &error, writes)))
+    }
+
+    /// Whether this machine may be searched for other JobManagers, which takes long, for a look alone.
+    fn may_search(&self) -> bool {
+        let now = Instant::now();
+        let may = self.known().searched.is_none_or(|last| now.duration_since(last) >= SEARCH_PAUSE);
+        if may {
+            self.learn(|known| known.searched = Some(now));
+        }
+        may
     }
 
     fn leads(&self, jvm: Jvm, answer: Answered) -> Answered {

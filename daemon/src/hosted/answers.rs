@@ -61,6 +61,7 @@ impl Owner {
             next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
             merged: view.merged,
             queued: 0,
+            standing: None,
             trouble: self.trouble(now),
             reach: Reach::HOSTED,
             stale: None,

@@ -3,11 +3,13 @@
 use crate::state_dir::read_limited;
 use ckpt_coordinator::config::{Override, SubmittedConfig};
 use ckpt_shared::bounds::{BoundsError, CheckpointInterval, CheckpointTimeout};
+use ckpt_shared::duration::Exact;
 use ckpt_shared::ids::JobId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The format's number; it changes when an older ckptd could not read the file any more.
 const SCHEMA: u32 = 1;
@@ -77,6 +79,24 @@ impl Submitted {
 }
 
 impl Record {
+    /// Whether it stands in for anything that was submitted, as a reset does not.
+    #[must_use]
+    pub fn is_override(&self) -> bool {
+        self.checkpoint_interval.is_some() || self.checkpoint_timeout.is_some()
+    }
+
+    /// Its values and its revision, for a sentence.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let value = |name: &str, millis: Option<u64>| {
+            millis
+                .map(|millis| format!("{name} {}, ", Exact(Duration::from_millis(millis))))
+                .unwrap_or_default()
+        };
+        let (timeout, interval) = (self.checkpoint_timeout, self.checkpoint_interval);
+        format!("{}{}revision {}", value("timeout", timeout), value("interval", interval), self.revision)
+    }
+
     /// The override itself.
     ///
     /// # Errors
@@ -164,6 +184,11 @@ impl Document {
 
     pub(super) fn clusters(&self) -> Vec<String> {
         self.clusters.keys().cloned().collect()
+    }
+
+    pub(super) fn of_cluster(&self, cluster: &str) -> Vec<(JobId, Record)> {
+        let jobs = self.clusters.get(cluster).into_iter().flatten();
+        jobs.map(|(job, record)| (*job, record.clone())).collect()
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&Record> {

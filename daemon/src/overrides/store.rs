@@ -5,6 +5,7 @@ use crate::clock::wall_millis;
 use crate::durable;
 use ckpt_coordinator::config::{Override, SubmittedConfig};
 use ckpt_shared::api::{ConfigurationPatch, HOSTED};
+use ckpt_shared::ids::JobId;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -37,6 +38,21 @@ pub struct Edit {
     pub submitted: SubmittedConfig,
 }
 
+/// One job takes over the override of an earlier one, whose own then ends: one step, whole or not at all.
+#[derive(Debug, Clone)]
+pub struct Adoption {
+    /// The earlier job.
+    pub from: Key,
+    /// Who takes it over.
+    pub key: Key,
+    /// That one's name.
+    pub name: String,
+    /// Why; the override's own reason stays when there is none.
+    pub reason: Option<String>,
+    /// As it was submitted.
+    pub submitted: SubmittedConfig,
+}
+
 /// What an edit led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edited {
@@ -59,6 +75,17 @@ pub enum EditError {
         /// The revision.
         actual: u64,
     },
+    /// What should be taken over is not there.
+    #[error("the override that should be adopted is not stored any more; look at the job again")]
+    NothingToAdopt,
+    /// The job has an override of its own.
+    #[error(
+        "the job has an override of its own (revision {revision}); reset it first, and adopt the other one then"
+    )]
+    HasItsOwn {
+        /// Its revision.
+        revision: u64,
+    },
     /// It could not be stored.
     #[error("the change could not be stored, so nothing was changed: {cause}")]
     NotStored {
@@ -69,6 +96,7 @@ pub enum EditError {
 
 enum Request {
     Edit(Edit, oneshot::Sender<Result<Edited, EditError>>),
+    Adopt(Adoption, oneshot::Sender<Result<Edited, EditError>>),
     Remove(Key, oneshot::Sender<Result<(), EditError>>),
     SubmittedAgain(Key, Submitted, oneshot::Sender<Result<(), EditError>>),
 }
@@ -109,6 +137,12 @@ impl OverrideStore {
         })
     }
 
+    /// Every job of a cluster that has a record.
+    #[must_use]
+    pub fn of_cluster(&self, cluster: &str) -> Vec<(JobId, Record)> {
+        self.durable.borrow().of_cluster(cluster)
+    }
+
     /// The clusters that have records.
     #[must_use]
     pub fn clusters(&self) -> Vec<String> {
@@ -129,6 +163,22 @@ impl OverrideStore {
     /// [`EditError`]; nothing has changed then.
     pub async fn edit(&self, edit: Edit) -> Result<Edited, EditError> {
         self.ask(|answer| Request::Edit(edit, answer)).await
+    }
+
+    /// What `adoption` would lead to now, without making it.
+    ///
+    /// # Errors
+    /// [`EditError::NothingToAdopt`], [`EditError::HasItsOwn`].
+    pub fn preview_adoption(&self, adoption: &Adoption) -> Result<Edited, EditError> {
+        take_over(&self.durable.borrow(), adoption).map(|(edited, _)| edited)
+    }
+
+    /// Lets one job take over the override of another; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing has changed then.
+    pub async fn adopt(&self, adoption: Adoption) -> Result<Edited, EditError> {
+        self.ask(|answer| Request::Adopt(adoption, answer)).await
     }
 
     /// Removes a job's record, durably.
@@ -194,6 +244,26 @@ fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<Record>), E
     Ok((Edited { previous, overridden, revision }, Some(record)))
 }
 
+/// The record of whoever takes an override over.
+fn take_over(document: &Document, adoption: &Adoption) -> Result<(Edited, Record), EditError> {
+    let own = document.get(&adoption.key);
+    if let Some(own) = own.filter(|own| own.is_override()) {
+        return Err(EditError::HasItsOwn { revision: own.revision });
+    }
+    let left = document.get(&adoption.from).filter(|left| left.is_override());
+    let left = left.ok_or(EditError::NothingToAdopt)?;
+    let record = Record {
+        name: adoption.name.clone(),
+        revision: left.revision.max(own.map_or(0, |own| own.revision)) + 1,
+        reason: adoption.reason.clone().or(left.reason.clone()),
+        changed_at: wall_millis(),
+        submitted: own.and_then(|own| own.submitted).or(Some(Submitted::of(&adoption.submitted))),
+        ..left.clone()
+    };
+    let overridden = record.overridden().unwrap_or_default();
+    Ok((Edited { previous: Override::default(), overridden, revision: record.revision }, record))
+}
+
 /// Answers that wait for a write: told the outcome of their own edit, or that the write failed.
 type Waiting = Vec<Box<dyn FnOnce(Option<Arc<str>>) + Send>>;
 
@@ -239,6 +309,14 @@ fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
                 edited
             });
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, merged)))));
+        }
+        Request::Adopt(adoption, answer) => {
+            let adopted = take_over(draft, &adoption).map(|(edited, record)| {
+                draft.remove(&adoption.from);
+                draft.insert(&adoption.key, record);
+                edited
+            });
+            waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, adopted)))));
         }
         Request::SubmittedAgain(key, submitted, answer) => {
             if let Some(record) = draft.get(&key).cloned() {
@@ -300,6 +378,33 @@ mod tests {
             if_match: IfMatch::Any,
             submitted: SubmittedConfig::default(),
         }
+    }
+
+    #[tokio::test]
+    async fn an_override_is_taken_over_whole_and_only_once() {
+        let home = tempfile::tempdir().unwrap();
+        let store = OverrideStore::open(home.path().join("overrides.json")).unwrap();
+        let on_flink = |job| Key { cluster: "prod".to_owned(), job: JobId::from_bits(job) };
+        let adoption = |from, to| Adoption {
+            from: on_flink(from),
+            key: on_flink(to),
+            name: "a".to_owned(),
+            reason: None,
+            submitted: SubmittedConfig::default(),
+        };
+        for millis in [1_000, 2_000] {
+            store.edit(Edit { key: on_flink(1), ..edit(1, millis) }).await.unwrap();
+        }
+        let adopted = store.adopt(adoption(1, 2)).await.unwrap();
+        assert_eq!((adopted.revision, adopted.previous), (3, Override::default()));
+        assert_eq!(store.record(&on_flink(1)), None);
+        let record = store.record(&on_flink(2)).unwrap();
+        assert_eq!((record.revision, record.checkpoint_timeout), (3, Some(2_000)));
+        assert_eq!(record.submitted, Some(Submitted::of(&SubmittedConfig::default())));
+        assert!(matches!(store.adopt(adoption(1, 3)).await, Err(EditError::NothingToAdopt)));
+        store.edit(Edit { key: on_flink(4), ..edit(4, 9_000) }).await.unwrap();
+        assert!(matches!(store.adopt(adoption(2, 4)).await, Err(EditError::HasItsOwn { revision: 1 })));
+        assert_eq!(store.record(&on_flink(2)), Some(record));
     }
 
     /// On one thread the writer runs only when all have asked: what comes together shares a write.

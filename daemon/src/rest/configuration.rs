@@ -3,7 +3,7 @@
 use super::Api;
 use super::error::ApiError;
 use super::input::{Known, STORE_LIMIT, SmallBody, if_match};
-use crate::change::{self, Request};
+use crate::change::{self, ChangeError, Request};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -26,7 +26,7 @@ const NOT_STORED: &str = "the change could not be stored, or not in time; then i
 pub(super) struct ChangeQuery {
     /// Says what the change would do, and does nothing.
     #[param(required = false)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 /// The query of a list.
@@ -84,7 +84,7 @@ pub(super) async fn patch(
 ) -> Result<Response, ApiError> {
     let patch = ConfigurationPatch::from_json(&body.of_kind("application/json")?)
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
-    make(&api, &job, &headers, &query, patch).await
+    edit(&api, &job, &headers, &query, patch).await
 }
 
 /// Resets a job to what was submitted.
@@ -110,7 +110,7 @@ pub(super) async fn delete(
     Known(query): Known<ChangeQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    make(&api, &job, &headers, &query, ConfigurationPatch::clear_all()).await
+    edit(&api, &job, &headers, &query, ConfigurationPatch::clear_all()).await
 }
 
 /// The configurations of all jobs.
@@ -144,7 +144,7 @@ pub(super) async fn list(
         schema: SCHEMA.to_owned(),
         jobs: seen,
         clusters: api.registry.clusters().states(),
-        pauses: Vec::new(),
+        pauses: api.pauses.all(),
     })
     .into_response();
     if let Some(observed_at) = observed_at {
@@ -153,7 +153,7 @@ pub(super) async fn list(
     Ok(response)
 }
 
-async fn make(
+async fn edit(
     api: &Api,
     job: &str,
     headers: &HeaderMap,
@@ -161,9 +161,15 @@ async fn make(
     patch: ConfigurationPatch,
 ) -> Result<Response, ApiError> {
     let request = Request { patch, if_match: if_match(headers)?, dry_run: query.dry_run };
-    let job = api.job(job)?;
-    // On a task of its own: a client that goes away must not leave a change stored and not applied.
-    let change = tokio::spawn(change::change(job, api.overrides.clone(), request));
+    make(change::change(api.job(job)?, api.overrides.clone(), request), query.dry_run).await
+}
+
+/// Makes a change on a task of its own: a client that goes away must not leave it stored and not applied.
+pub(super) async fn make(
+    change: impl Future<Output = Result<Configuration, ChangeError>> + Send + 'static,
+    dry_run: bool,
+) -> Result<Response, ApiError> {
+    let change = tokio::spawn(change);
     let changed = timeout(STORE_LIMIT, change).await.map_err(|_| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -173,7 +179,7 @@ async fn make(
     })?;
     let configuration =
         changed.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))??;
-    let complete = query.dry_run || configuration.applied;
+    let complete = dry_run || configuration.applied;
     Ok(answer(if complete { StatusCode::OK } else { StatusCode::ACCEPTED }, &configuration))
 }
 

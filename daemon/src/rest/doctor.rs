@@ -50,14 +50,6 @@ pub(super) async fn diagnose(
             "the diagnosis took too long; ask about one cluster alone",
         )
     })?;
-    let unknown = || {
-        let wanted = cluster.as_deref().unwrap_or_default().escape_debug();
-        let followed: Vec<_> = api.registry.clusters().states().into_iter().map(|state| state.name).collect();
-        let followed = if followed.is_empty() { "none is".to_owned() } else { followed.join(", ") };
-        let sentence = format!(
-            "no cluster '{wanted}' is followed (followed: {followed}); ckptd serve --flink NAME=URL adds one"
-        );
-        ApiError::new(StatusCode::NOT_FOUND, sentence)
-    };
+    let unknown = || api.not_followed(cluster.as_deref().unwrap_or_default());
     Ok(Json(diagnosis.ok_or_else(unknown)?).into_response())
 }

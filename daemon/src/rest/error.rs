@@ -60,6 +60,8 @@ impl From<EditError> for ApiError {
     fn from(error: EditError) -> Self {
         let status = match error {
             EditError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
+            EditError::NothingToAdopt => StatusCode::NOT_FOUND,
+            EditError::HasItsOwn { .. } => StatusCode::CONFLICT,
             EditError::NotStored { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())
@@ -71,7 +73,10 @@ impl From<ChangeError> for ApiError {
         match error {
             ChangeError::Seam(error) => error.into(),
             ChangeError::Edit(error) => error.into(),
-            ChangeError::NoInterval => Self::new(StatusCode::CONFLICT, error.to_string()),
+            ChangeError::NoneToAdopt { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            ChangeError::NoInterval | ChangeError::SeveralToAdopt(_) => {
+                Self::new(StatusCode::CONFLICT, error.to_string())
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use ckpt_shared::ids::JobId;
 use ckptd::flink::{Clusters, Settings};
 use ckptd::hosted::HostedJobs;
 use ckptd::overrides::{Key, OverrideStore, Record};
+use ckptd::pauses::Pauses;
 use ckptd::registry::Registry;
 use ckptd::rest::{self, Api, Guard};
 use ckptd::state_dir::StateDir;
@@ -56,11 +57,13 @@ impl Host {
     pub(crate) async fn following(home: TempDir, flink: Settings) -> Self {
         let directory = Arc::new(StateDir::open(Some(home.path().to_owned())).unwrap());
         let overrides = OverrideStore::open(directory.overrides()).unwrap();
+        let pauses = Pauses::open(directory.pauses()).unwrap();
         let hosted = HostedJobs::recover(directory, overrides.clone()).await.unwrap();
-        let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides)));
+        let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides, &pauses)));
         let api = Api {
             registry: Arc::clone(&registry),
             overrides: overrides.clone(),
+            pauses,
             ready: tokio::sync::watch::channel(true).1,
         };
         let router = rest::router(api, Guard::new(TOKEN.to_owned(), vec![]));

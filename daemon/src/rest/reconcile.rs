@@ -1,0 +1,121 @@
+//! Where overrides are not kept, and an override that changes its job.
+
+use super::Api;
+use super::configuration::{ChangeQuery, make};
+use super::error::ApiError;
+use super::input::{Known, STORE_LIMIT, SmallBody};
+use crate::change;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use ckpt_shared::api::{AdoptRequest, Configuration, Reconcile, ReconcileRequest, parse_reason};
+use tokio::time::timeout;
+
+const LIKE: &str = r#"{"cluster": "prod", "reason": "storage is being moved"}"#;
+const NOT_STORED: &str =
+    "It could not be stored, or not in time; nothing was changed, or it may still come to be.";
+
+/// Where reconcile is paused.
+///
+/// Reconcile compares what should hold with what does, and applies overrides of Flink's jobs again that were lost.
+#[utoipa::path(get, path = "/reconcile", operation_id = "reconcile", tag = "configuration", responses((status = 200, body = Reconcile)))]
+pub(super) async fn status(State(api): State<Api>) -> Json<Reconcile> {
+    Json(Reconcile::new(api.pauses.all()))
+}
+
+/// Pauses reconcile, for a cluster or for all.
+///
+/// Overrides that are lost meanwhile are not applied again, and no library is loaded by itself; changes that
+/// somebody asks for are made all the same. It stays so after a restart of ckptd.
+#[utoipa::path(
+    post,
+    path = "/reconcile/pause",
+    operation_id = "pause_reconcile",
+    tag = "configuration",
+    request_body(content = Option<ReconcileRequest>),
+    responses(
+        (status = 200, body = Reconcile),
+        (status = 404, description = "No cluster of this name is followed."),
+        (status = 503, description = NOT_STORED),
+    )
+)]
+pub(super) async fn pause(State(api): State<Api>, body: SmallBody) -> Result<Json<Reconcile>, ApiError> {
+    let ReconcileRequest { cluster, reason } = body.object(LIKE)?;
+    let reason = reason.map(|text| parse_reason(&text)).transpose();
+    let reason = reason.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    api.must_follow(cluster.as_deref())?;
+    in_time(api.pauses.pause(cluster, reason)).await?;
+    Ok(Json(Reconcile::new(api.pauses.all())))
+}
+
+/// Lets reconcile go on, for a cluster or for all.
+///
+/// For all it ends every pause. What is in conflict is applied again, too.
+#[utoipa::path(
+    post,
+    path = "/reconcile/resume",
+    operation_id = "resume_reconcile",
+    tag = "configuration",
+    request_body(content = Option<ReconcileRequest>),
+    responses(
+        (status = 200, body = Reconcile),
+        (status = 404, description = "No cluster of this name is followed or paused."),
+        (status = 503, description = NOT_STORED),
+    )
+)]
+pub(super) async fn resume(State(api): State<Api>, body: SmallBody) -> Result<Json<Reconcile>, ApiError> {
+    let ReconcileRequest { cluster, reason } = body.object(LIKE)?;
+    if reason.is_some() {
+        return Err(ApiError::bad_request("a reason belongs to a pause; leave it out here"));
+    }
+    let is_paused = |name: &str| api.pauses.all().iter().any(|pause| pause.cluster.as_deref() == Some(name));
+    if let Some(name) = cluster.as_deref().filter(|name| !is_paused(name)) {
+        api.must_follow(Some(name))?;
+    }
+    in_time(api.pauses.resume(cluster.as_deref())).await?;
+    Ok(Json(Reconcile::new(api.pauses.all())))
+}
+
+async fn in_time<E: std::fmt::Display>(storing: impl Future<Output = Result<(), E>>) -> Result<(), ApiError> {
+    let unavailable = |sentence: String| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, sentence);
+    match timeout(STORE_LIMIT, storing).await {
+        Ok(stored) => stored.map_err(|error| unavailable(error.to_string())),
+        Err(_) => Err(unavailable(
+            "the disk does not answer, and whether it was stored is not known; ckptctl reconcile status shows it".to_owned(),
+        )),
+    }
+}
+
+/// Takes over the override of an earlier job of the same name.
+///
+/// It is stored for this job, and for the earlier one no more, in one step, and put in force like any change.
+#[utoipa::path(
+    post,
+    path = "/jobs/{job}/checkpoints/configuration/adopt",
+    operation_id = "adopt_override",
+    tag = "configuration",
+    params(ChangeQuery),
+    request_body(content = Option<AdoptRequest>),
+    responses(
+        (status = 200, description = "It is stored and in force, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
+        (status = 202, description = "It is stored, and not in force yet.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
+        (status = 404, description = "No earlier job of its name has left an override behind."),
+        (status = 409, description = "Several have, or the job has an override of its own, or has ended."),
+        (status = 500, description = "It failed inside ckptd."),
+        (status = 501, description = "There is no way to change the job's coordinator from here."),
+        (status = 503, description = "It could not be stored, or not in time; then it may still come into force."),
+    )
+)]
+pub(super) async fn adopt(
+    State(api): State<Api>,
+    Path(job): Path<String>,
+    Known(query): Known<ChangeQuery>,
+    body: SmallBody,
+) -> Result<Response, ApiError> {
+    let mut request: AdoptRequest = body.object(r#"{"reason": "it was deployed anew"}"#)?;
+    let reason = request.reason.take().map(|text| parse_reason(&text)).transpose();
+    request.reason = reason.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let job = api.job(&job)?;
+    make(change::adopt(job, api.overrides.clone(), request, query.dry_run), query.dry_run).await
+}
