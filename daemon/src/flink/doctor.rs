@@ -6,8 +6,12 @@ use super::settings::Attach;
 use super::ways::{INSIDE_LIMIT, candidates, others};
 use crate::attach::{self, AttachError, Jvm};
 use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
-use ckpt_shared::api::{Check, ClusterDiagnosis, Verdict, Via};
+use ckpt_shared::api::{Check, ClusterDiagnosis, OverrideState, Verdict, Via};
 
+/// The releases whose classes are known.
+const OLDEST: (u32, u32) = (1, 15);
+const NEWEST: (u32, u32) = (2, 3);
+const KNOWN: &str = "1.15 to 2.3";
 /// The check whether a JobManager leads.
 const LEADER: &str = "leader";
 
@@ -15,6 +19,7 @@ const LEADER: &str = "leader";
 /// nothing.
 pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnosis {
     let mut checks = vec![rest_api(link)];
+    checks.extend(release(link));
     let live = jobs.iter().find(|job| !job.state().has_ended());
     let native = link.ways.is_native(link, live.map(FlinkJob::id)).await;
     checks.push(match (native, live) {
@@ -36,6 +41,9 @@ pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnos
         }
     };
     let changeable = checks.iter().all(|check| check.verdict != Verdict::Failed);
+    // These say whether changes hold, and not whether one can be made.
+    checks.push(reconciled(link));
+    checks.push(overrides(link, &jobs));
     let (cluster, url) = (link.name().to_owned(), link.settings.url.clone());
     ClusterDiagnosis { cluster, url, changeable, via, checks }
 }
@@ -49,6 +57,57 @@ fn rest_api(link: &Link) -> Check {
             trouble.unwrap_or_else(|| "it was not asked yet".to_owned()),
             "see that the address is that of Flink's REST API, and that the JobManager runs",
         ),
+    }
+}
+
+/// Whether its release is one whose classes are known; what counts is what the agent finds.
+fn release(link: &Link) -> Option<Check> {
+    let version = link.health().version?;
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+    let (major, minor) = (numbers.next()??, numbers.next()??);
+    Some(match (OLDEST..=NEWEST).contains(&(major, minor)) {
+        true => passed("release", format!("{version} is one of those that ckptd knows ({KNOWN})")),
+        false => noted(
+            "release",
+            format!("{version} is none of those that ckptd knows ({KNOWN})"),
+            Some("its classes decide: anything unexpected in them is refused, and nothing is touched"),
+        ),
+    })
+}
+
+fn reconciled(link: &Link) -> Check {
+    match link.pause() {
+        None => passed("reconcile", "overrides that stop holding are applied again"),
+        Some(why) => noted("reconcile", "overrides that stop holding are not applied again", Some(&why)),
+    }
+}
+
+/// How the overrides of its jobs stand.
+fn overrides(link: &Link, jobs: &[FlinkJob]) -> Check {
+    let standing: Vec<_> = jobs.iter().filter_map(FlinkJob::standing).collect();
+    let all = standing.len();
+    let worst = standing.into_iter().filter(|(_, status)| status.state != OverrideState::Applied);
+    let mut worst: Vec<_> = worst.collect();
+    worst.sort_by_key(|(_, status)| status.state == OverrideState::Waiting);
+    match worst.first() {
+        None if all == 0 => passed("overrides", "there are none"),
+        None => passed("overrides", format!("{all} of {all} hold")),
+        Some((name, status)) => {
+            let holding = all - worst.len();
+            let state = match status.state {
+                OverrideState::Applied => "applied",
+                OverrideState::Waiting => "waits for a coordinator",
+                OverrideState::NotApplied => "is not applied",
+                OverrideState::Conflict => "is in conflict",
+                OverrideState::Orphaned => "is orphaned",
+            };
+            let found = format!("{holding} of {all} hold; that of {name} {state}");
+            let why = status
+                .why
+                .clone()
+                .unwrap_or_else(|| format!("ckptctl get {}/{name} tells more", link.name()));
+            noted("overrides", found, Some(&why))
+        }
     }
 }
 

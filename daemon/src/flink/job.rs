@@ -234,6 +234,15 @@ impl FlinkJob {
         Some(OverrideStatus { state: OverrideState::Orphaned, why: Some(why), since: None, next_try: None })
     }
 
+    /// How its override stood when it was looked at last, without looking; with its name.
+    pub(super) fn standing(&self) -> Option<(String, OverrideStatus)> {
+        if self.state().has_ended() {
+            return None;
+        }
+        let kept = self.base(wall_millis()).kept?;
+        Some((self.0.identity.name.clone(), kept))
+    }
+
     /// What REST told last.
     fn through_rest(&self) -> Option<Observation> {
         let rest = self.known().rest.clone()?;

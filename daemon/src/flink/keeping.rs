@@ -32,7 +32,7 @@ impl Incarnation {
     fn is(&self, other: &Self) -> bool {
         match (self.object, other.object) {
             (Some(one), Some(other)) => one == other,
-            _ => (self.started, self.running) == (other.started, other.running),
+            _ => self.started == other.started && self.running.zip(other.running).is_none_or(|(a, b)| a == b),
         }
     }
 }
@@ -323,6 +323,7 @@ mod tests {
         assert!(seen(1, Some(2)).is(&seen(1, Some(2))));
         assert!(!seen(1, Some(2)).is(&seen(1, Some(3))));
         assert!(!seen(1, Some(2)).is(&seen(4, Some(2))));
+        assert!(seen(1, None).is(&seen(1, Some(2))), "it is asked for a little later");
         assert!(coordinator(7).is(&Incarnation { started: 9, ..coordinator(7) }), "the object decides");
         assert!(!coordinator(7).is(&coordinator(8)));
     }

@@ -22,6 +22,8 @@ use tokio::time::{Instant, timeout};
 pub(super) const INSIDE_LIMIT: Duration = Duration::from_secs(10);
 /// The longest wait for a name to be resolved.
 const NAME_LIMIT: Duration = Duration::from_secs(2);
+/// What Flink answers for a path that it does not have.
+const NO_SUCH_PATH: &str = "Not found: /";
 /// How many JobManagers of this machine are asked when the one behind the address does not lead.
 const MOST_OTHERS: usize = 16;
 /// How long it is not searched for them again, only to look.
@@ -165,10 +167,12 @@ impl Ways {
             return None;
         }
         let path = format!("/jobs/{}/checkpoints/configuration", job?);
-        let answer = link.client().send_patch(&path, "[]".to_owned()).await;
-        let status = answer.err()?.status()?.as_u16();
+        let refused = link.client().send_patch(&path, "[]".to_owned()).await.err()?;
+        let status = refused.status()?.as_u16();
         let native = match status {
             400 => true,
+            // It is the job that it does not know, as one that has only just been started.
+            404 if !refused.to_string().contains(NO_SUCH_PATH) => return None,
             401 | 403 | 404 | 405 => false,
             _ => return None,
         };

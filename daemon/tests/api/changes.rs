@@ -8,7 +8,7 @@ fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 19] = [
     "schema",
     "cluster",
     "jobId",
@@ -17,6 +17,7 @@ const FIELDS: [&str; 18] = [
     "revision",
     "stored",
     "applied",
+    "overrideStatus",
     "checkpointInterval",
     "checkpointTimeout",
     "inFlight",
@@ -266,7 +267,7 @@ async fn every_job_is_listed_and_ended_ones_on_request() {
     let host = Host::new().await;
     assert_eq!(
         host.seen("/checkpoints/configuration").await,
-        json!({"schema": "ckpt/v1", "jobs": [], "clusters": []})
+        json!({"schema": "ckpt/v1", "jobs": [], "clusters": [], "pauses": []})
     );
     host.run(&calm()).await;
     host.run(&hanging()).await;

@@ -9,6 +9,7 @@
 //! | `savepoints` | savepoints, passed on |
 //! | `no_way` | changes that cannot be made: nothing is stored |
 //! | `native` | a cluster that has FLIP-571 itself |
+//! | `standing` | whether overrides hold: lost, foreign, paused, orphaned and adopted |
 //! | `lives` | ckptd restarts, jobs end, vanish and come again |
 //! | `tls` | certificates |
 //! | `doctor` | the diagnosis |
@@ -24,6 +25,7 @@ mod no_way;
 mod reads;
 mod savepoints;
 mod stale;
+mod standing;
 mod tls;
 
 use crate::fake_flink::{FakeFlink, FakeJob};

@@ -58,23 +58,6 @@ async fn an_override_ends_with_its_job_and_not_before() {
     assert_eq!(record(&host), Value::Null);
 }
 
-#[tokio::test]
-async fn a_job_of_the_same_name_does_not_inherit_and_a_warning_says_so() {
-    let (fake, host) = native().await;
-    host.change("orders", &json!({"checkpointTimeout": 1_200_000})).await;
-    fake.cluster().jobs = vec![FakeJob::new(TWO, "orders")];
-    let new = until_job(&host, TWO, |_| true).await;
-    assert_eq!(json!([new["revision"], new["checkpointTimeout"]["effective"]]), json!([0, 20_000]));
-    let warning = new["warnings"][0].as_str().unwrap();
-    assert!(warning.contains(ONE) && warning.contains("left behind"), "{warning}");
-    assert_eq!(host.configuration("orders").await["jobId"], TWO, "the name means the new one");
-    assert_eq!(host.configuration("prod%2Forders").await["jobId"], TWO);
-    let old = host.configuration(ONE).await;
-    assert!(old["stale"].is_string() && old["revision"] == 1, "{old:#}");
-    assert_eq!(fake.values(TWO).1, 20_000);
-    assert_eq!(record(&host)["revision"], 1);
-}
-
 /// Both clusters have a job of the same id; an override holds for one of them.
 #[tokio::test]
 async fn an_override_is_its_clusters_alone() {
@@ -144,17 +127,4 @@ async fn a_job_that_is_not_listed_any_more_can_only_be_forgotten() {
     assert_eq!(forgotten.status.as_u16(), 200, "{}", forgotten.body);
     assert_eq!(record(&host), Value::Null);
     until_list(&host, |list| job(list, ONE).is_none()).await;
-}
-
-/// Two that follow one cluster would undo each other's changes for ever, and nobody would know.
-#[tokio::test]
-async fn somebody_who_keeps_changing_a_job_is_named() {
-    let (fake, host) = native().await;
-    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
-    let suspected = |job: &Value| {
-        fake.job(ONE, |job| job.config["timeout"] = json!(33_000));
-        let warnings = job["warnings"].as_array().unwrap();
-        warnings.iter().any(|warning| warning.as_str().unwrap().contains("another ckptd"))
-    };
-    until_job(&host, ONE, suspected).await;
 }

@@ -154,11 +154,17 @@ async fn a_change_that_the_cluster_does_not_take_is_stored_and_tried_again() {
             json!([true, false, revision])
         );
         assert_ne!(seen["checkpointTimeout"]["effective"], wanted, "it is not in force");
-        let warning = seen["warnings"][0].as_str().unwrap();
-        assert!(warning.contains("not in force") && warning.contains(why), "{warning}");
+        let status = &seen["overrideStatus"];
+        assert_eq!(status["state"], "notApplied", "{seen:#}");
+        assert!(status["why"].as_str().unwrap().contains(why), "{status}");
         assert_eq!(record(&host)["checkpointTimeout"], wanted);
-        let shown = until_job(&host, ONE, |job| job["applied"] == false).await;
-        assert!(shown["warnings"][0].as_str().unwrap().contains(why), "{shown:#}");
+        let tried_again = |job: &Value| job["overrideStatus"]["nextTry"].is_u64();
+        let shown = until_job(&host, ONE, tried_again).await;
+        assert_eq!(
+            (&shown["applied"], &shown["overrideStatus"]["state"]),
+            (&json!(false), &json!("notApplied"))
+        );
+        assert!(shown["overrideStatus"]["why"].as_str().unwrap().contains(why), "{shown:#}");
         fake.is(Mood::Fine);
         let seen = until_applied(&host, revision).await;
         assert_eq!(

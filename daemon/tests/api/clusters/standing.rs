@@ -1,0 +1,159 @@
+use super::native::{native, passed_on, record, until_applied};
+use super::*;
+use crate::support::configuration_path;
+use serde_json::json;
+
+async fn until_state(host: &Host, id: &str, state: &str) -> Value {
+    until_job(host, id, |job| job["overrideStatus"]["state"] == state).await
+}
+
+fn why(seen: &Value) -> &str {
+    seen["overrideStatus"]["why"].as_str().unwrap()
+}
+
+fn adopt_path(job: &str) -> String {
+    format!("{}/adopt", configuration_path(job))
+}
+
+#[tokio::test]
+async fn what_holds_says_since_when_and_what_was_never_changed_says_nothing() {
+    let (_fake, host) = native().await;
+    assert_eq!(host.configuration(ONE).await["overrideStatus"], Value::Null);
+    let changed = host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    let status = changed["overrideStatus"].clone();
+    assert_eq!(json!([status["state"], status["why"], status["nextTry"]]), json!(["applied", null, null]));
+    assert!(status["since"].is_u64(), "{status}");
+    assert_eq!(host.delete(&configuration_path(ONE)).await.json()["overrideStatus"]["state"], "applied");
+}
+
+#[tokio::test]
+async fn an_override_waits_while_its_cluster_is_away_and_says_so_after_a_restart_of_ckptd_too() {
+    let (mut fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    fake.goes_away().await;
+    let waiting = until_state(&host, ONE, "waiting").await;
+    assert_eq!((&waiting["applied"], waiting["stale"].is_string()), (&json!(false), true), "{waiting:#}");
+    assert!(why(&waiting).contains("does not answer"), "{waiting:#}");
+    // The job is known from the override file alone, by its name.
+    let host = host.restarted().await;
+    let waiting = until_state(&host, ONE, "waiting").await;
+    assert_eq!((&waiting["name"], &waiting["revision"]), (&json!("orders"), &json!(1)), "{waiting:#}");
+    let timeout = json!({"submitted": 20_000, "override": 1_200_000, "effective": null});
+    assert_eq!(waiting["checkpointTimeout"], timeout);
+    assert_eq!(host.configuration("orders").await["overrideStatus"]["state"], "waiting");
+    fake.job(ONE, |job| job.config["timeout"] = json!(20_000));
+    fake.comes_back().await;
+    until_applied(&host, 1).await;
+    assert_eq!(fake.values(ONE).1, 1_200_000);
+}
+
+/// Two that follow one cluster would undo each other's changes for ever, and nobody would know.
+#[tokio::test]
+async fn after_three_changes_by_somebody_else_ckptd_stops_until_somebody_acts() {
+    let (fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    for change in 1..=3 {
+        fake.job(ONE, |job| job.config["timeout"] = json!(33_000));
+        let state = if change < 3 { "applied" } else { "conflict" };
+        let seen = |job: &Value| {
+            let applied_again = passed_on(&fake).len() == 1 + change.min(2);
+            job["overrideStatus"]["state"] == state && applied_again
+        };
+        until_job(&host, ONE, seen).await;
+    }
+    let conflict = host.configuration(ONE).await;
+    assert!(why(&conflict).contains("3 times (last to a timeout of 33s)"), "{conflict:#}");
+    assert_eq!((&conflict["applied"], &conflict["overrideStatus"]["nextTry"]), (&json!(false), &Value::Null));
+    hurried(tokio::time::sleep(Duration::from_secs(120))).await;
+    assert_eq!((fake.values(ONE).1, passed_on(&fake).len()), (json!(33_000), 3), "it has stopped");
+    let again = host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    assert_eq!(
+        json!([again["applied"], again["revision"], again["overrideStatus"]["state"]]),
+        json!([true, 1, "applied"])
+    );
+    fake.job(ONE, |job| job.config["timeout"] = json!(33_000));
+    until_job(&host, ONE, |_| fake.values(ONE).1 == 1_200_000).await;
+}
+
+#[tokio::test]
+async fn while_reconcile_is_paused_nothing_is_applied_by_itself() {
+    let (fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    post(&host, "/reconcile/pause", r#"{"cluster": "nowhere"}"#).await.error(404);
+    post(&host, "/reconcile/pause", r#"{"clusters": "prod"}"#).await.error(400);
+    post(&host, "/reconcile/resume", r#"{"reason": "done"}"#).await.error(400);
+    let paused =
+        post(&host, "/reconcile/pause", r#"{"cluster": "prod", "reason": "hands off"}"#).await.json();
+    assert_eq!(
+        (&paused["pauses"][0]["cluster"], &paused["pauses"][0]["reason"]),
+        (&json!("prod"), &json!("hands off"))
+    );
+    let warned = host.configuration(ONE).await;
+    assert!(warned["warnings"][0].as_str().unwrap().contains("paused (hands off)"), "{warned:#}");
+    // It stays so, whatever becomes of ckptd.
+    let host = host.restarted().await;
+    fake.job(ONE, |job| job.config["timeout"] = json!(33_000));
+    let lost = until_state(&host, ONE, "notApplied").await;
+    let lost = until_job(&host, ONE, |job| why(job).contains("reconcile is paused") || *job == lost).await;
+    assert_eq!(lost["overrideStatus"]["nextTry"], Value::Null, "{lost:#}");
+    hurried(tokio::time::sleep(Duration::from_secs(30))).await;
+    assert_eq!((fake.values(ONE).1, passed_on(&fake).len()), (json!(33_000), 1));
+    // What somebody asks for is done.
+    host.change(ONE, &json!({"checkpointTimeout": 1_300_000})).await;
+    assert_eq!(fake.values(ONE).1, 1_300_000);
+    fake.job(ONE, |job| job.config["timeout"] = json!(33_000));
+    until_state(&host, ONE, "notApplied").await;
+    let resumed = post(&host, "/reconcile/resume", "").await.json();
+    assert_eq!(resumed["pauses"], json!([]));
+    until_applied(&host, 2).await;
+    assert_eq!(fake.values(ONE).1, 1_300_000);
+    assert_eq!(host.configuration(ONE).await["warnings"], json!([]));
+}
+
+#[tokio::test]
+async fn a_job_of_the_same_name_does_not_inherit_and_adopts_with_one_command() {
+    let (fake, host) = native().await;
+    host.change("orders", &json!({"checkpointTimeout": 1_200_000, "reason": "slow"})).await;
+    post(&host, &adopt_path("orders"), "").await.error(404);
+    fake.cluster().jobs =
+        vec![FakeJob::new(TWO, "orders"), FakeJob::new("33333333333333333333333333333333", "payments")];
+    let new = until_state(&host, TWO, "orphaned").await;
+    assert_eq!(json!([new["revision"], new["checkpointTimeout"]["effective"]]), json!([0, 20_000]));
+    assert!(why(&new).contains(ONE) && why(&new).contains("timeout 20m, revision 1"), "{new:#}");
+    assert!(why(&new).contains("ckptctl adopt orders"), "{new:#}");
+    assert_eq!(host.configuration("orders").await["jobId"], TWO, "the name means the new one");
+    let old = until_state(&host, ONE, "orphaned").await;
+    assert!(old["stale"].is_string() && old["revision"] == 1 && why(&old).contains(TWO), "{old:#}");
+    assert_eq!(fake.values(TWO).1, 20_000);
+    // A dry run changes nothing, and nothing is taken from elsewhere.
+    let dry = post(&host, &format!("{}?dryRun=true", adopt_path("orders")), "").await.json();
+    assert_eq!((&dry["checkpointTimeout"]["override"], &dry["stored"]), (&json!(1_200_000), &json!(false)));
+    assert_eq!((record(&host)["revision"].clone(), fake.values(TWO).1), (json!(1), json!(20_000)));
+    post(&host, &adopt_path("payments"), "").await.error(404);
+    post(&host, &adopt_path("orders"), &format!(r#"{{"from": "{TWO}"}}"#)).await.error(404);
+    let adopted = post(&host, &adopt_path("orders"), "").await;
+    assert_eq!(adopted.status, 200, "{}", adopted.body);
+    let adopted = adopted.json();
+    assert_eq!(json!([adopted["jobId"], adopted["revision"], adopted["applied"]]), json!([TWO, 2, true]));
+    assert_eq!(adopted["overrideStatus"]["state"], "applied");
+    assert_eq!(fake.values(TWO).1, 1_200_000);
+    let records = stored(&host).unwrap()["prod"].clone();
+    assert_eq!((&records[ONE], &records[TWO]["reason"]), (&Value::Null, &json!("slow")));
+    until_list(&host, |list| job(list, ONE).is_none()).await;
+    post(&host, &adopt_path("orders"), "").await.error(404);
+}
+
+#[tokio::test]
+async fn an_override_of_its_own_is_not_replaced_by_one_that_was_left_behind() {
+    let (fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    fake.cluster().jobs = vec![FakeJob::new(TWO, "orders")];
+    until_state(&host, TWO, "orphaned").await;
+    host.change(TWO, &json!({"checkpointTimeout": 60_000})).await;
+    post(&host, &adopt_path(TWO), "").await.error(409);
+    assert_eq!(until_job(&host, TWO, |_| true).await["overrideStatus"]["state"], "applied");
+    assert_eq!(record(&host)["revision"], 1, "it is still there");
+    // Forgotten, it is nobody's any more.
+    host.delete(&configuration_path(ONE)).await;
+    until_list(&host, |list| job(list, ONE).is_none()).await;
+}
