@@ -16,6 +16,9 @@ _ckptctl() {
             ",$1")
                 cmd="ckptctl"
                 ;;
+            ckptctl,adopt)
+                cmd="ckptctl__subcmd__adopt"
+                ;;
             ckptctl,cancel)
                 cmd="ckptctl__subcmd__cancel"
                 ;;
@@ -33,6 +36,9 @@ _ckptctl() {
                 ;;
             ckptctl,history)
                 cmd="ckptctl__subcmd__history"
+                ;;
+            ckptctl,reconcile)
+                cmd="ckptctl__subcmd__reconcile"
                 ;;
             ckptctl,reset)
                 cmd="ckptctl__subcmd__reset"
@@ -58,6 +64,9 @@ _ckptctl() {
             ckptctl,watch)
                 cmd="ckptctl__subcmd__watch"
                 ;;
+            ckptctl__subcmd__help,adopt)
+                cmd="ckptctl__subcmd__help__subcmd__adopt"
+                ;;
             ckptctl__subcmd__help,cancel)
                 cmd="ckptctl__subcmd__help__subcmd__cancel"
                 ;;
@@ -75,6 +84,9 @@ _ckptctl() {
                 ;;
             ckptctl__subcmd__help,history)
                 cmd="ckptctl__subcmd__help__subcmd__history"
+                ;;
+            ckptctl__subcmd__help,reconcile)
+                cmd="ckptctl__subcmd__help__subcmd__reconcile"
                 ;;
             ckptctl__subcmd__help,reset)
                 cmd="ckptctl__subcmd__help__subcmd__reset"
@@ -100,6 +112,39 @@ _ckptctl() {
             ckptctl__subcmd__help,watch)
                 cmd="ckptctl__subcmd__help__subcmd__watch"
                 ;;
+            ckptctl__subcmd__help__subcmd__reconcile,pause)
+                cmd="ckptctl__subcmd__help__subcmd__reconcile__subcmd__pause"
+                ;;
+            ckptctl__subcmd__help__subcmd__reconcile,resume)
+                cmd="ckptctl__subcmd__help__subcmd__reconcile__subcmd__resume"
+                ;;
+            ckptctl__subcmd__help__subcmd__reconcile,status)
+                cmd="ckptctl__subcmd__help__subcmd__reconcile__subcmd__status"
+                ;;
+            ckptctl__subcmd__reconcile,help)
+                cmd="ckptctl__subcmd__reconcile__subcmd__help"
+                ;;
+            ckptctl__subcmd__reconcile,pause)
+                cmd="ckptctl__subcmd__reconcile__subcmd__pause"
+                ;;
+            ckptctl__subcmd__reconcile,resume)
+                cmd="ckptctl__subcmd__reconcile__subcmd__resume"
+                ;;
+            ckptctl__subcmd__reconcile,status)
+                cmd="ckptctl__subcmd__reconcile__subcmd__status"
+                ;;
+            ckptctl__subcmd__reconcile__subcmd__help,help)
+                cmd="ckptctl__subcmd__reconcile__subcmd__help__subcmd__help"
+                ;;
+            ckptctl__subcmd__reconcile__subcmd__help,pause)
+                cmd="ckptctl__subcmd__reconcile__subcmd__help__subcmd__pause"
+                ;;
+            ckptctl__subcmd__reconcile__subcmd__help,resume)
+                cmd="ckptctl__subcmd__reconcile__subcmd__help__subcmd__resume"
+                ;;
+            ckptctl__subcmd__reconcile__subcmd__help,status)
+                cmd="ckptctl__subcmd__reconcile__subcmd__help__subcmd__status"
+                ;;
             *)
                 ;;
         esac
@@ -107,12 +152,57 @@ _ckptctl() {
 
     case "${cmd}" in
         ckptctl)
-            opts="-o -h -V --server --state-dir --output --help --version get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help"
+            opts="-o -h -V --server --state-dir --output --help --version get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__adopt)
+            opts="-y -o -h --from --dry-run --reason --yes --allow-prefix --wait --wait-timeout --server --state-dir --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -250,7 +340,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__get)
-            opts="-o -h --all --server --state-dir --output --help"
+            opts="-o -h --all --check --server --state-dir --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -283,8 +373,22 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__help)
-            opts="get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help"
+            opts="get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__help__subcmd__adopt)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -369,6 +473,62 @@ _ckptctl() {
         ckptctl__subcmd__help__subcmd__history)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__help__subcmd__reconcile)
+            opts="pause resume status"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__help__subcmd__reconcile__subcmd__pause)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__help__subcmd__reconcile__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__help__subcmd__reconcile__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -495,6 +655,212 @@ _ckptctl() {
         ckptctl__subcmd__history)
             opts="-o -h --server --state-dir --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile)
+            opts="-o -h --server --state-dir --output --help pause resume status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile__subcmd__help)
+            opts="pause resume status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile__subcmd__help__subcmd__pause)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile__subcmd__help__subcmd__resume)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile__subcmd__pause)
+            opts="-o -h --reason --server --state-dir --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile__subcmd__resume)
+            opts="-o -h --server --state-dir --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__reconcile__subcmd__status)
+            opts="-o -h --server --state-dir --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -836,7 +1202,7 @@ _ckptctl() {
                     return 0
                     ;;
                 --until)
-                    COMPREPLY=($(compgen -W "completed" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "completed applied" -- "${cur}"))
                     return 0
                     ;;
                 --wait-timeout)

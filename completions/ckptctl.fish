@@ -36,6 +36,8 @@ complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "set-timeout" -d 'Ch
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "set-interval" -d 'Change how often a checkpoint is triggered, from the next trigger on'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "set" -d 'Change timeout and interval together'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "reset" -d 'Go back to what was submitted'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "adopt" -d 'Carry the override of an earlier job of the same name over to the one that runs now'
+complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "reconcile" -d 'Pause and resume the applying of overrides that stop holding, or say whether it is paused'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "watch" -d 'Follow jobs, or one job, as they go'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "history" -d 'Show a job\'s recent checkpoints'
 complete -c ckptctl -n "__fish_ckptctl_needs_command" -f -a "trigger" -d 'Make a checkpoint now'
@@ -51,6 +53,7 @@ complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -s o -l output -d '
 wide\t'The table with more columns'
 name\t'Only names, one a line'"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -l all -d 'Also show jobs that have ended'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -l check -d 'Say by the exit code whether every override that is shown holds: 0 if so, 6 when one is in conflict, 5 when one is orphaned, 8 when one waits or is not applied'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l if-revision -d 'Change nothing unless the job is at this revision' -r
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand set-timeout" -l reason -d 'Why, for whoever comes after' -r
@@ -112,8 +115,55 @@ complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l error-unchange
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -l wait -d 'Wait until the change is applied'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand reset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -l from -d 'The id of the earlier job; only needed when several have left an override behind' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -l reason -d 'Why, for whoever comes after; the override\'s own reason stays if left out' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -l wait-timeout -d 'How long to wait at most (it is not called --timeout, which is the checkpoints\')' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -l dry-run -d 'Only say what would happen, also to checkpoints in flight'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -s y -l yes -d 'Do not ask before a checkpoint in flight is made to expire'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -l allow-prefix -d 'Take a unique prefix of the job\'s name or id as well'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -l wait -d 'Wait until the override is applied'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand adopt" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and not __fish_seen_subcommand_from pause resume status help" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and not __fish_seen_subcommand_from pause resume status help" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and not __fish_seen_subcommand_from pause resume status help" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and not __fish_seen_subcommand_from pause resume status help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and not __fish_seen_subcommand_from pause resume status help" -f -a "pause" -d 'Leave overrides that stop holding as they are, until resume; changes that somebody asks for are made'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and not __fish_seen_subcommand_from pause resume status help" -f -a "resume" -d 'Apply overrides that stop holding again'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and not __fish_seen_subcommand_from pause resume status help" -f -a "status" -d 'Say where reconcile is paused, since when and why'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and not __fish_seen_subcommand_from pause resume status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from pause" -l reason -d 'Why, for whoever comes after' -r
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from pause" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from pause" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from pause" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from resume" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from resume" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from resume" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from status" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from status" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from status" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
+wide\t'The table with more columns'
+name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Leave overrides that stop holding as they are, until resume; changes that somebody asks for are made'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Apply overrides that stop holding again'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from help" -f -a "status" -d 'Say where reconcile is paused, since when and why'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand reconcile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l every -d 'How often to ask, at least 100ms' -r
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l until -d 'End when the checkpoint in flight, or else the next one, has ended: with 0 if it completed, else 8' -r -f -a "completed\t''"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l until -d 'End when this has come about' -r -f -a "completed\t'The checkpoint in flight, or else the next one, has ended: 0 if it completed, else 8'
+applied\t'The job\'s override holds: 0; 6 when it is in conflict, 5 when it is orphaned, 8 when the job ends before'"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l wait-timeout -d 'How long to wait for that at most; no limit if left out' -r
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
@@ -174,17 +224,22 @@ complete -c ckptctl -n "__fish_ckptctl_using_subcommand completions" -s o -l out
 wide\t'The table with more columns'
 name\t'Only names, one a line'"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "get" -d 'Show jobs, or one job: what was submitted, what is overridden, what is in flight'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "set-timeout" -d 'Change how long a checkpoint may take, for checkpoints in flight too'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "set-interval" -d 'Change how often a checkpoint is triggered, from the next trigger on'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "set" -d 'Change timeout and interval together'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "reset" -d 'Go back to what was submitted'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "watch" -d 'Follow jobs, or one job, as they go'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "history" -d 'Show a job\'s recent checkpoints'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "trigger" -d 'Make a checkpoint now'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "savepoint" -d 'Make a savepoint now, a checkpoint that outlives the job'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "doctor" -d 'Say whether Flink clusters can be changed from where ckptd runs, and if not, why'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "submit" -d 'Submit a job file'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "cancel" -d 'Cancel a job, with a savepoint or without'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset watch history trigger savepoint doctor submit cancel completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "get" -d 'Show jobs, or one job: what was submitted, what is overridden, what is in flight'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "set-timeout" -d 'Change how long a checkpoint may take, for checkpoints in flight too'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "set-interval" -d 'Change how often a checkpoint is triggered, from the next trigger on'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "set" -d 'Change timeout and interval together'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "reset" -d 'Go back to what was submitted'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "adopt" -d 'Carry the override of an earlier job of the same name over to the one that runs now'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "reconcile" -d 'Pause and resume the applying of overrides that stop holding, or say whether it is paused'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "watch" -d 'Follow jobs, or one job, as they go'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "history" -d 'Show a job\'s recent checkpoints'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "trigger" -d 'Make a checkpoint now'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "savepoint" -d 'Make a savepoint now, a checkpoint that outlives the job'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "doctor" -d 'Say whether Flink clusters can be changed from where ckptd runs, and if not, why'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "submit" -d 'Submit a job file'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "cancel" -d 'Cancel a job, with a savepoint or without'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and not __fish_seen_subcommand_from get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and __fish_seen_subcommand_from reconcile" -f -a "pause" -d 'Leave overrides that stop holding as they are, until resume; changes that somebody asks for are made'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and __fish_seen_subcommand_from reconcile" -f -a "resume" -d 'Apply overrides that stop holding again'
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand help; and __fish_seen_subcommand_from reconcile" -f -a "status" -d 'Say where reconcile is paused, since when and why'

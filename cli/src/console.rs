@@ -26,9 +26,15 @@ pub(crate) fn progress(text: &str) {
     }
 }
 
-/// What the server warns of.
+/// What the server warns of; on a terminal it is broken into lines between words.
 pub(crate) fn warn(text: &str) {
-    note(&format!("warning: {}", clean(text)));
+    let text = format!("warning: {}", clean(text));
+    match columns(io::stderr().is_terminal()) {
+        Some(width) => {
+            note(&textwrap::fill(&text, wrapping(width.into()).subsequent_indent("  ")));
+        }
+        None => note(&text),
+    }
 }
 
 /// Whether there is a person who can be asked: what is asked goes to stderr, the answer comes from stdin.
@@ -52,10 +58,17 @@ pub(crate) async fn ask(question: &str) -> Result<bool, Error> {
 
 /// The width of the terminal that stdout is, `None` when it is none.
 pub(crate) fn width() -> Option<u16> {
-    if !io::stdout().is_terminal() {
-        return None;
-    }
-    crossterm::terminal::size().ok().map(|(columns, _)| columns).filter(|columns| *columns > 0)
+    columns(io::stdout().is_terminal())
+}
+
+/// How sentences are broken into lines: never inside what is to be typed, such as `--attach-other-users`.
+pub(crate) fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation)
+}
+
+fn columns(is_terminal: bool) -> Option<u16> {
+    let size = || crossterm::terminal::size().ok();
+    is_terminal.then(size).flatten().map(|(columns, _)| columns).filter(|columns| *columns > 0)
 }
 
 /// Whether stdout takes colours.

@@ -17,9 +17,10 @@ pub enum Exit {
     Unchanged = 3,
     /// Not permitted: no token, or the wrong one.
     NotPermitted = 4,
-    /// There is no such job or cluster, or there are several.
+    /// There is no such job or cluster, or there are several; or an override belongs to an earlier job of
+    /// the name.
     NotFound = 5,
-    /// Someone else changed it first, or a guard rail said no.
+    /// Someone else changed it first, or keeps changing it, or a guard rail said no.
     Conflict = 6,
     /// No server answered.
     Unreachable = 7,
@@ -36,8 +37,8 @@ const MEANINGS: [(Exit, &str); 10] = [
     (Exit::Usage, "usage: the command line or a value in it makes no sense"),
     (Exit::Unchanged, "unchanged (only with --error-unchanged)"),
     (Exit::NotPermitted, "not permitted"),
-    (Exit::NotFound, "job or cluster not found, or ambiguous"),
-    (Exit::Conflict, "conflict, or a guard rail said no"),
+    (Exit::NotFound, "not found or ambiguous, or an override is orphaned"),
+    (Exit::Conflict, "conflict, or an override is in conflict, or a guard rail said no"),
     (Exit::Unreachable, "server unreachable"),
     (Exit::InVain, "waited in vain, or stored but not applied yet"),
     (Exit::Interrupted, "interrupted"),

@@ -7,9 +7,10 @@
 //! | `server` | which server is asked, and with which token |
 //! | `resolve`, `name` | from what was typed to one job, and what it is called |
 //! | `change`, `sentence` | the way of every change, and the one line that tells of it |
+//! | `standing` | whether overrides hold, and which exit code it is when they do not |
 //! | `operation`, `wait` | what was asked for by hand, until it has ended |
 //! | `render` | tables and screens as text, pure functions of what a server said |
-//! | `watch` | the screen, the polling and the following of one checkpoint behind `watch` |
+//! | `watch` | the screen, the polling and the following of one checkpoint or override behind `watch` |
 //! | `console`, `clock` | the one door to stdout and stderr, and the one to the time of day |
 //! | [`exit`] | the exit codes |
 
@@ -26,6 +27,7 @@ mod render;
 mod resolve;
 mod sentence;
 mod server;
+mod standing;
 mod wait;
 mod watch;
 

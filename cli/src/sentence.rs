@@ -1,15 +1,18 @@
 //! The one line that tells of a change: old and new value, and what became of the checkpoints in flight.
 
+mod adoption;
 mod effect;
 mod part;
+mod unapplied;
 
-use crate::console::clean;
 use crate::name::{is_hosted, label};
 use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, JobState, Via};
 use ckpt_shared::duration::Rough;
 use part::{Part, millis};
 use std::time::Duration;
+use unapplied::not_applied;
 
+pub(crate) use adoption::Adoption;
 pub(crate) use effect::{is_finishing, named};
 
 /// A change, with the job before and after it.
@@ -34,6 +37,11 @@ impl Change<'_> {
 
     /// The line.
     pub(crate) fn line(&self) -> String {
+        format!("{} {}", label(self.after), self.told())
+    }
+
+    /// What was changed, and what became of it.
+    fn told(&self) -> String {
         let mut parts = self.parts();
         if !self.is_none() {
             // What was not overridden is nothing to go back from.
@@ -44,7 +52,7 @@ impl Change<'_> {
             true => format!("unchanged: {}", said(" and ")),
             false => said(", "),
         };
-        format!("{} {what} ({})", label(self.after), self.aside())
+        format!("{what} ({})", self.aside())
     }
 
     /// What goes into the parentheses.
@@ -61,7 +69,7 @@ impl Change<'_> {
                 let stored = if self.after.stored { "stored" } else { "not stored" };
                 let applied = match self.after.applied {
                     true => self.way().map_or("applied".to_owned(), |via| format!("applied via {via}")),
-                    false => self.not_applied(),
+                    false => not_applied(self.after),
                 };
                 format!("{revision}, {stored}, {applied}")
             }
@@ -76,15 +84,6 @@ impl Change<'_> {
     /// How the change reaches a job that ckptd does not host itself.
     fn way(&self) -> Option<Via> {
         self.after.via.filter(|via| matches!(via, Via::Native | Via::Attach) && !is_hosted(self.after))
-    }
-
-    fn not_applied(&self) -> String {
-        match (&self.after.stale, self.after.state) {
-            (Some(why), _) => format!("not applied yet: {}", clean(why)),
-            // The server's warnings say what is in the way.
-            (None, JobState::Running) => "not applied yet".to_owned(),
-            (None, state) => format!("not applied yet: the job is {state}"),
-        }
     }
 
     fn effects(&self) -> Vec<String> {
@@ -229,17 +228,6 @@ mod tests {
             "job/job123 timeout 20m → 5m, interval 15s → 1m (revision 7, stored, applied; \
              checkpoint 8 expired at once, 19 of 20 acknowledged; checkpoint 9 now expires in 30s, was 15m; \
              checkpoint 10 completed meanwhile; too late for checkpoint 11, which failed meanwhile)"
-        );
-    }
-
-    #[test]
-    fn stored_is_not_applied() {
-        let mut jobs = timeouts(None, Some(1_200_000));
-        jobs.1.state = JobState::Restarting;
-        jobs.1.applied = false;
-        assert_eq!(
-            line(&set(Some("20m"), None), &jobs, false),
-            "job/job123 timeout 10m → 20m (revision 7, stored, not applied yet: the job is RESTARTING)"
         );
     }
 

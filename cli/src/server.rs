@@ -103,6 +103,16 @@ impl Server {
         }
     }
 
+    /// A server that does not know a path at all is too old to do `what`, or no ckptd.
+    pub(crate) fn is_older(&self, error: &ClientError, what: &str) -> Option<Error> {
+        let message = error.to_string();
+        let is_404 = error.status().is_some_and(|status| status.as_u16() == 404);
+        (is_404 && message.starts_with("Not found: /")).then(|| {
+            Error::new(Exit::Error, format!("{} cannot {what}: {message}", self.address()))
+                .hint("is it a ckptd, and as new as this ckptctl?")
+        })
+    }
+
     /// What a failed request is to whoever typed the command: why, and what to type next.
     pub(crate) fn failed(&self, error: &ClientError) -> Error {
         let exit = Exit::of(error);

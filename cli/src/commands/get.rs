@@ -7,9 +7,11 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::name::{label, listed};
 use crate::render::cluster::troubles;
+use crate::render::standing::{sentences, word};
 use crate::render::{Style, job, jobs};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
+use crate::standing;
 use ckpt_shared::api::{Configuration, ConfigurationList};
 use ckpt_shared::client::Answer;
 use clap::builder::NonEmptyStringValueParser;
@@ -22,45 +24,78 @@ pub(crate) struct Args {
     /// Also show jobs that have ended
     #[arg(long, conflicts_with = "job")]
     all: bool,
+    /// Say by the exit code whether every override that is shown holds: 0 if so, 6 when one is in conflict, 5
+    /// when one is orphaned, 8 when one waits or is not applied
+    #[arg(long)]
+    check: bool,
 }
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
-    match &args.job {
-        Some(name) => one(server, output, name).await?,
+    let jobs = match &args.job {
+        Some(name) => vec![one(server, output, name).await?],
         None => all(server, output, args.all).await?,
+    };
+    if !args.check {
+        return Ok(Exit::Done);
     }
-    Ok(Exit::Done)
+    let exit = standing::worst(&jobs);
+    if exit != Exit::Done && matches!(output, Some(Output::Json | Output::Name)) {
+        console::note(&format!("ckptctl: overrides that do not hold: {}", failing(&jobs)));
+    }
+    Ok(exit)
 }
 
-async fn one(server: &Server, output: Option<Output>, name: &str) -> Result<(), Error> {
+async fn one(server: &Server, output: Option<Output>, name: &str) -> Result<Configuration, Error> {
     let found = resolve::job(server, name, Matching::Prefix).await?;
     match output {
-        Some(Output::Json) => console::data(&found.body),
-        Some(Output::Name) => console::data(&found.label()),
+        Some(Output::Json) => console::data(&found.body)?,
+        Some(Output::Name) => console::data(&found.label())?,
         Some(Output::Wide) | None => {
             let now = clock::wall_millis();
-            console::data(&job::text(&found.configuration, now, Style::of_stdout(false)))
+            console::data(&job::text(&found.configuration, now, Style::of_stdout(false)))?;
         }
     }
+    Ok(found.configuration)
 }
 
-async fn all(server: &Server, output: Option<Output>, ended_too: bool) -> Result<(), Error> {
-    let Answer { value: ConfigurationList { jobs, clusters, .. }, body } = server.jobs(ended_too).await?;
+async fn all(server: &Server, output: Option<Output>, ended_too: bool) -> Result<Vec<Configuration>, Error> {
+    let Answer { value: list, body } = server.jobs(ended_too).await?;
     if output == Some(Output::Json) {
-        return console::data(&body);
+        console::data(&body)?;
+        return Ok(list.jobs);
     }
     let now = clock::wall_millis();
-    let troubles = troubles(&clusters, now);
-    show(server, output, &jobs, &troubles, ended_too, now)?;
-    for job in jobs.iter().filter(|_| output != Some(Output::Name)) {
-        for warning in &job.warnings {
-            console::warn(&format!("{}: {warning}", label(job)));
-        }
+    let troubles = troubles(&list.clusters, now);
+    show(server, output, &list.jobs, &troubles, ended_too, now)?;
+    if output != Some(Output::Name) {
+        told(&list, now);
     }
     for trouble in &troubles {
         console::warn(trouble);
     }
-    Ok(())
+    Ok(list.jobs)
+}
+
+/// What operators ought to know, below the table.
+fn told(list: &ConfigurationList, now: u64) {
+    for sentence in sentences(&list.jobs, &list.pauses, now) {
+        console::warn(&sentence);
+    }
+    for job in &list.jobs {
+        for warning in &job.warnings {
+            console::warn(&format!("{}: {warning}", label(job)));
+        }
+    }
+}
+
+/// The jobs whose override does not hold, in a line for logs.
+fn failing(jobs: &[Configuration]) -> String {
+    let failing = jobs.iter().filter(|job| standing::exit(job) != Exit::Done);
+    let name = |job: &Configuration| match standing::trouble(job) {
+        Some(state) => format!("{} ({})", label(job), word(state)),
+        None => format!("{} (STALE)", label(job)),
+    };
+    failing.map(name).collect::<Vec<_>>().join(", ")
 }
 
 fn show(

@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
+mod adopt;
 mod cancel;
 mod completions;
 mod doctor;
 mod get;
 mod history;
+mod reconcile;
 mod reset;
 mod savepoint;
 mod set;
@@ -33,6 +35,10 @@ pub(crate) enum Command {
     Set(set::Args),
     /// Go back to what was submitted
     Reset(reset::Args),
+    /// Carry the override of an earlier job of the same name over to the one that runs now
+    Adopt(adopt::Args),
+    /// Pause and resume the applying of overrides that stop holding, or say whether it is paused
+    Reconcile(reconcile::Args),
     /// Follow jobs, or one job, as they go
     Watch(watch::Args),
     /// Show a job's recent checkpoints
@@ -61,6 +67,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::SetInterval(args) => set_interval::run(&server()?, output, args).await,
         Command::Set(args) => set::run(&server()?, output, args).await,
         Command::Reset(args) => reset::run(&server()?, output, args).await,
+        Command::Adopt(args) => adopt::run(&server()?, output, args).await,
+        Command::Reconcile(args) => reconcile::run(&server()?, output, args).await,
         Command::Watch(args) => watch::run(&server()?, output, args).await,
         Command::History(args) => history::run(&server()?, output, args).await,
         Command::Trigger(args) => trigger::run(&server()?, output, args).await,

@@ -3,9 +3,10 @@
 use crate::args::Output;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::name::quoted;
 use crate::resolve::{self, Matching};
 use crate::server::Server;
-use crate::watch::{Target, Watch, lines, screen};
+use crate::watch::{Goal, Target, Watch, lines, screen};
 use ckpt_shared::duration::{self, Exact};
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     /// How often to ask, at least 100ms
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = pause)]
     every: Duration,
-    /// End when the checkpoint in flight, or else the next one, has ended: with 0 if it completed, else 8
+    /// End when this has come about
     #[arg(long, value_enum, value_name = "WHAT", requires = "job")]
     until: Option<Until>,
     /// How long to wait for that at most; no limit if left out
@@ -34,7 +35,10 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Until {
+    /// The checkpoint in flight, or else the next one, has ended: 0 if it completed, else 8
     Completed,
+    /// The job's override holds: 0; 6 when it is in conflict, 5 when it is orphaned, 8 when the job ends before
+    Applied,
 }
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
@@ -46,8 +50,11 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         None => Target::All,
         Some(name) => Target::Job(resolve::job(server, name, Matching::Prefix).await?.reference()),
     };
-    let until_completed = matches!(args.until, Some(Until::Completed));
-    let watch = Watch { server, target, every: args.every, until_completed };
+    let until = args.until.map(|until| match until {
+        Until::Completed => Goal::Completed,
+        Until::Applied => Goal::Applied,
+    });
+    let watch = Watch { server, target, every: args.every, until };
     let on_screen = output != Some(Output::Json) && io::stdout().is_terminal();
     let watching = async {
         match on_screen {
@@ -60,7 +67,13 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     };
     timeout(limit, watching).await.unwrap_or_else(|_| {
         let limit = Exact(limit);
-        Err(Error::new(Exit::InVain, format!("no checkpoint has ended within {limit}")))
+        Err(match (until, &args.job) {
+            (Some(Goal::Applied), Some(job)) => {
+                Error::new(Exit::InVain, format!("the override was not applied within {limit}"))
+                    .hint(format!("see why with: ckptctl get {}", quoted(job)))
+            }
+            _ => Error::new(Exit::InVain, format!("no checkpoint has ended within {limit}")),
+        })
     })
 }
 

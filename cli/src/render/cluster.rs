@@ -1,5 +1,6 @@
 //! What is wrong with the clusters that are followed.
 
+use super::below::below;
 use super::text::{age, at};
 use super::{Paint, Style};
 use crate::console::clean;
@@ -20,27 +21,16 @@ pub(crate) fn troubles(clusters: &[ClusterState], now: u64) -> Vec<String> {
 
 /// The clusters that have trouble, below an empty line: `room` lines at most with that.
 pub(super) fn lines(clusters: &[ClusterState], now: u64, room: usize, style: Style) -> Vec<String> {
-    let all = troubles(clusters, now);
-    if all.is_empty() || room < 2 {
-        return Vec::new();
-    }
-    let mut lines = vec![String::new()];
-    for (told, sentence) in all.iter().enumerate() {
-        let next = style.lines(sentence, Paint::Alarm);
-        let others = all.len() - told;
-        if lines.len() + next.len() + usize::from(others > 1) > room {
-            let more = match (told, others) {
-                (0, 1) => "1 cluster has".to_owned(),
-                (0, _) => format!("{others} clusters have"),
-                (_, 1) => "1 more cluster has".to_owned(),
-                (_, _) => format!("{others} more clusters have"),
-            };
-            lines.push(style.line(&format!("{more} trouble; see with: ckptctl get"), Paint::Alarm));
-            break;
-        }
-        lines.extend(next);
-    }
-    lines
+    let all: Vec<_> = troubles(clusters, now).into_iter().map(|sentence| (sentence, Paint::Alarm)).collect();
+    below(&all, room, style, |told, others| {
+        let more = match (told, others) {
+            (0, 1) => "1 cluster has".to_owned(),
+            (0, _) => format!("{others} clusters have"),
+            (_, 1) => "1 more cluster has".to_owned(),
+            (_, _) => format!("{others} more clusters have"),
+        };
+        format!("{more} trouble; see with: ckptctl get")
+    })
 }
 
 #[cfg(test)]

@@ -41,6 +41,32 @@ pub(crate) fn configuration() -> Configuration {
     }
 }
 
+/// The job with an override of 20 min that has stood like this for 41 s, at 40.9 s after it was seen; it is in
+/// force only if that is what it says, or when there is a coordinator again.
+pub(crate) fn standing(state: OverrideState, why: Option<&str>) -> Configuration {
+    let mut job = configuration();
+    job.applied = state == OverrideState::Applied;
+    job.override_status = Some(OverrideStatus {
+        state,
+        why: why.map(str::to_owned),
+        since: Some(1_789_999_999_900),
+        next_try: (state == OverrideState::NotApplied).then_some(1_790_000_055_000),
+    });
+    match state {
+        OverrideState::Applied => {}
+        OverrideState::Waiting => (job.state, job.in_flight) = (JobState::Restarting, vec![]),
+        OverrideState::NotApplied => job.checkpoint_timeout.effective = Some(10_000),
+        OverrideState::Conflict => job.checkpoint_timeout.effective = Some(420_000),
+        OverrideState::Orphaned => {
+            job.revision = 0;
+            (job.stored, job.applied) = (true, true);
+            job.checkpoint_timeout =
+                Value { submitted: Some(10_000), overridden: None, effective: Some(10_000) };
+        }
+    }
+    job
+}
+
 /// A hosted job beside those of two Flink clusters, one of which has not answered for 40 s; with names as
 /// people have them.
 pub(crate) fn mixed() -> Vec<Configuration> {
@@ -58,6 +84,7 @@ pub(crate) fn mixed() -> Vec<Configuration> {
     let sql = "insert-into_default_catalog.default_database.enriched_orders_eu";
     let unknown = Configuration {
         revision: 0,
+        override_status: None,
         checkpoint_timeout: Value { submitted: Some(600_000), overridden: None, effective: None },
         failures: Failures { consecutive: 0, tolerable: 3 },
         next_trigger: None,

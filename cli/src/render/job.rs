@@ -1,19 +1,21 @@
 //! One job in detail.
 
+mod gauges;
+
 use super::jobs::urgency;
-use super::text::{at, cut, cut_middle, due, exact, exact_or_none, percent, rough};
+use super::standing::{self, details, predicate, word};
+use super::text::{at, cut_middle, due, exact_or_none, percent, rough};
 use super::{NONE, Paint, Style, build, cell, lines};
 use crate::console::clean;
 use crate::name::{is_hosted, label};
 use crate::sentence::{is_finishing, named};
+use crate::standing::trouble;
 use ckpt_shared::api::{Configuration, Failures, InFlight, Value, Via};
 use comfy_table::Cell;
 use unicode_width::UnicodeWidthStr;
 
-/// The columns in front of a gauge's bar.
-const BEFORE_BAR: usize = 28;
-/// The columns behind it.
-const AFTER_BAR: usize = 28;
+pub(super) use gauges::gauges;
+
 /// The columns of a job's name at least.
 const LEAST_NAME: usize = 12;
 
@@ -30,17 +32,15 @@ pub(crate) fn text(job: &Configuration, now: u64, style: Style) -> String {
 /// What it is, and its two values in their three forms.
 pub(super) fn head(job: &Configuration, now: u64, style: Style) -> Vec<String> {
     let stored = if job.stored { "stored" } else { "not stored" };
-    let applied = if job.applied { "applied" } else { "not applied yet" };
-    let change = match job.revision {
-        0 => "as submitted (revision 0)".to_owned(),
-        revision => format!("revision {revision}, {stored}, {applied}"),
+    let trouble = trouble(job);
+    let change = match (job.revision, trouble) {
+        (0, None) => "as submitted (revision 0)".to_owned(),
+        (0, Some(state)) => format!("as submitted (revision 0), override {}", word(state)),
+        (revision, _) => format!("revision {revision}, {stored}, {}", predicate(job)),
     };
     let (state, paint) = match (&job.stale, Paint::of_state(job.state)) {
         (Some(_), _) => (format!("STALE, was {}", job.state), Paint::Alarm),
-        (None, Paint::Plain) if job.applied || job.revision == 0 || job.state.has_ended() => {
-            (job.state.to_string(), Paint::Strong)
-        }
-        (None, Paint::Plain) => (job.state.to_string(), Paint::Notice),
+        (None, Paint::Plain) => (job.state.to_string(), trouble.map_or(Paint::Strong, standing::paint)),
         (None, other) => (job.state.to_string(), other),
     };
     let behind = format!("  {state}  {change}");
@@ -55,6 +55,9 @@ pub(super) fn head(job: &Configuration, now: u64, style: Style) -> Vec<String> {
         all.extend(style.lines(&since, Paint::Banner));
     }
     all.push(style.line(&format!("{}{behind}", cut_middle(&label(job), room)), paint));
+    if let (Some(state), Some(details)) = (trouble, details(job, now)) {
+        all.extend(style.indented(&details, "  ", standing::paint(state)));
+    }
     all.push(style.line(&id, Paint::Plain));
     all.extend(way(job, style));
     all.push(String::new());
@@ -133,47 +136,6 @@ pub(super) fn foot(job: &Configuration, style: Style) -> Vec<String> {
     all
 }
 
-/// Two bars a checkpoint: who has acknowledged, and how much of its time is used.
-pub(super) fn gauges(checkpoints: &[InFlight], style: Style) -> Vec<String> {
-    if checkpoints.is_empty() {
-        return vec![style.line("no checkpoint in flight", Paint::Plain)];
-    }
-    let length = usize::from(style.width.unwrap_or(80)).saturating_sub(BEFORE_BAR + AFTER_BAR).clamp(5, 60);
-    let gauge = |name: &str, what: &str, filled: String, said: &str, paint| {
-        style.line(&format!("{:14} {what:12} {filled} {said}", cut(name, 14)), paint)
-    };
-    let both = |checkpoint: &InFlight| {
-        let InFlight { acknowledged, subtasks, elapsed, remaining, .. } = *checkpoint;
-        let share = format!("{acknowledged} of {subtasks}, {}%", percent(acknowledged, subtasks));
-        let whole = elapsed.saturating_add(remaining.unwrap_or(0));
-        // Without a deadline there is nothing that it could have used up.
-        let used = if remaining.is_some() || is_finishing(checkpoint) { elapsed } else { 0 };
-        let time = match remaining {
-            Some(left) => format!("{} of {}, {} left", rough(elapsed), exact(whole), rough(left)),
-            None if is_finishing(checkpoint) => format!("{}, it is finishing", rough(elapsed)),
-            None => format!("{} of {NONE}", rough(elapsed)),
-        };
-        [
-            gauge(
-                &named(checkpoint),
-                "acknowledged",
-                bar(acknowledged.into(), subtasks.into(), length),
-                &share,
-                Paint::Plain,
-            ),
-            gauge("", "time", bar(used, whole, length), &time, urgency(checkpoint)),
-        ]
-    };
-    checkpoints.iter().flat_map(both).collect()
-}
-
-/// A bar that is full only when all is there.
-fn bar(part: u64, whole: u64, length: usize) -> String {
-    let filled = u128::from(part) * length as u128 / u128::from(whole.max(1));
-    let filled = usize::try_from(filled).unwrap_or(length).min(length);
-    format!("{}{}", "█".repeat(filled), "░".repeat(length - filled))
-}
-
 /// When the next periodic checkpoint is due. Flink's REST API does not tell, and nobody may take that for
 /// "there will be none".
 fn next_trigger(job: &Configuration) -> String {
@@ -189,6 +151,7 @@ fn next_trigger(job: &Configuration) -> String {
 mod tests {
     use super::*;
     use crate::render::fixture;
+    use ckpt_shared::api::OverrideState;
 
     const PLAIN: Style = Style { colours: false, width: Some(80), cut: false };
     const NOW: u64 = 1_790_000_040_900;
@@ -221,11 +184,13 @@ warning: the health check restarts it after 5m";
         let shown = foot(&job, PLAIN);
         assert!(shown.iter().all(|line| line.len() <= 80), "{shown:?}");
         assert!(shown.last().unwrap().ends_with("it is restarted in 6s"), "{shown:?}");
+        job.warnings = vec![format!("{} say --attach-other-users", "why ".repeat(14))];
+        assert_eq!(foot(&job, PLAIN).last().unwrap(), "  --attach-other-users");
     }
 
     #[test]
     fn what_is_not_applied_or_about_to_fail_is_said() {
-        let mut job = fixture::configuration();
+        let mut job = Configuration { override_status: None, ..fixture::configuration() };
         job.applied = false;
         job.in_flight.clear();
         job.failures.tolerable = 2;
@@ -233,6 +198,40 @@ warning: the health check restarts it after 5m";
         assert!(shown.contains("stored, not applied yet"), "{shown}");
         assert!(shown.contains("no checkpoint in flight"), "{shown}");
         assert!(shown.contains("2, 2 tolerated: the next one fails the job"), "{shown}");
+    }
+
+    #[test]
+    fn an_override_that_does_not_hold_says_since_when_and_why() {
+        let why = "this job's coordinator cannot be changed from here: its JobManager runs as 'flink' and ckptd \
+                   as 'ckpt'; see ckptctl doctor";
+        let shown = text(&fixture::standing(OverrideState::NotApplied, Some(why)), NOW, PLAIN);
+        let expected = "\
+job/job123  RUNNING  revision 3, stored, not applied
+  since 41s, next try in 14s: this job's coordinator cannot be changed from
+    here: its JobManager runs as 'flink' and ckptd as 'ckpt'; see ckptctl doctor
+cluster hosted, id 0123456789abcdef0123456789abcdef
+
+VALUE     SUBMITTED  OVERRIDE  IN FORCE
+interval  15s        <none>    15s
+timeout   10s        20m       10s
+";
+        assert!(shown.starts_with(expected), "{shown}");
+        for (state, expected) in [
+            (OverrideState::Waiting, "  RESTARTING  revision 3, stored, waiting\n  since 41s: why\n"),
+            (OverrideState::Conflict, "  RUNNING  revision 3, stored, in conflict\n  since 41s: why\n"),
+            (
+                OverrideState::Orphaned,
+                "  RUNNING  as submitted (revision 0), override orphaned\n  since 41s: why\n",
+            ),
+        ] {
+            let shown = text(&fixture::standing(state, Some("why")), NOW, PLAIN);
+            assert!(shown.contains(expected), "{shown}");
+        }
+        let coloured = Style { colours: true, ..PLAIN };
+        for (state, code) in [(OverrideState::Waiting, "33"), (OverrideState::Conflict, "31")] {
+            let shown = text(&fixture::standing(state, Some("why")), NOW, coloured);
+            assert!(shown.contains(&format!("\u{1b}[{code}m  since 41s: why")), "{shown}");
+        }
     }
 
     #[test]
@@ -263,13 +262,5 @@ timeout   10s        20m       20m
         let none = text(&jobs[0], NOW, PLAIN);
         assert!(none.contains("\nvia none (why") && none.contains("--user)\n"), "{none}");
         assert!(none.lines().all(|line| line.width() <= 80), "{none}");
-    }
-
-    #[test]
-    fn a_bar_is_full_only_when_all_is_there() {
-        assert_eq!(bar(19, 20, 10), "█████████░");
-        assert_eq!(bar(20, 20, 4), "████");
-        assert_eq!(bar(0, 0, 4), "░░░░");
-        assert_eq!(bar(u64::MAX, 1, 4), "████");
     }
 }

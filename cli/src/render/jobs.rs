@@ -1,12 +1,16 @@
 //! The table of many jobs.
 
-use super::text::{age, cut_middle, due, exact, percent, rough};
+mod cells;
+
+use super::text::{cut_middle, due};
 use super::{NONE, Paint, Style, build, cell, lines, natural};
 use crate::console::clean;
 use crate::name::is_hosted;
-use crate::sentence::is_finishing;
-use ckpt_shared::api::{Configuration, Failures, InFlight, Value, Via};
+use cells::{failures, in_flight, interval, standing, state, timeout};
+use ckpt_shared::api::{Configuration, Via};
 use comfy_table::{Cell, Table};
+
+pub(super) use cells::urgency;
 
 /// How much a cell says; less when the terminal is narrow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +88,7 @@ fn build_at(jobs: &[Configuration], shape: Shape, style: Style, detail: Detail, 
     headings.extend(["STATE", "INTERVAL", "TIMEOUT", "IN FLIGHT"]);
     headings.push(if detail == Detail::Least { "FAILED" } else { "FAILURES" });
     if shape.wide {
-        headings.extend(["NEXT", "REVISION", "VIA", "ID"]);
+        headings.extend(["NEXT", "OVERRIDE", "REVISION", "VIA", "ID"]);
     }
     build(&headings, jobs.iter().map(|job| row(job, shape, detail, names)).collect(), style)
 }
@@ -96,13 +100,14 @@ fn row(job: &Configuration, shape: Shape, detail: Detail, names: Names) -> Vec<C
     }
     cells.extend([
         state(job, shape.now),
-        value(job.checkpoint_interval, detail),
-        value(job.checkpoint_timeout, detail),
+        interval(job, shape, detail),
+        timeout(job, shape, detail),
         in_flight(&job.in_flight, detail),
         failures(job.failures, detail),
     ]);
     if shape.wide {
         cells.push(cell(due(job.next_trigger, job.observed_at), Paint::Plain));
+        cells.push(standing(job, shape.now));
         cells.push(cell(job.revision.to_string(), Paint::Plain));
         let paint = if job.via == Some(Via::None) { Paint::Notice } else { Paint::Plain };
         cells.push(cell(job.via.map_or(NONE, Via::name), paint));
@@ -111,81 +116,11 @@ fn row(job: &Configuration, shape: Shape, detail: Detail, names: Names) -> Vec<C
     cells
 }
 
-/// The state, or for how long nobody has known it.
-fn state(job: &Configuration, now: u64) -> Cell {
-    match job.stale {
-        Some(_) => cell(format!("STALE {}", age(job.observed_at, now)), Paint::Alarm),
-        None => cell(job.state.name(), Paint::of_state(job.state)),
-    }
-}
-
-/// The value in force; an override shows what it stands in for.
-fn value(value: Value, detail: Detail) -> Cell {
-    let Some(effective) = value.effective.map(exact) else {
-        return cell(NONE, Paint::Plain);
-    };
-    match (value.overridden, value.submitted) {
-        (None, _) => cell(effective, Paint::Plain),
-        (Some(_), None) => cell(format!("{effective} (override)"), Paint::Notice),
-        (Some(_), Some(submitted)) => {
-            let was = if detail == Detail::Least { "" } else { "was " };
-            cell(format!("{effective} ({was}{})", exact(submitted)), Paint::Notice)
-        }
-    }
-}
-
-/// The oldest checkpoint in flight, and how many more there are.
-fn in_flight(checkpoints: &[InFlight], detail: Detail) -> Cell {
-    let [oldest, others @ ..] = checkpoints else {
-        return cell(NONE, Paint::Plain);
-    };
-    let mut text = format!(
-        "{}#{} {}/{}",
-        if oldest.savepoint { "savepoint " } else { "" },
-        oldest.id,
-        oldest.acknowledged,
-        oldest.subtasks
-    );
-    if detail == Detail::Full {
-        text.push_str(&format!(" {}%", percent(oldest.acknowledged, oldest.subtasks)));
-    }
-    match (oldest.remaining, detail) {
-        (Some(left), Detail::Least) => text.push_str(&format!(" {}", rough(left))),
-        (Some(left), Detail::Full | Detail::Less) => text.push_str(&format!(" {} left", rough(left))),
-        (None, _) if is_finishing(oldest) => text.push_str(" finishing"),
-        (None, Detail::Least) => {}
-        (None, Detail::Full | Detail::Less) => text.push_str(&format!(" {NONE} left")),
-    }
-    if !others.is_empty() {
-        text.push_str(&format!(" +{}", others.len()));
-    }
-    cell(text, urgency(oldest))
-}
-
-/// Less than a fifth of its time is left.
-pub(super) fn urgency(checkpoint: &InFlight) -> Paint {
-    match checkpoint.remaining {
-        Some(left) if left.saturating_mul(4) < checkpoint.elapsed => Paint::Notice,
-        _ => Paint::Plain,
-    }
-}
-
-fn failures(failures: Failures, detail: Detail) -> Cell {
-    let Failures { consecutive, tolerable } = failures;
-    let of = if detail == Detail::Least { "/" } else { " of " };
-    match (consecutive, tolerable) {
-        (_, Failures::UNLIMITED) => cell(format!("{consecutive}/∞"), Paint::Plain),
-        (0, _) => cell(format!("0{of}{tolerable}"), Paint::Plain),
-        _ if consecutive >= tolerable => cell(format!("{consecutive}{of}{tolerable}"), Paint::Alarm),
-        _ => cell(format!("{consecutive}{of}{tolerable}"), Paint::Notice),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::JobState;
+    use ckpt_shared::api::{JobState, Value};
     use unicode_width::UnicodeWidthStr;
 
     const NOW: u64 = 1_790_000_040_900;
@@ -228,8 +163,8 @@ mod tests {
     fn wide_adds_what_identifies_a_job() {
         let lines = table(&[fixture::configuration()], true, NOW, plain(None));
         assert!(lines[0].starts_with("JOB     CLUSTER  STATE"), "{}", lines[0]);
-        assert!(lines[0].ends_with("NEXT     REVISION  VIA     ID"), "{}", lines[0]);
-        assert!(lines[1].ends_with("in 5.9s  3         hosted  0123456789abcdef0123456789abcdef"));
+        assert!(lines[0].ends_with("NEXT     OVERRIDE  REVISION  VIA     ID"), "{}", lines[0]);
+        assert!(lines[1].ends_with("in 5.9s  applied   3         hosted  0123456789abcdef0123456789abcdef"));
         let mut job = fixture::configuration();
         for (via, shown) in [
             (Some(Via::Attach), "3         attach  0"),

@@ -1,5 +1,6 @@
 //! Tables and screens as text: pure functions of what a server said and of the space there is.
 
+mod below;
 pub(crate) mod cluster;
 pub(crate) mod doctor;
 #[cfg(test)]
@@ -8,6 +9,7 @@ pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod screen;
+pub(crate) mod standing;
 mod text;
 
 use crate::console;
@@ -60,7 +62,7 @@ impl Style {
     fn indented(self, sentence: &str, indent: &str, paint: Paint) -> Vec<String> {
         let width = self.width.map_or(usize::MAX, usize::from);
         let more = format!("{indent}  ");
-        let options = textwrap::Options::new(width).initial_indent(indent).subsequent_indent(&more);
+        let options = console::wrapping(width).initial_indent(indent).subsequent_indent(&more);
         textwrap::wrap(sentence, options).iter().map(|line| self.line(line, paint)).collect()
     }
 }

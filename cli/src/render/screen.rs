@@ -1,18 +1,13 @@
 //! What `watch` shows: a screen of given size, line by line.
 
+mod many;
 mod top;
 
-use super::cluster;
 use super::text::cut;
-use super::{Paint, Style, history, job, jobs};
-use crate::console::clean;
-use crate::name::label;
-use ckpt_shared::api::{ClusterState, Configuration};
+use super::{Paint, Style, history, job};
+use ckpt_shared::api::{ClusterState, Configuration, Pause};
 use ckpt_shared::flink::CheckpointStatistics;
 use std::time::Duration;
-
-/// From how many columns on a table has all there is to say.
-const WIDE: usize = 140;
 
 /// What was seen last, and what is wrong since.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +27,19 @@ pub(crate) struct Observation<'a> {
 /// What is watched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum What<'a> {
-    /// Many jobs, and the clusters that are followed.
-    Jobs(&'a [Configuration], &'a [ClusterState]),
+    /// Many jobs, and what is around them.
+    Jobs(&'a [Configuration], Around<'a>),
     /// One job, with its recent checkpoints.
     Job(&'a Configuration, Option<&'a CheckpointStatistics>),
+}
+
+/// What is around many jobs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Around<'a> {
+    /// The clusters that are followed.
+    pub(crate) clusters: &'a [ClusterState],
+    /// Where reconcile is paused.
+    pub(crate) pauses: &'a [Pause],
 }
 
 /// At most `height` lines of at most `width` columns.
@@ -44,57 +48,10 @@ pub(crate) fn screen(seen: &Observation<'_>, width: u16, height: u16, colours: b
     let mut lines = vec![top::header(seen, style), top::banner(seen, style)];
     let room = usize::from(height).saturating_sub(lines.len());
     lines.extend(match seen.what {
-        What::Jobs(jobs, clusters) => many(jobs, clusters, seen.now, room, style),
+        What::Jobs(jobs, around) => many::lines(jobs, around, seen.now, room, style),
         What::Job(job, statistics) => one(job, statistics, seen.now, room, style),
     });
     lines.truncate(height.into());
-    lines
-}
-
-fn many(
-    jobs: &[Configuration],
-    clusters: &[ClusterState],
-    now: u64,
-    room: usize,
-    style: Style,
-) -> Vec<String> {
-    let foot = cluster::lines(clusters, now, room / 3, style);
-    let room = room.saturating_sub(foot.len());
-    let is_whole = clusters.iter().all(|cluster| cluster.trouble.is_none());
-    let mut lines = match jobs {
-        [] if is_whole => vec![style.line("no jobs; submit one with: ckptctl submit FILE", Paint::Plain)],
-        [] => vec![style.line("no jobs are known, as not every cluster answers as it should", Paint::Plain)],
-        _ => jobs::table(jobs, usize::from(style.width.unwrap_or_default()) >= WIDE, now, style),
-    };
-    if lines.len() > room {
-        let shown = room.saturating_sub(2);
-        lines.truncate(shown + 1);
-        let hidden = jobs.len().saturating_sub(shown);
-        lines.push(style.line(&format!("… {hidden} more; a taller window shows them"), Paint::Notice));
-    }
-    lines.extend(warnings(jobs, room.saturating_sub(lines.len()), style));
-    lines.extend(foot);
-    lines
-}
-
-/// What operators ought to know of their jobs, below an empty line: `room` lines at most with that.
-fn warnings(jobs: &[Configuration], room: usize, style: Style) -> Vec<String> {
-    let all = jobs.iter().flat_map(|job| job.warnings.iter().map(move |warning| (job, warning)));
-    let all: Vec<_> = all.map(|(job, warning)| format!("{}: {}", label(job), clean(warning))).collect();
-    if all.is_empty() || room < 2 {
-        return Vec::new();
-    }
-    let mut lines = vec![String::new()];
-    for (told, warning) in all.iter().enumerate() {
-        let next = style.lines(warning, Paint::Notice);
-        let others = all.len() - told;
-        if lines.len() + next.len() + usize::from(others > 1) > room {
-            let more = format!("… warnings that do not fit here: {others}; see them with: ckptctl get");
-            lines.push(style.line(&more, Paint::Notice));
-            break;
-        }
-        lines.extend(next);
-    }
     lines
 }
 
@@ -144,6 +101,10 @@ mod tests {
         lines
     }
 
+    fn troubled(clusters: &[ClusterState]) -> Around<'_> {
+        Around { clusters, ..Around::default() }
+    }
+
     fn jobs(count: u64) -> Vec<Configuration> {
         let job = |number| Configuration { name: format!("job-{number:03}"), ..fixture::configuration() };
         (0..count).map(job).collect()
@@ -164,11 +125,11 @@ mod tests {
         for job in &mut jobs {
             job.warnings = vec!["it waits for 1 of 4 subtasks: count/2".to_owned()];
         }
-        let lines = show(What::Jobs(&jobs, &[]), None, (80, 24));
+        let lines = show(What::Jobs(&jobs, Around::default()), None, (80, 24));
         let told = |lines: &[String]| lines.iter().filter(|line| line.contains("count/2")).count();
         assert_eq!(told(&lines), 3, "{lines:#?}");
         assert!(lines.iter().any(|line| line.starts_with("job/job-002: it waits")), "{lines:#?}");
-        let lines = show(What::Jobs(&jobs, &[]), None, (80, 9));
+        let lines = show(What::Jobs(&jobs, Around::default()), None, (80, 9));
         assert_eq!(told(&lines), 1, "{lines:#?}");
         assert!(lines.last().unwrap().contains("that do not fit here: 2"), "{lines:#?}");
     }
@@ -176,7 +137,7 @@ mod tests {
     #[test]
     fn many_jobs_on_a_small_screen_say_how_many_are_hidden() {
         let jobs = jobs(50);
-        let lines = show(What::Jobs(&jobs, &[]), None, (80, 24));
+        let lines = show(What::Jobs(&jobs, Around::default()), None, (80, 24));
         assert_eq!(lines.len(), 24);
         assert_eq!(
             lines[0],
@@ -189,9 +150,9 @@ mod tests {
     #[test]
     fn a_large_screen_shows_more_of_each_job() {
         let jobs = jobs(40);
-        let lines = show(What::Jobs(&jobs, &[]), None, (200, 50));
+        let lines = show(What::Jobs(&jobs, Around::default()), None, (200, 50));
         assert_eq!(lines.len(), 43);
-        assert!(lines[2].contains("REVISION  VIA     ID"), "{}", lines[2]);
+        assert!(lines[2].contains("OVERRIDE  REVISION  VIA     ID"), "{}", lines[2]);
         assert!(lines[42].starts_with("job-039"), "{}", lines[42]);
     }
 
@@ -199,7 +160,7 @@ mod tests {
     fn stale_data_is_kept_under_a_banner() {
         let jobs = jobs(2);
         let why = "cannot reach http://127.0.0.1:8571: Connection refused\u{1b}[2J";
-        let lines = show(What::Jobs(&jobs, &[]), Some(why), (80, 24));
+        let lines = show(What::Jobs(&jobs, Around::default()), Some(why), (80, 24));
         assert!(
             lines[1].starts_with(" STALE for 12s: cannot reach http://127.0.0.1:8571: Connection refused"),
             "{}",
@@ -231,7 +192,7 @@ mod tests {
     #[test]
     fn hosted_and_flink_jobs_share_a_small_screen_with_the_trouble_below() {
         let clusters = [fixture::troubled("staging", true)];
-        let lines = show(What::Jobs(&fixture::mixed(), &clusters), None, (80, 24));
+        let lines = show(What::Jobs(&fixture::mixed(), troubled(&clusters)), None, (80, 24));
         assert_eq!(
             lines,
             [
@@ -249,7 +210,7 @@ mod tests {
         );
         let many: Vec<_> = (0..12).flat_map(|_| fixture::mixed()).collect();
         let clusters: Vec<_> = (1..=9).map(|n| fixture::troubled(&format!("test-{n}"), n > 1)).collect();
-        let lines = show(What::Jobs(&many, &clusters), None, (80, 24));
+        let lines = show(What::Jobs(&many, troubled(&clusters)), None, (80, 24));
         assert_eq!(lines.len(), 24);
         assert!(
             lines.last().unwrap().ends_with("more clusters have trouble; see with: ckptctl get"),
@@ -261,15 +222,15 @@ mod tests {
     #[test]
     fn a_large_screen_shows_the_way_to_each_job_and_most_of_its_name() {
         let clusters = [fixture::troubled("staging", true)];
-        let lines = show(What::Jobs(&fixture::mixed(), &clusters), None, (200, 50));
+        let lines = show(What::Jobs(&fixture::mixed(), troubled(&clusters)), None, (200, 50));
         assert_eq!(
             lines[2..],
             [
-                "JOB                                       CLUSTER               STATE       INTERVAL  TIMEOUT        IN FLIGHT                     FAILURES  NEXT     REVISION  VIA     ID",
-                "clicks                                    production-eu-west-1  RESTARTING  15s       20m (was 10s)  <none>                        2/∞       in 5.9s  3         none    0123456789abcdef0123456789abcdef",
-                "insert-into_default_….enriched_orders_eu  production-eu-west-1  RUNNING     15s       <none>         #31412 19/20 95% <none> left  0 of 3    <none>   0         <none>  0123456789abcdef0123456789abcdef",
-                "job123                                    hosted                RUNNING     15s       20m (was 10s)  #7 19/20 95% 19m 50s left     2/∞       in 5.9s  3         hosted  0123456789abcdef0123456789abcdef",
-                "payments                                  staging               STALE 40s   15s       20m (was 10s)  #7 19/20 95% 19m 50s left     2/∞       in 5.9s  3         attach  0123456789abcdef0123456789abcdef",
+                "JOB                                CLUSTER            STATE       INTERVAL  TIMEOUT        IN FLIGHT                     FAILURES  NEXT     OVERRIDE  REVISION  VIA     ID",
+                "clicks                             producti…u-west-1  RESTARTING  15s       20m (was 10s)  <none>                        2/∞       in 5.9s  applied   3         none    0123456789abcdef0123456789abcdef",
+                "insert-into_defa…riched_orders_eu  producti…u-west-1  RUNNING     15s       <none>         #31412 19/20 95% <none> left  0 of 3    <none>   <none>    0         <none>  0123456789abcdef0123456789abcdef",
+                "job123                             hosted             RUNNING     15s       20m (was 10s)  #7 19/20 95% 19m 50s left     2/∞       in 5.9s  applied   3         hosted  0123456789abcdef0123456789abcdef",
+                "payments                           staging            STALE 40s   15s       20m (was 10s)  #7 19/20 95% 19m 50s left     2/∞       in 5.9s  applied   3         attach  0123456789abcdef0123456789abcdef",
                 "",
                 "cluster staging (http://staging:8081): it does not answer: Connection refused; last good answer at 14:13:20 UTC, 40s ago",
             ]
@@ -307,10 +268,10 @@ mod tests {
 
     #[test]
     fn without_jobs_the_trouble_is_all_there_is_to_say() {
-        let lines = show(What::Jobs(&[], &[fixture::troubled("staging", false)]), None, (80, 24));
+        let lines = show(What::Jobs(&[], troubled(&[fixture::troubled("staging", false)])), None, (80, 24));
         assert_eq!(lines[2], "no jobs are known, as not every cluster answers as it should");
         assert!(lines[4].starts_with("cluster staging (http://staging:8081): it does not"), "{lines:#?}");
-        let lines = show(What::Jobs(&[], &[]), None, (80, 24));
+        let lines = show(What::Jobs(&[], Around::default()), None, (80, 24));
         assert_eq!(lines[2], "no jobs; submit one with: ckptctl submit FILE");
     }
 
@@ -321,9 +282,11 @@ mod tests {
         for size in [(1, 1), (10, 3), (20, 5), (45, 12)] {
             let seen =
                 |what| Observation { server: "s", what, age: Duration::ZERO, now: NOW, stale: Some("why") };
-            for what in
-                [What::Jobs(&many, &clusters), What::Job(&job, Some(&statistics)), What::Jobs(&[], &clusters)]
-            {
+            for what in [
+                What::Jobs(&many, troubled(&clusters)),
+                What::Job(&job, Some(&statistics)),
+                What::Jobs(&[], troubled(&clusters)),
+            ] {
                 assert!(screen(&seen(what), size.0, size.1, true).len() <= size.1.into());
             }
         }

@@ -1,8 +1,10 @@
 //! Asking a server again and again.
 
+use super::applied;
 use super::follow::{Follower, Verdict};
+use crate::clock;
 use crate::server::Server;
-use ckpt_shared::api::{ClusterState, Configuration, ConfigurationList};
+use ckpt_shared::api::{ClusterState, Configuration, ConfigurationList, Pause};
 use ckpt_shared::client::{Answer, ClientError};
 use ckpt_shared::flink::CheckpointStatistics;
 use futures::{Stream, stream};
@@ -18,6 +20,15 @@ pub(crate) enum Target {
     Job(String),
 }
 
+/// What a watch of one job may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The job's checkpoint has ended.
+    Completed,
+    /// The job's override holds, or it is clear that it will not.
+    Applied,
+}
+
 /// What to watch, and how.
 #[derive(Debug)]
 pub(crate) struct Watch<'a> {
@@ -27,8 +38,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) target: Target,
     /// How often.
     pub(crate) every: Duration,
-    /// Whether to follow the job's checkpoint until it has ended.
-    pub(crate) until_completed: bool,
+    /// What ends it, if anything does.
+    pub(crate) until: Option<Goal>,
 }
 
 /// What was seen at one time.
@@ -40,9 +51,11 @@ pub(crate) struct Seen {
     pub(crate) jobs: Vec<Configuration>,
     /// The clusters that are followed, if all jobs are watched.
     pub(crate) clusters: Vec<ClusterState>,
+    /// Where reconcile is paused, if all jobs are watched.
+    pub(crate) pauses: Vec<Pause>,
     /// The job's recent checkpoints, if they were asked for.
     pub(crate) statistics: Option<CheckpointStatistics>,
-    /// How the checkpoint that is followed has ended.
+    /// How what is waited for has ended.
     pub(crate) verdict: Option<Verdict>,
 }
 
@@ -51,7 +64,7 @@ pub(super) fn feed<'a>(
     watch: &'a Watch<'_>,
     with_statistics: bool,
 ) -> impl Stream<Item = Result<Seen, ClientError>> + 'a {
-    let follower = watch.until_completed.then(Follower::default);
+    let follower = (watch.until == Some(Goal::Completed)).then(Follower::default);
     stream::unfold((follower, Duration::ZERO), move |(mut follower, pause)| async move {
         sleep(pause).await;
         let seen = look(watch, with_statistics, follower.as_mut()).await;
@@ -67,12 +80,15 @@ async fn look(
     let Watch { server, target, .. } = watch;
     let Target::Job(wanted) = target else {
         let Answer { value, body } = server.client.configurations(false).await?;
-        let ConfigurationList { jobs, clusters, .. } = value;
-        return Ok(Seen { body, jobs, clusters, statistics: None, verdict: None });
+        let ConfigurationList { jobs, clusters, pauses, .. } = value;
+        return Ok(Seen { body, jobs, clusters, pauses, statistics: None, verdict: None });
     };
     let Answer { value: job, body } = server.client.configuration(wanted).await?;
     let mut statistics = None;
-    let mut verdict = None;
+    let mut verdict = match watch.until {
+        Some(Goal::Applied) => applied::verdict(&job, clock::wall_millis()),
+        Some(Goal::Completed) | None => None,
+    };
     if with_statistics || follower.is_some() {
         let recent = server.client.checkpoints(wanted).await?.value;
         if let Some(follower) = follower {
@@ -80,5 +96,5 @@ async fn look(
         }
         statistics = Some(recent);
     }
-    Ok(Seen { body, jobs: vec![job], clusters: Vec::new(), statistics, verdict })
+    Ok(Seen { body, jobs: vec![job], clusters: Vec::new(), pauses: Vec::new(), statistics, verdict })
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// [`Exit::Done`] or [`Exit::InVain`].
+    /// [`Exit::Done`], or what says how it failed.
     pub(crate) exit: Exit,
     /// The same in words.
     pub(crate) sentence: String,

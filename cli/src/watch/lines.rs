@@ -39,7 +39,7 @@ pub(crate) async fn lines(watch: &Watch<'_>) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// A job that is unknown will not complete a checkpoint.
+/// A job that is unknown will not complete a checkpoint or apply an override.
 pub(super) fn is_final(watch: &Watch<'_>, error: &ClientError) -> bool {
-    watch.until_completed && error.status().is_some_and(|status| status.as_u16() == 404)
+    watch.until.is_some() && error.status().is_some_and(|status| status.as_u16() == 404)
 }

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::render::screen::{Observation, What, screen as render};
+use crate::render::screen::{Around, Observation, What, screen as render};
 use crossterm::event::{Event, EventStream, KeyCode, KeyEventKind, KeyModifiers};
 use futures::StreamExt;
 use std::pin::pin;
@@ -46,8 +46,8 @@ enum Key {
 pub(crate) async fn screen(watch: &Watch<'_>) -> Result<Exit, Error> {
     let verdict = show(watch).await?;
     let Some(Verdict { exit, sentence }) = verdict else {
-        // Who waits for a checkpoint must not take leaving for its completion.
-        return if watch.until_completed { Err(Error::Interrupted) } else { Ok(Exit::Done) };
+        // Who waits for something must not take leaving for its coming about.
+        return if watch.until.is_some() { Err(Error::Interrupted) } else { Ok(Exit::Done) };
     };
     console::data(&sentence)?;
     Ok(exit)
@@ -94,7 +94,7 @@ async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
 fn observation<'a>(watch: &'a Watch<'_>, view: &'a View, stale: Option<&'a str>) -> Observation<'a> {
     let what = match (&watch.target, view.seen.jobs.as_slice()) {
         (Target::Job(_), [job]) => What::Job(job, view.seen.statistics.as_ref()),
-        (_, jobs) => What::Jobs(jobs, &view.seen.clusters),
+        (_, jobs) => What::Jobs(jobs, Around { clusters: &view.seen.clusters, pauses: &view.seen.pauses }),
     };
     let now = clock::wall_millis();
     Observation { server: watch.server.address(), what, age: view.at.elapsed(), now, stale }

@@ -1,0 +1,145 @@
+//! The screen of many jobs: the table, and below it what ought to be known of them.
+
+use super::Around;
+use crate::console::clean;
+use crate::name::label;
+use crate::render::below::below;
+use crate::render::{Paint, Style, cluster, jobs, standing};
+use ckpt_shared::api::Configuration;
+
+/// From how many columns on a table has all there is to say.
+const WIDE: usize = 160;
+
+/// All of it, on `room` lines. However many jobs there are, overrides that do not hold, pauses and clusters
+/// in trouble have a part of it for themselves.
+pub(super) fn lines(
+    jobs: &[Configuration],
+    around: Around<'_>,
+    now: u64,
+    room: usize,
+    style: Style,
+) -> Vec<String> {
+    let is_whole = around.clusters.iter().all(|cluster| cluster.trouble.is_none());
+    let mut lines = match jobs {
+        [] if is_whole => vec![style.line("no jobs; submit one with: ckptctl submit FILE", Paint::Plain)],
+        [] => vec![style.line("no jobs are known, as not every cluster answers as it should", Paint::Plain)],
+        _ => jobs::table(jobs, usize::from(style.width.unwrap_or_default()) >= WIDE, now, style),
+    };
+    let clusters = cluster::lines(around.clusters, now, room / 3, style);
+    let free = room.saturating_sub(clusters.len() + lines.len());
+    let troubles = standing::troubles(jobs, around.pauses, now);
+    let overrides = below(&troubles, free.max(room * 2 / 5), style, |_, others| {
+        format!("… overrides that do not hold and do not fit here: {others}; see them with: ckptctl get")
+    });
+    let room = room.saturating_sub(clusters.len() + overrides.len());
+    if lines.len() > room {
+        let shown = room.saturating_sub(2);
+        lines.truncate(shown + 1);
+        let hidden = jobs.len().saturating_sub(shown);
+        lines.push(style.line(&format!("… {hidden} more; a taller window shows them"), Paint::Notice));
+    }
+    let warnings = warnings(jobs, room.saturating_sub(lines.len()), style);
+    lines.into_iter().chain(overrides).chain(warnings).chain(clusters).collect()
+}
+
+/// What operators ought to know of their jobs besides.
+fn warnings(jobs: &[Configuration], room: usize, style: Style) -> Vec<String> {
+    let all = jobs.iter().flat_map(|job| job.warnings.iter().map(move |warning| (job, warning)));
+    let all: Vec<_> =
+        all.map(|(job, warning)| (format!("{}: {}", label(job), clean(warning)), Paint::Notice)).collect();
+    below(&all, room, style, |_, others| {
+        format!("… warnings that do not fit here: {others}; see them with: ckptctl get")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::fixture;
+    use OverrideState::{Conflict, NotApplied, Orphaned, Waiting};
+    use ckpt_shared::api::{OverrideState, Pause};
+    use unicode_width::UnicodeWidthStr;
+
+    const NOW: u64 = 1_790_000_040_900;
+
+    const WHY: &str =
+        "this job's coordinator cannot be changed from here: its JobManager runs as another user";
+
+    fn show(jobs: &[Configuration], around: Around<'_>, width: u16, room: usize) -> Vec<String> {
+        let shown = lines(jobs, around, NOW, room, Style { colours: false, width: Some(width), cut: true });
+        assert!(shown.len() <= room, "{shown:#?}");
+        assert!(shown.iter().all(|line| line.width() <= width.into()), "{shown:#?}");
+        shown
+    }
+
+    fn job(name: &str, state: OverrideState) -> Configuration {
+        Configuration {
+            name: name.to_owned(),
+            cluster: "prod".to_owned(),
+            ..fixture::standing(state, Some(WHY))
+        }
+    }
+
+    fn pause() -> Pause {
+        Pause { cluster: None, since: NOW - 180_000, reason: Some("storage is moved".to_owned()) }
+    }
+
+    #[test]
+    fn what_does_not_hold_is_told_below_the_table_the_worst_first() {
+        let jobs =
+            [job("clicks", Waiting), job("orders", OverrideState::Applied), job("payments", NotApplied)];
+        let pauses = [pause()];
+        let around = Around { pauses: &pauses, ..Around::default() };
+        assert_eq!(
+            show(&jobs, around, 80, 22),
+            [
+                "JOB       CLUSTER  STATE       INTERVAL  TIMEOUT      IN FLIGHT         FAILED",
+                "clicks    prod     RESTARTING  15s       20m waiting  <none>            2/∞",
+                "orders    prod     RUNNING     15s       20m (10s)    #7 19/20 19m 50s  2/∞",
+                "payments  prod     RUNNING     15s       10s not 20m  #7 19/20 19m 50s  2/∞",
+                "",
+                "reconcile is paused since 3m: storage is moved; end that with: ckptctl reconcile",
+                "  resume",
+                "job/prod/payments: override not applied since 41s, next try in 14s: this job's",
+                "  coordinator cannot be changed from here: its JobManager runs as another user",
+                "job/prod/clicks: override waiting since 41s: this job's coordinator cannot be",
+                "  changed from here: its JobManager runs as another user",
+            ]
+        );
+        let wide = show(&jobs, around, 200, 48);
+        assert_eq!(wide.len(), 8, "{wide:#?}");
+        assert!(
+            wide[3].contains("  10s (not 20m)  ") && wide[3].contains("  not applied 41s  3 "),
+            "{wide:#?}"
+        );
+    }
+
+    #[test]
+    fn a_conflict_is_seen_however_many_jobs_stand_before_it() {
+        let mut jobs: Vec<_> = (0..50).map(|n| job(&format!("job-{n:02}"), OverrideState::Applied)).collect();
+        jobs[45] = job("job-45", Conflict);
+        let shown = show(&jobs, Around::default(), 80, 22);
+        assert!(shown.iter().any(|line| line.starts_with("job/prod/job-45: override in conflict since 41s")));
+        assert!(
+            shown.iter().any(|line| line.starts_with("… ") && line.contains("a taller window")),
+            "{shown:#?}"
+        );
+    }
+
+    #[test]
+    fn many_that_do_not_hold_are_counted_and_leave_room_for_the_table() {
+        let jobs: Vec<_> = (0..50).map(|n| job(&format!("job-{n:02}"), Orphaned)).collect();
+        let pauses = [pause()];
+        let clusters = [fixture::troubled("staging", true)];
+        for (width, room) in [(80, 22), (200, 48), (60, 10)] {
+            let shown = show(&jobs, Around { clusters: &clusters, pauses: &pauses }, width, room);
+            let more =
+                shown.iter().find(|line| line.starts_with("… overrides that do not hold and do not fit"));
+            assert!(more.is_some(), "{shown:#?}");
+            assert!(shown[1].starts_with("job-00"), "{shown:#?}");
+        }
+        for room in 2..10 {
+            show(&jobs, Around { clusters: &clusters, pauses: &pauses }, 20, room);
+        }
+    }
+}
