@@ -1,5 +1,4 @@
-//! Finding processes on this machine, in ckptd's own network namespace. What vanishes meanwhile, or may not
-//! be looked at, is passed over.
+//! Finding processes on this machine. What vanishes meanwhile, or may not be looked at, is passed over.
 
 use super::options::command_line;
 use super::preflight::to_see;
@@ -8,7 +7,13 @@ use procfs::ProcError;
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process, all_processes};
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+/// The longest wait for a connection to an address.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Who listens on an address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,13 +67,21 @@ pub fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-/// Who listens on this machine on `address`; nobody when the address is another machine's. Blocks.
+/// Who listens on this machine on `address`; nobody when the address is another machine's. Blocks, for as long as
+/// it takes to connect to it where JobManagers have networks of their own.
 #[must_use]
 pub fn listening_on(address: SocketAddr) -> Listeners {
-    let ip = address.ip().to_canonical();
-    if !is_local(ip) {
-        return Listeners::default();
+    let here =
+        if is_local(address.ip().to_canonical()) { listening_here(address) } else { Listeners::default() };
+    match here.processes.is_empty() {
+        true => Listeners { processes: listening_elsewhere(address), ..here },
+        false => here,
     }
+}
+
+/// Who listens in ckptd's own network namespace.
+fn listening_here(address: SocketAddr) -> Listeners {
+    let ip = address.ip().to_canonical();
     let on_it = |at: &SocketAddr| {
         let here = at.ip().to_canonical();
         at.port() == address.port() && (here == ip || here.is_unspecified() || ip.is_unspecified())
@@ -98,6 +111,40 @@ pub fn listening_on(address: SocketAddr) -> Listeners {
     users.dedup();
     let unseen = users.into_iter().map(|user| Unseen { user, forbidden: closed.contains(&user) }).collect();
     Listeners { processes, unseen }
+}
+
+/// The JobManagers with a network namespace of their own in which a connection to `address` ends. That the
+/// namespace has that address would prove nothing: other machines and other containers may have it, too.
+fn listening_elsewhere(address: SocketAddr) -> Vec<Jvm> {
+    let network = |pid: &str| fs::metadata(format!("/proc/{pid}/ns/net")).map(|it| it.ino()).ok();
+    let ours = network("self");
+    let is_elsewhere = |process: &Process| {
+        let its = network(&process.pid.to_string());
+        its.is_some() && its != ours && is_job_manager(&command_line(process))
+    };
+    let elsewhere: Vec<_> = processes_there().filter(is_elsewhere).collect();
+    if elsewhere.is_empty() {
+        return Vec::new();
+    }
+    let Ok(connection) = TcpStream::connect_timeout(&address, CONNECT_LIMIT) else { return Vec::new() };
+    let Ok(us) = connection.local_addr() else { return Vec::new() };
+    let ends_at = |process: &Process| {
+        let sockets: Vec<_> = process.tcp().into_iter().chain(process.tcp6()).flatten().collect();
+        let its = sockets_of(process).unwrap_or_default();
+        let ends = |socket: &&TcpNetEntry| canonical(socket.remote_address) == canonical(us);
+        sockets.iter().find(ends).is_some_and(|end| {
+            sockets.iter().any(|socket| {
+                socket.state == TcpState::Listen
+                    && socket.local_address.port() == end.local_address.port()
+                    && its.contains(&socket.inode)
+            })
+        })
+    };
+    elsewhere.iter().filter(|process| ends_at(process)).filter_map(Jvm::pin).collect()
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    (address.ip().to_canonical(), address.port()).into()
 }
 
 /// The JobManagers on this machine, by their command lines, with where they listen. Blocks.

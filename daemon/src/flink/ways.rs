@@ -296,9 +296,7 @@ pub(super) async fn candidates(link: &Link) -> Result<Vec<Jvm>, String> {
     let resolved = timeout(NAME_LIMIT, lookup_host((host.as_str(), port))).await;
     let Ok(Ok(addresses)) = resolved else { return Err(format!("its host {host} cannot be resolved")) };
     let addresses: Vec<SocketAddr> = addresses.collect();
-    if !addresses.iter().any(|address| find::is_local(address.ip().to_canonical())) {
-        return Err(format!("its JobManager is not on this machine; run ckptd on {host}"));
-    }
+    let is_local = addresses.iter().any(|address| find::is_local(address.ip().to_canonical()));
     let mut found = Vec::new();
     let mut unseen = Vec::new();
     for address in addresses {
@@ -309,6 +307,9 @@ pub(super) async fn candidates(link: &Link) -> Result<Vec<Jvm>, String> {
     match (found.is_empty(), unseen.first()) {
         (false, _) => Ok(found),
         (true, Some(unseen)) => Err(unseen.sentence(port)),
+        (true, None) if !is_local => {
+            Err(format!("its JobManager is not on this machine; run ckptd on {host}"))
+        }
         (true, None) => Err(format!(
             "no process of this machine that ckptd can see listens on port {port}; run ckptd where the JobManager runs"
         )),

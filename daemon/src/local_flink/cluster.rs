@@ -117,10 +117,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Where its REST API is: `127.0.0.1:port`.
+    /// Where its REST API is: `127.0.0.1:port`, unless its configuration names another `rest.address`.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.rest)
+        let set = self.options.config.iter().rfind(|(key, _)| key == "rest.address");
+        let host = set.map_or("127.0.0.1", |(_, host)| host.as_str());
+        format!("{host}:{}", self.ports.rest)
     }
 
     /// The same as a URL.

@@ -9,7 +9,8 @@
 #   remapped   made by root; 100000 and on are the users 0 and on inside, USER is one of those; two pid namespaces,
 #              one in the other
 #   pod        no user namespace
-#   beside:PID the same, in the pid namespace of process PID
+#   network:N  the same, with a network namespace of its own: N.1 outside is joined with N.2 inside
+#   beside:PID as a pod, in the pid namespace of process PID
 set -eu
 here=$CKPT_LOCAL_FLINK
 new=/mnt
@@ -66,16 +67,31 @@ build() {
                 sh "$here/container.sh" enter - "$@"
             ;;
         remapped)
-            mkfifo -m 666 "$here/mapped"
+            mkfifo -m 666 "$here/ready"
             outside=$(readlink /proc/self/ns/user)
             {
                 while [ "$(readlink "/proc/$$/ns/user")" = "$outside" ]; do :; done
                 echo 0 100000 65536 >"/proc/$$/uid_map"
                 echo 0 100000 65536 >"/proc/$$/gid_map"
-                echo >"$here/mapped"
+                echo >"$here/ready"
             } &
             exec unshare --user --keep-caps --pid --fork --kill-child \
                 sh "$here/container.sh" remap $((user - 100000)) "$@"
+            ;;
+        network:*)
+            mkfifo "$here/ready"
+            outside=$(readlink /proc/self/ns/net)
+            {
+                while [ "$(readlink "/proc/$$/ns/net")" = "$outside" ]; do :; done
+                ip link add "ckpt$$" type veth peer name eth0 netns "$$"
+                ip address add "${kind#*:}.1/30" dev "ckpt$$"
+                ip link set "ckpt$$" up
+                nsenter --target $$ --net ip link set lo up
+                nsenter --target $$ --net ip address add "${kind#*:}.2/30" dev eth0
+                nsenter --target $$ --net ip link set eth0 up
+                echo >"$here/ready"
+            } &
+            exec unshare --net --pid --fork --kill-child sh "$here/container.sh" join "$user" "$@"
             ;;
         pod) exec unshare --pid --fork --kill-child sh "$here/container.sh" enter "$user" "$@" ;;
         beside:*) exec nsenter --target "${kind#*:}" --pid sh "$here/container.sh" enter "$user" "$@" ;;
@@ -84,9 +100,14 @@ build() {
 
 # Becomes root inside, once users are mapped.
 remap() {
-    read -r _ <"$here/mapped"
+    read -r _ <"$here/ready"
     exec setpriv --reuid 0 --regid 0 --clear-groups --pdeathsig KILL \
         unshare --mount --pid --fork --kill-child sh "$here/container.sh" enter "$@"
+}
+
+join() {
+    read -r _ <"$here/ready"
+    enter "$@"
 }
 
 # The last step, in all namespaces. What is process 1 and not the command waits for it.

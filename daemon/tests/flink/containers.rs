@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What `container.sh` is.
 const SCRIPT: &str = include_str!("container.sh");
@@ -45,7 +46,21 @@ pub(crate) fn lack(test: &str) -> Option<String> {
             Err(_) => Some("a container needs setpriv and unshare: apt-get install util-linux".to_owned()),
         }
     });
-    test.contains("container").then(|| LACK.clone()).flatten()
+    static LACKS_NETWORK: LazyLock<Option<String>> = LazyLock::new(|| {
+        let link = format!("ckpt{}", std::process::id());
+        let made = Command::new("ip").args(["link", "add", &link, "type", "veth"]).output();
+        let _ = Command::new("ip").args(["link", "delete", &link]).output();
+        match made {
+            Ok(made) if made.status.success() => None,
+            Ok(made) => Some(format!(
+                "a container with a network needs a kernel and the right to make veth links; ip said '{}'",
+                String::from_utf8_lossy(&made.stderr).trim()
+            )),
+            Err(_) => Some("a container with a network needs ip: apt-get install iproute2".to_owned()),
+        }
+    });
+    let lack = test.contains("container").then(|| LACK.clone()).flatten();
+    lack.or_else(|| test.contains("container_with_a_network").then(|| LACKS_NETWORK.clone()).flatten())
 }
 
 /// A JobManager in a container, and a job of it that waits for slots.
@@ -59,6 +74,10 @@ struct Container {
 
 impl Container {
     async fn start(rig: &Rig, kind: &str, user: u32) -> Self {
+        Self::with(rig, kind, user, &[]).await
+    }
+
+    async fn with(rig: &Rig, kind: &str, user: u32, config: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let script = home.path().join("container.sh");
         std::fs::write(&script, SCRIPT).unwrap();
@@ -66,7 +85,8 @@ impl Container {
         let shown = distribution.home.display().to_string();
         let mut options = Options { task_managers: 0, ..Options::new(distribution) };
         options.job_manager_wrapper = starter(&script, kind, user, &shown);
-        options.config.push(("slot.request.timeout".to_owned(), "3600000".to_owned()));
+        let config = [&[("slot.request.timeout", "3600000")], config].concat();
+        options.config = config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let cluster = rig.start_with(options).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
         let wrapper = i32::try_from(cluster.job_manager_pid().unwrap()).unwrap();
         let jvm = java_below(wrapper).unwrap_or_else(|| panic!("no java below process {wrapper}"));
@@ -270,5 +290,27 @@ pub(crate) async fn a_container_beside_it_reaches_it_when_they_share_pids(rig: &
     drop(daemon);
     let daemon = container.beside("pod", FLINK, &[], &[]).await;
     cannot_change(&daemon, &job, "let ckptd share its pid namespace (shareProcessNamespace: true in a pod")
+        .await;
+}
+
+pub(crate) async fn a_container_with_a_network_of_its_own_is_reached_from_outside(rig: &'static Rig) {
+    // Networks for measurements: 198.18.0.0 to 198.19.255.255.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = (std::process::id() + NUMBER.fetch_add(1, Ordering::Relaxed)) % 512;
+    let network = format!("198.{}.{}", 18 + number / 256, number % 256);
+    let inside = format!("{network}.2");
+    let addresses = [("rest.address", inside.as_str()), ("rest.bind-address", "0.0.0.0")];
+    let container = Container::with(rig, &format!("network:{network}"), FLINK, &addresses).await;
+    let job = container.submit().await;
+    let daemon = container.outside(0, &["--attach-other-users"]).await;
+    can_change(&daemon, &job, 700_000).await;
+    assert_eq!(is_well(&daemon).await.verdict, Verdict::Noted);
+    drop(daemon);
+    let daemon = container.outside(FLINK, &[]).await;
+    can_change(&daemon, &job, 800_000).await;
+    drop(daemon);
+    // Whoever may not look into it cannot tell that it is here.
+    let daemon = container.outside(STRANGER, &[]).await;
+    cannot_change(&daemon, &job, &format!("its JobManager is not on this machine; run ckptd on {inside}"))
         .await;
 }

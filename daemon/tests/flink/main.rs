@@ -67,6 +67,7 @@ const TESTS: &[Test] = tests![
     containers::a_container_that_an_ordinary_user_made_is_reached_from_outside,
     containers::a_container_with_mapped_users_in_another_one_is_reached_by_root,
     containers::a_container_beside_it_reaches_it_when_they_share_pids,
+    containers::a_container_with_a_network_of_its_own_is_reached_from_outside,
     savepoints::a_savepoint_is_made_and_a_job_is_cancelled_with_one,
     flinks::the_interval_changes_in_both_directions,
     flinks::now_brings_the_next_trigger_forward,
