@@ -7,8 +7,8 @@
 #
 #   rootless   made by USER, who is root inside; COMMAND is process 1
 #   remapped   made by root; 100000 and on are the users 0 and on inside, USER is one of those; two pid namespaces,
-#              one in the other
-#   pod        no user namespace
+#              one in the other, and COMMAND is not process 1
+#   pod        no user namespace; COMMAND is process 1
 #   network:N  the same, with a network namespace of its own: N.1 outside is joined with N.2 inside
 #   beside:PID as a pod, in the pid namespace of process PID
 set -eu
@@ -102,7 +102,12 @@ build() {
 remap() {
     read -r _ <"$here/ready"
     exec setpriv --reuid 0 --regid 0 --clear-groups --pdeathsig KILL \
-        unshare --mount --pid --fork --kill-child sh "$here/container.sh" enter "$@"
+        unshare --mount --pid --fork --kill-child sh "$here/container.sh" stay "$@"
+}
+
+# The command gets a process of its own.
+stay() {
+    (enter "$@") || exit
 }
 
 join() {
@@ -110,7 +115,7 @@ join() {
     enter "$@"
 }
 
-# The last step, in all namespaces. What is process 1 and not the command waits for it.
+# The last step, in all namespaces.
 enter() {
     user=$1
     shift
@@ -123,8 +128,7 @@ enter() {
     set -- env --chdir="$here" "$@"
     [ "$user" = - ] && exec chroot "$new" "$@"
     set -- setpriv --reuid "$user" --regid "$user" --clear-groups --pdeathsig KILL "$@"
-    [ $$ = 1 ] || exec chroot "$new" "$@"
-    chroot "$new" "$@" || exit
+    exec chroot "$new" "$@"
 }
 
 "$stage" "$@"

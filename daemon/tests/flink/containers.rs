@@ -252,6 +252,14 @@ pub(crate) async fn a_container_with_mapped_users_in_another_one_is_reached_by_r
     assert!(namespaces.found.ends_with(&format!("the pid {}", pids[2])), "{namespaces:?}");
     container.holds_one_library_of(MAPPED);
     drop(daemon);
+    // The container's own root, who sees all processes of the machine, as with podman unshare.
+    let jvm = container.jvm.to_string();
+    let inside = ["nsenter", "--target", &jvm, "--user", "--setuid", "0", "--setgid", "0"];
+    let daemon = container.daemon(inside.map(str::to_owned).into(), 100_000, &["--attach-other-users"]).await;
+    can_change(&daemon, &job, 800_000).await;
+    let namespaces = is_well(&daemon).await;
+    assert!(namespaces.found.starts_with("its own (mnt, pid), as in a container"), "{namespaces:?}");
+    drop(daemon);
     // The same user has no rights in a user namespace that root made.
     let daemon = container.outside(MAPPED, &[]).await;
     cannot_change(&daemon, &job, "is in a user namespace that another user made").await;
@@ -259,16 +267,15 @@ pub(crate) async fn a_container_with_mapped_users_in_another_one_is_reached_by_r
 
 pub(crate) async fn a_container_beside_it_reaches_it_when_they_share_pids(rig: &'static Rig) {
     let container = Container::start(rig, "pod", FLINK).await;
-    let pids = container.pids();
-    assert!(pids.len() == 2 && pids[1] > 1, "{pids:?}");
+    assert_eq!(container.pids(), [container.jvm, 1]);
     let job = container.submit().await;
     let pod = format!("beside:{}", container.jvm);
     // As the same user, without any capability.
     let daemon = container.beside(&pod, FLINK, &[], &[]).await;
     can_change(&daemon, &job, 700_000).await;
     let namespaces = is_well(&daemon).await;
-    let noted = format!("its own (mnt), as in a container: reached through /proc/{}/root, where it", pids[1]);
-    assert!(namespaces.verdict == Verdict::Noted && namespaces.found.contains(&noted), "{namespaces:?}");
+    let noted = "its own (mnt), as in a container: reached through /proc/1/root, where it has the pid 1";
+    assert_eq!((namespaces.verdict, namespaces.found.as_str()), (Verdict::Noted, noted));
     container.holds_one_library_of(FLINK);
     drop(daemon);
     // As root: that needs a capability which containers do not have of themselves.
