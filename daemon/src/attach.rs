@@ -9,6 +9,7 @@
 //! | `options` | the JVM options that forbid it |
 //! | `place` | the library and the answer's file, in a directory that nobody else can write to |
 //! | `hotspot` | the attach protocol |
+//! | `user` | doing what is done there as the JVM's own user |
 //! | `refusal` | what the agent's refusals mean to people |
 //!
 //! A question costs about a millisecond once the JVM has its socket, and no safepoint.
@@ -22,6 +23,7 @@ mod process;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod user;
 
 pub use preflight::{Consent, Preflight, preflight};
 pub use process::Jvm;

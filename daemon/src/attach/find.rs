@@ -1,20 +1,54 @@
-//! Finding processes on this machine, in ckptd's own network namespace. What vanishes meanwhile, or may not
-//! be looked at, is passed over.
+//! Finding processes on this machine. What vanishes meanwhile, or may not be looked at, is passed over.
 
 use super::options::command_line;
+use super::preflight::to_see;
 use super::process::Jvm;
+use procfs::ProcError;
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process, all_processes};
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+/// The longest wait for a connection to an address.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Who listens on an address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listeners {
     /// The processes.
     pub processes: Vec<Jvm>,
-    /// The users of those that ckptd may not look at, or that are in another pid namespace.
-    pub unseen: Vec<u32>,
+    /// Those that ckptd does not see.
+    pub unseen: Vec<Unseen>,
+}
+
+/// Somebody listens, and ckptd does not see which process it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unseen {
+    /// The user.
+    pub user: u32,
+    /// Whether a process of that user is there that may not be looked at; none is there when it is in another
+    /// pid namespace.
+    pub forbidden: bool,
+}
+
+impl Unseen {
+    /// Who listens on this port, why it is not seen, and what to do.
+    #[must_use]
+    pub fn sentence(self, port: u16) -> String {
+        let user = self.user;
+        let who = format!("the process that listens on port {port} is user {user}'s");
+        match self.forbidden {
+            true => format!("{who} and cannot be seen; {}", to_see(user)),
+            false => format!(
+                "{who} and not among the processes that ckptd sees, as when it is in another container; let ckptd \
+                 share its pid namespace (shareProcessNamespace: true in a pod, --pid=container:NAME with Docker \
+                 or Podman), or run ckptd outside of the containers"
+            ),
+        }
+    }
 }
 
 /// A process that runs Flink's JobManager.
@@ -33,13 +67,21 @@ pub fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-/// Who listens on this machine on `address`; nobody when the address is another machine's. Blocks.
+/// Who listens on this machine on `address`; nobody when the address is another machine's. Blocks, for as long as
+/// it takes to connect to it where JobManagers have networks of their own.
 #[must_use]
 pub fn listening_on(address: SocketAddr) -> Listeners {
-    let ip = address.ip().to_canonical();
-    if !is_local(ip) {
-        return Listeners::default();
+    let here =
+        if is_local(address.ip().to_canonical()) { listening_here(address) } else { Listeners::default() };
+    match here.processes.is_empty() {
+        true => Listeners { processes: listening_elsewhere(address), ..here },
+        false => here,
     }
+}
+
+/// Who listens in ckptd's own network namespace.
+fn listening_here(address: SocketAddr) -> Listeners {
+    let ip = address.ip().to_canonical();
     let on_it = |at: &SocketAddr| {
         let here = at.ip().to_canonical();
         at.port() == address.port() && (here == ip || here.is_unspecified() || ip.is_unspecified())
@@ -48,9 +90,13 @@ pub fn listening_on(address: SocketAddr) -> Listeners {
     sockets.retain(|socket| on_it(&socket.local_address));
     let mut unseen: HashSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
     let mut processes = Vec::new();
+    let mut closed = HashSet::new();
     if !sockets.is_empty() {
         for process in processes_there() {
-            let its: Vec<_> = sockets_of(&process);
+            let Ok(its) = sockets_of(&process) else {
+                closed.extend(process.status().map(|status| status.euid));
+                continue;
+            };
             let on_it: Vec<_> =
                 sockets.iter().map(|socket| socket.inode).filter(|inode| its.contains(inode)).collect();
             if !on_it.is_empty() {
@@ -60,10 +106,45 @@ pub fn listening_on(address: SocketAddr) -> Listeners {
         }
     }
     sockets.retain(|socket| unseen.contains(&socket.inode));
-    let mut unseen: Vec<_> = sockets.into_iter().map(|socket| socket.uid).collect();
-    unseen.sort_unstable();
-    unseen.dedup();
+    let mut users: Vec<_> = sockets.into_iter().map(|socket| socket.uid).collect();
+    users.sort_unstable();
+    users.dedup();
+    let unseen = users.into_iter().map(|user| Unseen { user, forbidden: closed.contains(&user) }).collect();
     Listeners { processes, unseen }
+}
+
+/// The JobManagers with a network namespace of their own in which a connection to `address` ends. That the
+/// namespace has that address would prove nothing: other machines and other containers may have it, too.
+fn listening_elsewhere(address: SocketAddr) -> Vec<Jvm> {
+    let network = |pid: &str| fs::metadata(format!("/proc/{pid}/ns/net")).map(|it| it.ino()).ok();
+    let ours = network("self");
+    let is_elsewhere = |process: &Process| {
+        let its = network(&process.pid.to_string());
+        its.is_some() && its != ours && is_job_manager(&command_line(process))
+    };
+    let elsewhere: Vec<_> = processes_there().filter(is_elsewhere).collect();
+    if elsewhere.is_empty() {
+        return Vec::new();
+    }
+    let Ok(connection) = TcpStream::connect_timeout(&address, CONNECT_LIMIT) else { return Vec::new() };
+    let Ok(us) = connection.local_addr() else { return Vec::new() };
+    let ends_at = |process: &Process| {
+        let sockets: Vec<_> = process.tcp().into_iter().chain(process.tcp6()).flatten().collect();
+        let its = sockets_of(process).unwrap_or_default();
+        let ends = |socket: &&TcpNetEntry| canonical(socket.remote_address) == canonical(us);
+        sockets.iter().find(ends).is_some_and(|end| {
+            sockets.iter().any(|socket| {
+                socket.state == TcpState::Listen
+                    && socket.local_address.port() == end.local_address.port()
+                    && its.contains(&socket.inode)
+            })
+        })
+    };
+    elsewhere.iter().filter(|process| ends_at(process)).filter_map(Jvm::pin).collect()
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    (address.ip().to_canonical(), address.port()).into()
 }
 
 /// The JobManagers on this machine, by their command lines, with where they listen. Blocks.
@@ -72,7 +153,7 @@ pub fn job_managers() -> Vec<JobManager> {
     let sockets = listening_sockets();
     let found = processes_there().filter(|process| is_job_manager(&command_line(process)));
     let with_ports = found.filter_map(|process| {
-        let its = sockets_of(&process);
+        let its = sockets_of(&process).unwrap_or_default();
         let mine = sockets.iter().filter(|socket| its.contains(&socket.inode));
         let mut ports: Vec<_> = mine.map(|socket| reachable(socket.local_address)).collect();
         ports.sort_unstable();
@@ -112,14 +193,17 @@ fn processes_there() -> impl Iterator<Item = Process> {
     all_processes().into_iter().flatten().flatten()
 }
 
-/// The inodes of a process's sockets.
-fn sockets_of(process: &Process) -> Vec<u64> {
-    let files = process.fd().into_iter().flatten().flatten();
+/// The inodes of a process's sockets; an error when they may not be looked at.
+fn sockets_of(process: &Process) -> Result<Vec<u64>, ProcError> {
+    // The list may be read by the process's user and by root, who may still be kept from what is on it; then
+    // procfs passes that over. This link is guarded in the same way.
+    process.root()?;
+    let files = process.fd()?.flatten();
     let inodes = files.filter_map(|file| match file.target {
         FDTarget::Socket(inode) => Some(inode),
         _ => None,
     });
-    inodes.collect()
+    Ok(inodes.collect())
 }
 
 #[cfg(test)]

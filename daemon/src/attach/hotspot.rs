@@ -10,10 +10,10 @@ use super::process::Target;
 use ckpt_agent::protocol::ANSWERED_AGAIN;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use rustix::process::{Uid, geteuid};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::future::pending;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ fn stat(target: &Target, name: &str) -> io::Result<Option<Stat>> {
 /// Whether a file may be the JVM's socket, or one of a former process that it will replace.
 fn is_possible_socket(target: &Target, stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Socket
-        && (stat.st_uid == target.uid || stat.st_uid == 0)
+        && (stat.st_uid == target.user.uid || stat.st_uid == 0)
 }
 
 /// Connects to the JVM, which is made to listen first when it does not. Returns only when it does or cannot.
@@ -83,30 +83,43 @@ pub(super) async fn connect(target: &Arc<Target>) -> Result<UnixStream, AttachEr
 }
 
 /// `None` when nobody listens there, or somebody else does.
-async fn try_connect(target: &Target) -> Result<Option<UnixStream>, AttachError> {
+async fn try_connect(target: &Arc<Target>) -> Result<Option<UnixStream>, AttachError> {
+    let failed = |cause| AttachError::NotPlaced { path: target.shown(socket_name(target)), cause };
+    let there = Arc::clone(target);
+    match super::off_thread(move || Ok(knock(&there))).await? {
+        Ok(None) => Ok(None),
+        // Whoever listens, the process itself must have asked to: `/tmp` may be shared by containers, whose
+        // JVMs often have the same pid.
+        Ok(Some(socket)) => {
+            let socket = UnixStream::from_std(socket.into()).map_err(failed)?;
+            let listener = socket.peer_cred().ok().and_then(|listener| listener.pid());
+            Ok((listener == Some(target.process.pid)).then_some(socket))
+        }
+        Err(error) => match error.kind() {
+            // A former process left it; it has just gone.
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(None),
+            // It listens, and stands still with its queue full: another SIGQUIT would only make it print its
+            // threads.
+            io::ErrorKind::WouldBlock => pending().await,
+            _ => Err(failed(error)),
+        },
+    }
+}
+
+/// Connects, as the JVM's user, if there is anything to connect to.
+fn knock(target: &Target) -> io::Result<Option<OwnedFd>> {
     let name = socket_name(target);
-    let failed = |cause| AttachError::NotPlaced { path: target.shown(&name), cause };
-    match stat(target, &name).map_err(failed)? {
+    match stat(target, &name)? {
         Some(stat) if is_possible_socket(target, &stat) => {}
         _ => return Ok(None),
     }
     // By way of the open directory: whatever the path means meanwhile, and however long it is.
     let path = Path::new("/proc/self/fd").join(target.tmp.as_raw_fd().to_string()).join(&name);
-    match UnixStream::connect(path).await {
-        // Whoever listens, the process itself must have asked to: `/tmp` may be shared by containers, whose
-        // JVMs often have the same pid.
-        Ok(socket) => {
-            let listener = socket.peer_cred().ok().and_then(|listener| listener.pid());
-            Ok((listener == Some(target.process.pid)).then_some(socket))
-        }
-        Err(error) => match error.kind() {
-            // A former process left it; it has just gone; its queue is full.
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(None),
-            // It listens, and stands still: another SIGQUIT would only make it print its threads.
-            io::ErrorKind::WouldBlock => pending().await,
-            _ => Err(failed(error)),
-        },
-    }
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    target.act(|| rustix::net::connect(&socket, &address))??;
+    Ok(Some(socket))
 }
 
 /// The file that turns SIGQUIT from a thread dump into an invitation. It is deleted with this value.
@@ -123,18 +136,14 @@ impl Trigger {
             true => AttachError::NotPlaced { path: target.shown(&name), cause },
             false => target.gone(),
         };
-        let owner = Uid::from_raw(target.uid);
         let how = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&target.tmp, &name, how, Mode::from_raw_mode(0o600)) {
-            // JVMs before JDK 11 go by their own user's file alone.
-            Ok(file) if target.uid != geteuid().as_raw() => {
-                rustix::fs::fchown(&file, Some(owner), None).map_err(|error| failed(error.into()))?;
-            }
+        let create = || rustix::fs::openat(&target.tmp, &name, how, Mode::from_raw_mode(0o600));
+        match target.act(create).map_err(failed)? {
             Ok(_) => {}
             // Somebody else attaches at this moment, or was interrupted.
             Err(Errno::EXIST) => {
                 let theirs = stat(target, &name).map_err(failed)?;
-                if theirs.is_some_and(|it| it.st_uid != target.uid && it.st_uid != 0) {
+                if theirs.is_some_and(|it| it.st_uid != target.user.uid && it.st_uid != 0) {
                     return Err(failed(io::Error::other(
                         "it is another user's; have that user or root remove it",
                     )));
@@ -150,7 +159,8 @@ impl Trigger {
 
 impl Drop for Trigger {
     fn drop(&mut self) {
-        let _ = rustix::fs::unlinkat(&self.0.tmp, Self::name(&self.0), AtFlags::empty());
+        let name = Self::name(&self.0);
+        let _ = self.0.act(|| rustix::fs::unlinkat(&self.0.tmp, &name, AtFlags::empty()));
     }
 }
 

@@ -1,18 +1,18 @@
 //! What ckptd puts into a JVM's `/tmp`: the library, and a file for one answer.
 //!
 //! `/tmp` is everybody's, and what is loaded from there runs in the JobManager. So both are in a directory
-//! that is ckptd's own user's and that nobody else can write to, every step starts from an open directory,
-//! and no symbolic link is followed. The library is named by its content and never written to in place: a
+//! that is the JobManager's own user's and that nobody else can write to, every step starts from an open directory,
+//! and no symbolic link is followed. All of it is done as that user, see [`super::user`]. The library is named by its content and never written to in place: a
 //! JVM may have it mapped.
 
 use super::AttachError;
 use super::preflight::{Finding, Found};
 use super::process::Target;
+use super::user::User;
 use crate::durable::DRAFT;
 use rand::RngExt;
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
-use rustix::process::{Uid, geteuid};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -36,13 +36,20 @@ const LARGEST_ANSWER: usize = 16 << 20;
 /// What may be set on a directory of ckptd's, or a library in it: reading for all, writing for its owner.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// The directory's name; each user that runs a ckptd has one.
-fn directory_name() -> String {
-    format!("ckptd-{}", geteuid().as_raw())
+/// The directory's name; each user whose JVM is reached has one.
+fn directory_name(user: User) -> String {
+    format!("ckptd-{}", user.uid)
 }
 
 /// Looks whether the library can be placed, and places nothing.
 pub(super) fn look(target: &Target) -> Finding {
+    target.act(|| look_as_its_user(target)).unwrap_or_else(|error| {
+        let found = format!("ckptd cannot act as user {}: {error}", target.user.uid);
+        Err((found, format!("run it as user {}", target.user.uid)))
+    })
+}
+
+fn look_as_its_user(target: &Target) -> Finding {
     let advice = "make /tmp writable for the JobManager's user and for ckptd";
     let failed = |found: String, advice: &str| Err((found, advice.to_owned()));
     let refused = |error: io::Error| {
@@ -65,18 +72,18 @@ pub(super) fn look(target: &Target) -> Finding {
             "chmod +t /tmp",
         );
     }
-    let path = target.shown(directory_name());
+    let path = target.shown(directory_name(target.user));
     let there = open_directory(target).map_err(|error| {
         (format!("{} cannot be used: {error}", path.display()), "have its owner or root remove it".to_owned())
     })?;
-    if there.as_ref().is_some_and(|directory| is_placed(directory).unwrap_or(false)) {
+    if there.as_ref().is_some_and(|directory| is_placed(directory, target.user).unwrap_or(false)) {
         return Ok(Found::Well("in place".to_owned()));
     }
     may_create(there.as_ref().unwrap_or(&target.tmp)).map_err(|error| {
         let path = path.display();
         (
             format!("nothing can be made in {path}: {error}"),
-            format!("{advice}, or run ckptd as user {}", target.uid),
+            format!("{advice}, or run ckptd as user {}", target.user.uid),
         )
     })?;
     let free = mount.f_bavail.saturating_mul(mount.f_frsize);
@@ -104,6 +111,7 @@ fn may_create(directory: &OwnedFd) -> io::Result<()> {
 /// The library, and a file for one answer, which is deleted with this value.
 #[derive(Debug)]
 pub(super) struct Placed {
+    user: User,
     directory: OwnedFd,
     name: String,
     answer: File,
@@ -112,34 +120,33 @@ pub(super) struct Placed {
 impl Placed {
     /// Places both.
     pub(super) fn new(target: &Target) -> Result<Self, AttachError> {
+        let acted = target.act(|| Self::as_its_user(target));
+        acted.unwrap_or_else(|cause| Err(AttachError::NotPlaced { path: target.shown(""), cause }))
+    }
+
+    fn as_its_user(target: &Target) -> Result<Self, AttachError> {
         let failed = |name: &str| {
-            let path = target.shown(directory_name()).join(name);
+            let path = target.shown(directory_name(target.user)).join(name);
             |cause: io::Error| match target.is_alive() {
                 true => AttachError::NotPlaced { path, cause },
                 false => target.gone(),
             }
         };
         let directory = make_directory(target).map_err(failed(""))?;
-        place(&directory).map_err(failed(&NAME))?;
+        place(&directory, target.user).map_err(failed(&NAME))?;
         let name = format!("answer-{:016x}", rand::rng().random::<u64>());
         let answer = create(&directory, &name, OFlags::RDWR, 0o600).map_err(failed(&name))?;
-        let placed = Self { directory, name, answer };
-        if target.uid != geteuid().as_raw() {
-            let owner = Some(Uid::from_raw(target.uid));
-            let given = rustix::fs::fchown(&placed.answer, owner, None);
-            given.map_err(|error| failed(&placed.name)(error.into()))?;
-        }
-        Ok(placed)
+        Ok(Self { user: target.user, directory, name, answer })
     }
 
     /// The library, as the JVM sees it.
     pub(super) fn library_path(&self) -> String {
-        format!("/tmp/{}/{}", directory_name(), *NAME)
+        format!("/tmp/{}/{}", directory_name(self.user), *NAME)
     }
 
     /// The answer's file, as the JVM sees it.
     pub(super) fn answer_path(&self) -> String {
-        format!("/tmp/{}/{}", directory_name(), self.name)
+        format!("/tmp/{}/{}", directory_name(self.user), self.name)
     }
 
     /// What is in the answer's file.
@@ -157,33 +164,31 @@ impl Placed {
 
 impl Drop for Placed {
     fn drop(&mut self) {
-        let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
+        let _ = self.user.act(|| rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty()));
     }
 }
 
 /// ckptd's directory in the target's `/tmp`, made when it is not there.
 fn make_directory(target: &Target) -> io::Result<OwnedFd> {
-    match rustix::fs::mkdirat(&target.tmp, directory_name(), Mode::from_raw_mode(0o755)) {
+    match rustix::fs::mkdirat(&target.tmp, directory_name(target.user), Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
     let directory = open_directory(target)?.ok_or(io::ErrorKind::NotFound)?;
-    // A umask may have kept it from a JVM of another user.
-    rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o755))?;
     Ok(directory)
 }
 
 /// ckptd's directory, if it is there; an error when it is not to be trusted.
 fn open_directory(target: &Target) -> io::Result<Option<OwnedFd>> {
     let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = match rustix::fs::openat(&target.tmp, directory_name(), how, Mode::empty()) {
+    let directory = match rustix::fs::openat(&target.tmp, directory_name(target.user), how, Mode::empty()) {
         Ok(directory) => directory,
         Err(Errno::NOENT) => return Ok(None),
         Err(Errno::NOTDIR | Errno::LOOP) => return Err(untrusted("it is no directory")),
         Err(error) => return Err(error.into()),
     };
     let stat = rustix::fs::fstat(&directory)?;
-    if stat.st_uid != geteuid().as_raw() {
+    if stat.st_uid != target.user.uid {
         return Err(untrusted(&format!("it belongs to user {}", stat.st_uid)));
     }
     if stat.st_mode & WRITABLE_BY_OTHERS != 0 {
@@ -197,8 +202,8 @@ fn untrusted(why: &str) -> io::Error {
 }
 
 /// Places the library, unless it is there already.
-fn place(directory: &OwnedFd) -> io::Result<()> {
-    if is_placed(directory)? {
+fn place(directory: &OwnedFd, user: User) -> io::Result<()> {
+    if is_placed(directory, user)? {
         return Ok(());
     }
     let draft = format!("{DRAFT}{:016x}", rand::rng().random::<u64>());
@@ -214,7 +219,7 @@ fn place(directory: &OwnedFd) -> io::Result<()> {
 }
 
 /// Whether the library is there, whole and nobody else's. If something else is, it gets replaced.
-fn is_placed(directory: &OwnedFd) -> io::Result<bool> {
+fn is_placed(directory: &OwnedFd, user: User) -> io::Result<bool> {
     let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(directory, NAME.as_str(), how, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -223,7 +228,7 @@ fn is_placed(directory: &OwnedFd) -> io::Result<bool> {
     };
     let stat = rustix::fs::fstat(&file)?;
     let ours = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-        && stat.st_uid == geteuid().as_raw()
+        && stat.st_uid == user.uid
         && stat.st_mode & WRITABLE_BY_OTHERS == 0
         && stat.st_mode & 0o444 == 0o444
         && u64::try_from(stat.st_size) == Ok(LIBRARY.len() as u64);

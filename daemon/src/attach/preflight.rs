@@ -3,6 +3,7 @@
 
 use super::options::forbidding;
 use super::process::{Jvm, Target, catches_quit};
+use super::user::User;
 use super::{AttachError, hotspot, place};
 use ckpt_shared::api::{Check, Verdict};
 use procfs::process::{Process, Status};
@@ -73,7 +74,7 @@ pub fn preflight(jvm: &Jvm, consent: &Consent) -> Preflight {
     if checks.failed() {
         return checks.stopped(ended());
     }
-    checks.add("JVM", is_hotspot(&process));
+    checks.add("JVM", is_hotspot(&process, &status));
     checks.add("JVM options", options(&process));
     checks.add("namespaces", namespaces(&process, &status));
     if checks.failed() {
@@ -85,11 +86,12 @@ pub fn preflight(jvm: &Jvm, consent: &Consent) -> Preflight {
         Ok(held) => held,
         Err(error) => {
             let found = format!("its file system cannot be reached: {error}");
-            checks.add("attach socket", Err((found, BE_ITS_USER.to_owned())));
+            checks.add("attach socket", Err((found, to_see(status.euid))));
             return checks.stopped(ended());
         }
     };
-    let target = Target { process, signals, uid: status.euid, inner_pid, tmp };
+    let user = User { uid: status.euid, gid: status.egid };
+    let target = Target { process, signals, user, inner_pid, tmp };
     checks.add("attach socket", hotspot::look(&target));
     checks.add("library", place::look(&target));
     match checks.failed() {
@@ -101,8 +103,17 @@ pub fn preflight(jvm: &Jvm, consent: &Consent) -> Preflight {
 /// What there is to check, in order.
 const ALL: [&str; 7] = ["process", "user", "JVM", "JVM options", "namespaces", "attach socket", "library"];
 
-const BE_ITS_USER: &str =
-    "run ckptd as the JobManager's user, or as root; inside a container root also needs SYS_PTRACE";
+/// What to do where the kernel does not let ckptd look at a process of this user.
+pub(super) fn to_see(uid: u32) -> String {
+    match geteuid().as_raw() {
+        0 => format!("give ckptd the capability SYS_PTRACE, or run it as user {uid}"),
+        ours if ours == uid => "the JobManager is in a user namespace that another user made, or has \
+                                capabilities that ckptd lacks: run ckptd in the same container or pod, or as \
+                                root outside of it"
+            .to_owned(),
+        _ => format!("run ckptd as user {uid}, or as root with --attach-other-users"),
+    }
+}
 
 #[derive(Debug, Default)]
 struct Checks(Vec<Check>);
@@ -142,9 +153,15 @@ fn user(status: &Status, consent: Consent) -> Finding {
             format!("run ckptd with the group {}", status.egid),
         )),
         (true, false) => Ok(Found::Well(format!("{uid}, as ckptd"))),
-        (false, true) if consent.other_users => {
-            Ok(Found::Notable(format!("{uid}; ckptd is root and is allowed to reach other users' JVMs")))
-        }
+        (false, true) if consent.other_users => match (User { uid, gid: status.egid }).act(|| ()) {
+            Ok(()) => {
+                Ok(Found::Notable(format!("{uid}; ckptd is root and is allowed to reach other users' JVMs")))
+            }
+            Err(error) => Err((
+                format!("it belongs to user {uid}, and ckptd, though root, cannot act as that user: {error}"),
+                format!("give ckptd the capabilities SETUID and SETGID, or run it as user {uid}"),
+            )),
+        },
         (false, true) => Err((
             format!(
                 "it belongs to user {uid}, and ckptd, which is root, is not allowed to reach other users' JVMs"
@@ -158,14 +175,14 @@ fn user(status: &Status, consent: Consent) -> Finding {
     }
 }
 
-fn is_hotspot(process: &Process) -> Finding {
+fn is_hotspot(process: &Process, status: &Status) -> Finding {
     let mut maps = Vec::new();
     let read = process
         .open_relative("maps")
         .map_err(|error| error.to_string())
         .and_then(|mut file| file.read_to_end(&mut maps).map_err(|error| error.to_string()));
     if let Err(error) = read {
-        return Err((format!("what runs in it cannot be seen: {error}"), BE_ITS_USER.to_owned()));
+        return Err((format!("what runs in it cannot be seen: {error}"), to_see(status.euid)));
     }
     let maps = String::from_utf8_lossy(&maps);
     let Some(library) = maps.lines().find(|line| line.contains("/libjvm.so")) else {
@@ -209,7 +226,7 @@ fn namespaces(process: &Process, status: &Status) -> Finding {
     };
     let its = process.pid.to_string();
     if let Err(error) = of(&its, "mnt") {
-        return Err((format!("its namespaces cannot be seen: {error}"), BE_ITS_USER.to_owned()));
+        return Err((format!("its namespaces cannot be seen: {error}"), to_see(status.euid)));
     }
     // A kernel without one kind of them has it neither here nor there.
     let differs = |name: &&str| of("self", name).ok() != of(&its, name).ok();

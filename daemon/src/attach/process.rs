@@ -1,6 +1,7 @@
 //! A process that is reached from outside, and never mistaken for another that got its pid.
 
 use super::AttachError;
+use super::user::User;
 use procfs::process::Process;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -86,8 +87,8 @@ pub(super) struct Target {
     pub(super) process: Process,
     /// What a signal is sent through.
     pub(super) signals: OwnedFd,
-    /// Its effective user, as ckptd sees it.
-    pub(super) uid: u32,
+    /// Its effective user and group.
+    pub(super) user: User,
     /// Its pid as it sees itself.
     pub(super) inner_pid: i32,
     /// Its `/tmp`, wherever that is for ckptd.
@@ -119,6 +120,11 @@ impl Target {
             }
             other => Ok(other?),
         }
+    }
+
+    /// Does something in its file system, as its user.
+    pub(super) fn act<T: Send>(&self, what: impl FnOnce() -> T + Send) -> io::Result<T> {
+        self.user.act(what)
     }
 
     pub(super) fn gone(&self) -> AttachError {

@@ -1,6 +1,7 @@
 //! Asked is a JVM that this process plays, in a `/tmp` of its own; refused are processes that are none.
 
 use super::process::Target;
+use super::user::User;
 use super::*;
 use ckpt_agent::protocol::LedJob;
 use ckpt_shared::api::Verdict;
@@ -31,7 +32,7 @@ fn target_of(pid: i32, tmp: &Path) -> Arc<Target> {
     let process = Process::new(pid).unwrap();
     let signals = Target::signals(&process).unwrap();
     let tmp = rustix::fs::open(tmp, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-    Arc::new(Target { process, signals, uid: geteuid().as_raw(), inner_pid: INNER_PID, tmp })
+    Arc::new(Target { process, signals, user: User::us(), inner_pid: INNER_PID, tmp })
 }
 
 fn target(tmp: &TempDir) -> Arc<Target> {

@@ -300,22 +300,20 @@ pub(super) async fn candidates(link: &Link) -> Result<Vec<Jvm>, String> {
     let resolved = timeout(NAME_LIMIT, lookup_host((host.as_str(), port))).await;
     let Ok(Ok(addresses)) = resolved else { return Err(format!("its host {host} cannot be resolved")) };
     let addresses: Vec<SocketAddr> = addresses.collect();
-    if !addresses.iter().any(|address| find::is_local(address.ip().to_canonical())) {
-        return Err(format!("its JobManager is not on this machine; run ckptd on {host}"));
-    }
+    let is_local = addresses.iter().any(|address| find::is_local(address.ip().to_canonical()));
     let mut found = Vec::new();
     let mut unseen = Vec::new();
     for address in addresses {
-        let Listeners { processes, unseen: users } = off_thread(move || find::listening_on(address)).await;
+        let Listeners { processes, unseen: others } = off_thread(move || find::listening_on(address)).await;
         found.extend(processes);
-        unseen.extend(users);
+        unseen.extend(others);
     }
     match (found.is_empty(), unseen.first()) {
         (false, _) => Ok(found),
-        (true, Some(user)) => Err(format!(
-            "the process that listens on port {port} is user {user}'s and cannot be seen; run ckptd as that user, or as \
-             root with --attach-other-users"
-        )),
+        (true, Some(unseen)) => Err(unseen.sentence(port)),
+        (true, None) if !is_local => {
+            Err(format!("its JobManager is not on this machine; run ckptd on {host}"))
+        }
         (true, None) => Err(format!(
             "no process of this machine that ckptd can see listens on port {port}; run ckptd where the JobManager runs"
         )),

@@ -32,6 +32,8 @@ pub struct Options {
     pub config: Vec<(String, String)>,
     /// More arguments for the JobManager's JVM.
     pub job_manager_arguments: Vec<String>,
+    /// A program, and its first arguments, that runs the JobManager's command line, which follows them.
+    pub job_manager_wrapper: Vec<String>,
     /// Whether the JobManager's JVM writes down its safepoints, see [`Cluster::safepoint_log`].
     pub safepoint_log: bool,
 }
@@ -47,6 +49,7 @@ impl Options {
             slots: 20,
             config: Vec::new(),
             job_manager_arguments: Vec::new(),
+            job_manager_wrapper: Vec::new(),
             safepoint_log: false,
         }
     }
@@ -114,10 +117,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Where its REST API is: `127.0.0.1:port`.
+    /// Where its REST API is: `127.0.0.1:port`, unless its configuration names another `rest.address`.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.rest)
+        let set = self.options.config.iter().rfind(|(key, _)| key == "rest.address");
+        let host = set.map_or("127.0.0.1", |(_, host)| host.as_str());
+        format!("{host}:{}", self.ports.rest)
     }
 
     /// The same as a URL.
@@ -132,7 +137,7 @@ impl Cluster {
         &self.options.distribution
     }
 
-    /// The JobManager's process, if it runs.
+    /// The JobManager's process, if it runs; or that of its wrapper.
     #[must_use]
     pub fn job_manager_pid(&self) -> Option<u32> {
         self.job_manager.as_ref().and_then(Child::id)
@@ -237,6 +242,7 @@ impl Cluster {
         let mut command =
             config::java(&self.options.distribution, self.watcher.directory(), &arguments, class);
         command.args(["--executionMode", "cluster"]);
+        let command = config::wrapped(&self.options.job_manager_wrapper, command);
         let child = self.watcher.spawn(&format!("jobmanager-{}", self.started), command);
         self.job_manager = Some(child.map_err(machine("start the JobManager"))?);
         Ok(())

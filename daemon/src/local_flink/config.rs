@@ -139,6 +139,24 @@ pub(super) fn java(
     command
 }
 
+/// The command that has `wrapper` run another one.
+pub(super) fn wrapped(wrapper: &[String], command: Command) -> Command {
+    let Some((program, arguments)) = wrapper.split_first() else { return command };
+    let inner = command.as_std();
+    let mut outer = Command::new(program);
+    outer.args(arguments).arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    if let Some(directory) = inner.get_current_dir() {
+        outer.current_dir(directory);
+    }
+    outer
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 /// Nothing takes longer, however slow the machine is.
 pub(crate) const LIMIT: Duration = Duration::from_secs(150);
 const EVERY: Duration = Duration::from_millis(100);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ckptd");
 /// The name that the followed cluster has.
 pub(crate) const CLUSTER: &str = "real";
 
@@ -36,6 +37,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look
 /// A state directory, and the daemon on it. The daemon is killed when this is dropped.
 pub(crate) struct Daemon {
     home: TempDir,
+    command: Vec<String>,
     arguments: Vec<String>,
     child: Child,
     pub(crate) address: String,
@@ -50,15 +52,29 @@ impl Daemon {
 
     pub(crate) async fn start(arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let (child, address, client) = spawn(&home, &arguments).await;
-        Self { home, arguments, child, address, client }
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let command = vec![PROGRAM.to_owned()];
+        let (child, address, client) = spawn(&home, &command, &arguments).await;
+        Self { home, command, arguments, child, address, client }
+    }
+
+    /// One that `wrapper` runs, with a home of this user's.
+    pub(crate) async fn within(wrapper: Vec<String>, user: u32, arguments: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        // Wherever it was built, not everybody may look there.
+        let program = home.path().join("ckptd");
+        std::fs::copy(PROGRAM, &program).unwrap();
+        std::os::unix::fs::chown(home.path(), Some(user), Some(user)).unwrap();
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let command = [wrapper, vec![program.display().to_string()]].concat();
+        let (child, address, client) = spawn(&home, &command, &arguments).await;
+        Self { home, command, arguments, child, address, client }
     }
 
     /// SIGKILL, and the same daemon again.
     pub(crate) async fn kill_and_start(&mut self) {
         self.child.kill().await.unwrap();
-        (self.child, self.address, self.client) = spawn(&self.home, &self.arguments).await;
+        (self.child, self.address, self.client) = spawn(&self.home, &self.command, &self.arguments).await;
     }
 
     /// SIGKILL; the state directory stays.
@@ -157,19 +173,21 @@ impl Daemon {
     }
 }
 
-async fn spawn(home: &TempDir, arguments: &Vec<String>) -> (Child, String, Client) {
+async fn spawn(home: &TempDir, program: &[String], arguments: &[String]) -> (Child, String, Client) {
     let (state, log) = (home.path().join("state"), home.path().join("log"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ckptd"));
+    let mut command = Command::new(&program[0]);
+    command.args(&program[1..]).env("CKPT_LOCAL_FLINK", home.path());
     command.args(["serve", "--listen", "127.0.0.1:0", "--state-dir"]).arg(&state).args(arguments);
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true);
     command.env("CKPTD_LOG", "info,ckptd=debug");
     let mut child = command.spawn().unwrap();
-    let pid = child.id();
+    // A wrapper's child has a pid of its own, and a home that is new.
+    let pid = child.id().filter(|_| program.len() == 1);
     let address = until("the start of the daemon", || {
         let ended = child.try_wait().unwrap();
         assert!(ended.is_none(), "ckptd ended: {}", std::fs::read_to_string(&log).unwrap_or_default());
-        let owner = Owner::of(&state).filter(|owner| Some(owner.pid) == pid);
+        let owner = Owner::of(&state).filter(|owner| pid.is_none_or(|pid| owner.pid == pid));
         async move { owner.and_then(|owner| owner.listen) }
     })
     .await;

@@ -15,6 +15,7 @@
 mod bad_moments;
 mod behaviour;
 mod clients;
+mod containers;
 mod daemon;
 mod flinks;
 mod in_flight;
@@ -63,6 +64,10 @@ const TESTS: &[Test] = tests![
     in_flight::raised_in_flight_it_completes,
     in_flight::lowered_in_flight_it_expires_at_once,
     in_flight::a_savepoint_in_flight_is_rescued_too,
+    containers::a_container_that_an_ordinary_user_made_is_reached_from_outside,
+    containers::a_container_with_mapped_users_in_another_one_is_reached_by_root,
+    containers::a_container_beside_it_reaches_it_when_they_share_pids,
+    containers::a_container_with_a_network_of_its_own_is_reached_from_outside,
     savepoints::a_savepoint_is_made_and_a_job_is_cancelled_with_one,
     flinks::the_interval_changes_in_both_directions,
     flinks::now_brings_the_next_trigger_forward,
@@ -129,7 +134,8 @@ fn perform(
     name: &str,
     test: fn(&'static Rig) -> Running,
 ) -> Result<Completion, Failed> {
-    if let Err(lack) = runtime.block_on(rig.distribution()) {
+    let lack = runtime.block_on(rig.distribution()).err();
+    if let Some(lack) = lack.or_else(|| containers::lack(name)) {
         if std::env::var_os("CKPT_REQUIRE_ALL").is_some_and(|value| value == "1") {
             return Err(Failed::from(lack));
         }
