@@ -3,6 +3,7 @@
 //!
 //! `scripts/release` looks at what it built with these tests: `CKPT_RELEASE` is the directory of both programs, and
 //! `CKPT_RELEASE_GLIBC` is the newest glibc that anything may need.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use object::elf::{DT_NEEDED, FileHeader64, STB_WEAK};
 use object::read::elf::{ElfFile, Sym};
