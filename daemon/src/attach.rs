@@ -7,6 +7,7 @@
 //! | `process` | a process that is not mistaken for another with the same pid |
 //! | `preflight` | whether it may and can be reached: what a diagnosis shows, and what guards every question |
 //! | `options` | the JVM options that forbid it |
+//! | `libc` | whether its C library can carry the agent |
 //! | `place` | the library and the answer's file, in a directory that nobody else can write to |
 //! | `hotspot` | the attach protocol |
 //! | `user` | doing what is done there as the JVM's own user |
@@ -16,6 +17,7 @@
 
 pub mod find;
 mod hotspot;
+mod libc;
 mod options;
 mod place;
 mod preflight;

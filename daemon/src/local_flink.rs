@@ -15,6 +15,6 @@ pub use cluster::{Cluster, ClusterError, Options};
 pub use config::Scheduler;
 pub use http::{Answer, HttpError, call};
 pub use install::{Distribution, InstallError, Progress, install};
-pub use job::{JobError, Pace, SlowJob};
+pub use job::{JobError, Pace, SlowJob, Uploaded};
 pub use machine::{Lack, Machine};
 pub use watcher::Watcher;

@@ -20,8 +20,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::LazyLock;
 
-/// The agent, as `build.rs` made it.
-pub(super) const LIBRARY: &[u8] = include_bytes!(env!("CKPT_AGENT"));
+/// The agent, as `build.rs` made it. No constant, which would be in the program once for each place that uses it.
+pub(super) static LIBRARY: &[u8] = include_bytes!(env!("CKPT_AGENT"));
 
 /// Its name.
 static NAME: LazyLock<String> = LazyLock::new(|| {

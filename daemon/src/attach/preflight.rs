@@ -4,7 +4,7 @@
 use super::options::forbidding;
 use super::process::{Jvm, Target, catches_quit};
 use super::user::User;
-use super::{AttachError, hotspot, place};
+use super::{AttachError, hotspot, libc, place};
 use ckpt_shared::api::{Check, Verdict};
 use procfs::process::{Process, Status};
 use rustix::process::{getegid, geteuid};
@@ -198,6 +198,7 @@ fn is_hotspot(process: &Process, status: &Status) -> Finding {
             "run the JobManager with a HotSpot JVM, such as OpenJDK's".to_owned(),
         ));
     }
+    libc::carries_the_agent(&maps)?;
     if !catches_quit(process) {
         return Err((
             "it does not catch SIGQUIT: it is still starting, or it was started with -Xrs".to_owned(),

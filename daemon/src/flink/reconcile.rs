@@ -79,7 +79,8 @@ impl FlinkJob {
         }
         let pause = self.link().pause();
         let Some(look) = self.look_at_values(pause.is_some()).await else { return };
-        if self.is_being_changed(&record) {
+        // What was changed while it was looked at is looked at anew.
+        if self.link().record(self.id()).as_ref() != Some(&record) || self.is_being_changed(&record) {
             return;
         }
         let (found, within) = match &look {

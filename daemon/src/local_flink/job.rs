@@ -90,6 +90,42 @@ impl SlowJob {
     /// # Errors
     /// See [`JobError`].
     pub async fn submit(&self, cluster: &Cluster) -> Result<String, JobError> {
+        self.run(cluster, &Uploaded::new(cluster).await?).await
+    }
+
+    /// Submits it with a jar that the cluster has already; its id.
+    ///
+    /// # Errors
+    /// See [`JobError`].
+    pub async fn run(&self, cluster: &Cluster, jar: &Uploaded) -> Result<String, JobError> {
+        let arguments = [
+            self.name.clone(),
+            self.interval.as_millis().to_string(),
+            self.timeout.as_millis().to_string(),
+            self.pace.file.display().to_string(),
+            self.tolerable_failures.to_string(),
+            self.parallelism.to_string(),
+        ];
+        let run = json!({"entryClass": CLASS, "programArgsList": arguments});
+        let path = format!("/jars/{}/run", jar.id);
+        let started = cluster.call("POST", &path, &run).await?.ok(&path)?;
+        let id = started["jobid"].as_str().map(str::to_owned);
+        id.ok_or_else(|| JobError::Nonsense(started.to_string()))
+    }
+}
+
+/// The job's jar on a cluster, for as many jobs as wished.
+#[derive(Debug, Clone)]
+pub struct Uploaded {
+    id: String,
+}
+
+impl Uploaded {
+    /// Builds it, if need be, and uploads it.
+    ///
+    /// # Errors
+    /// See [`JobError`].
+    pub async fn new(cluster: &Cluster) -> Result<Self, JobError> {
         let jar = jar(cluster.distribution()).await?;
         let content = std::fs::read(&jar).map_err(|cause| JobError::File { path: jar.clone(), cause })?;
         let head = format!(
@@ -102,19 +138,7 @@ impl SlowJob {
         let uploaded = uploaded.ok("POST /jars/upload")?;
         let file = uploaded["filename"].as_str().and_then(|file| file.rsplit('/').next());
         let id = file.ok_or_else(|| JobError::Nonsense(uploaded.to_string()))?;
-        let arguments = [
-            self.name.clone(),
-            self.interval.as_millis().to_string(),
-            self.timeout.as_millis().to_string(),
-            self.pace.file.display().to_string(),
-            self.tolerable_failures.to_string(),
-            self.parallelism.to_string(),
-        ];
-        let run = json!({"entryClass": CLASS, "programArgsList": arguments});
-        let path = format!("/jars/{id}/run");
-        let started = cluster.call("POST", &path, &run).await?.ok(&path)?;
-        let id = started["jobid"].as_str().map(str::to_owned);
-        id.ok_or_else(|| JobError::Nonsense(started.to_string()))
+        Ok(Self { id: id.to_owned() })
     }
 }
 

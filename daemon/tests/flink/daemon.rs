@@ -82,6 +82,17 @@ impl Daemon {
         self.child.kill().await.unwrap();
     }
 
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Whether it has not ended. Nobody else waits for it, so its pid is not somebody else's meanwhile.
+    pub(crate) fn is_running(&self) -> bool {
+        let stat =
+            self.pid().and_then(|pid| procfs::process::Process::new(pid.cast_signed()).ok()?.stat().ok());
+        stat.is_some_and(|stat| stat.state != 'Z')
+    }
+
     pub(crate) fn state(&self) -> PathBuf {
         self.home.path().join("state")
     }

@@ -2,7 +2,7 @@
 //! loopback. What the machine lacks makes them ignored, with a line on how to get it; with `CKPT_REQUIRE_ALL=1`
 //! it makes them fail.
 //!
-//! `CKPT_FLINK_VERSIONS="2.3.0 1.20.5 1.17.2"` tries other releases. One cluster is shared by most tests of a
+//! `CKPT_FLINK_VERSIONS="2.3.0 1.20.5 1.17.2"` tries other releases, `CKPT_STORM_SECONDS=300` a longer storm. One cluster is shared by most tests of a
 //! release, each with a job of its own, so most of the time is spent waiting side by side.
 
 #![allow(
@@ -27,6 +27,7 @@ mod no_way;
 mod rig;
 mod savepoints;
 mod standby;
+mod storm;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rig::Rig;
@@ -86,6 +87,7 @@ const TESTS: &[Test] = tests![
     clients::flinks_command_line_makes_savepoints,
     clients::flinks_own_classes_read_every_answer,
     native::another_ckptd_is_changed_through_its_own_api,
+    storm::a_storm_of_jobs_and_changes_harms_nobody,
 ];
 
 /// Whether a release can pass a test. Flink's command line can send a token since 1.19, and only the release whose

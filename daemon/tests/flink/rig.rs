@@ -16,6 +16,8 @@ const MOST_TRIES: u32 = 3;
 pub(crate) enum Kind {
     /// Whose JVM checks every JNI call; many tests use it at once, each with a job of its own.
     Shared,
+    /// The same, for one test alone.
+    Checked,
     /// With the adaptive scheduler and a log of safepoints, for one test at a time, which may kill parts of it.
     Own,
     /// A JobManager alone, into which nothing is ever loaded; its jobs wait for slots.
@@ -74,7 +76,7 @@ impl Rig {
         let mut options = Options::new(self.distribution().await?);
         let argument = |argument: &str| vec![argument.to_owned()];
         match kind {
-            Kind::Shared => options.job_manager_arguments = argument("-Xcheck:jni"),
+            Kind::Shared | Kind::Checked => options.job_manager_arguments = argument("-Xcheck:jni"),
             Kind::Own => {
                 options.scheduler = Scheduler::Adaptive;
                 options.safepoint_log = true;
