@@ -204,6 +204,11 @@ impl Cluster {
         self.spawn_job_manager()
     }
 
+    /// Whether the JobManager's process has ended by itself.
+    pub fn job_manager_has_ended(&mut self) -> bool {
+        self.job_manager.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
     /// What all its JobManagers have logged, the first one's first.
     #[must_use]
     pub fn job_manager_log(&self) -> String {

@@ -15,10 +15,10 @@ pub(crate) use record::write_table;
 
 use crate::daemon::until;
 use crate::job::Job;
-use crate::rig::Rig;
+use crate::rig::{Rig, may_start};
 use ckptd::clock::wall_millis;
 use ckptd::local_flink::{Scheduler, rescale};
-use ground::{Before, Ground};
+use ground::{Before, CameBack, Ground};
 use record::Row;
 use samples::Sampler;
 
@@ -90,6 +90,9 @@ async fn scenario(rig: &'static Rig, scheduler: Scheduler, blow: Blow, ckptd: Ck
         Some(ground) => ground,
         None => Ground::start(rig, scheduler).await,
     };
+    // Until a JVM that starts has started, others wait.
+    let starts = matches!(blow, Blow::JobManagerKilled | Blow::TaskManagerKilled);
+    let starting = if starts { may_start().await } else { None };
     let before = ground.overridden().await;
     // A library is looked through where it is already loaded; into a new JVM ckptd comes first.
     let sampler = (blow != Blow::JobManagerKilled).then(|| Sampler::start(&ground.cluster, &ground.job.id));
@@ -102,8 +105,9 @@ async fn scenario(rig: &'static Rig, scheduler: Scheduler, blow: Blow, ckptd: Ck
         Ckptd::Down => Some(lapsed(&mut ground, struck).await),
         _ => None,
     };
-    let again = ground.in_force_again(&before, struck, blow.builds_a_coordinator(scheduler)).await;
+    let again = ground.in_force_again(&before, struck, blow.brings_back(scheduler)).await;
     ground.runs_again(struck).await;
+    drop(starting);
     if ckptd == Ckptd::Down {
         rescued(&ground).await;
     }
@@ -141,9 +145,12 @@ async fn scenario(rig: &'static Rig, scheduler: Scheduler, blow: Blow, ckptd: Ck
 }
 
 impl Blow {
-    /// Whether the job has a new coordinator afterwards.
-    fn builds_a_coordinator(self, scheduler: Scheduler) -> bool {
-        matches!(self, Self::JobManagerKilled | Self::LeadershipLost) || scheduler == Scheduler::Adaptive
+    fn brings_back(self, scheduler: Scheduler) -> CameBack {
+        match (self, scheduler) {
+            (Self::JobManagerKilled | Self::LeadershipLost, _) => CameBack::Anew,
+            (_, Scheduler::Adaptive) => CameBack::NewCoordinator,
+            (_, Scheduler::Default) => CameBack::SameCoordinator,
+        }
     }
 
     /// Whether only the job itself is struck.
@@ -160,7 +167,7 @@ async fn strike(ground: &mut Ground, before: &Before, blow: Blow, ckptd: Ckptd) 
                 ground.daemon.start_again().await;
                 ground.is_known_from_its_file(before).await;
             }
-            ground.cluster.start_job_manager().unwrap();
+            ground.next_job_manager().await;
         }
         Blow::LeadershipLost => {
             let struck = wall_millis();

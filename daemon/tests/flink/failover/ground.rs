@@ -5,7 +5,7 @@ use super::samples;
 use crate::daemon::{CLUSTER, Daemon, LIMIT, until};
 use crate::job::Job;
 use crate::rig::Rig;
-use ckpt_shared::api::Configuration;
+use ckpt_shared::api::{Configuration, OverrideState};
 use ckptd::clock::wall_millis;
 use ckptd::local_flink::{Cluster, Options, Scheduler, ZooKeeper};
 use std::ops::{Deref, DerefMut};
@@ -20,6 +20,8 @@ pub(super) const SUBMITTED: (u64, u64) = (1_000, 3_000);
 const OVERRIDE: (u64, u64) = (3_600_000_000, 1_200_000);
 /// So many checkpoints of the neighbour are as long as any wait for one that must not be.
 const NEIGHBOURS: usize = 3;
+/// How many JobManagers are started one after another.
+const MOST_TRIES: u32 = 5;
 /// How often ckptd is asked whether the override is in force again.
 const EVERY: Duration = Duration::from_millis(20);
 
@@ -86,6 +88,17 @@ pub(super) struct Before {
     pub(super) submitted: (u64, u64),
     /// Interval and timeout as overridden.
     pub(super) values: (u64, u64),
+}
+
+/// How a job comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CameBack {
+    /// With the coordinator that it had.
+    SameCoordinator,
+    /// With another one, which Flink builds of what ckptd has changed too.
+    NewCoordinator,
+    /// From what is stored in the cluster, with what was submitted.
+    Anew,
 }
 
 /// What was seen after it, in milliseconds since 1970.
@@ -160,6 +173,25 @@ impl Ground {
         Job::known(&self.cluster, &self.job.id, &self.job.name)
     }
 
+    /// Starts a JobManager in place of one that was killed. It gives up when its actors are not there after 10 s,
+    /// which happens on a machine with too much to do: then the next one is started, as whoever watches over a
+    /// JobManager would.
+    pub(super) async fn next_job_manager(&mut self) {
+        for _ in 0..MOST_TRIES {
+            self.cluster.start_job_manager().unwrap();
+            let up = until("a JobManager that starts", || {
+                let log = std::fs::read_to_string(self.cluster.job_manager_stdout()).unwrap_or_default();
+                let up = log.contains("Actor system started at");
+                let ended = self.cluster.job_manager_has_ended();
+                async move { (up || ended).then_some(up) }
+            });
+            if up.await {
+                return;
+            }
+        }
+        panic!("no JobManager starts: {}", self.cluster.tail("jobmanager"));
+    }
+
     /// Another one than before.
     pub(super) fn other_parallelism(&mut self) -> u32 {
         self.parallelism = 3 - self.parallelism;
@@ -181,20 +213,19 @@ impl Ground {
         assert!(seen.stale.is_some(), "{seen:?}");
     }
 
-    /// Waits until ckptd says that the override is in force, and has looked since the job came back.
-    pub(super) async fn in_force_again(&self, before: &Before, struck: u64, anew: bool) -> Again {
+    /// Waits until ckptd says that the override is in force in the coordinator that there is after the blow.
+    pub(super) async fn in_force_again(&self, before: &Before, struck: u64, came_back: CameBack) -> Again {
         let looking = async {
             loop {
-                let born = match anew {
-                    true => self.log().built(&self.job.id, struck),
-                    false => self.log().runs(&self.job.id, struck),
+                let born = match came_back {
+                    CameBack::SameCoordinator => self.log().runs(&self.job.id, struck),
+                    CameBack::NewCoordinator | CameBack::Anew => self.log().built(&self.job.id, struck),
                 };
                 if let Some(born) = born
                     && let Ok(seen) = self.daemon.client.configuration(&self.job.id).await
-                    && seen.value.observed_at >= born
-                    && is_in_force(&seen.value, before)
+                    && let Some(at) = in_force_since(&seen.value, before, born, came_back)
                 {
-                    return Again { born, at: wall_millis() };
+                    return Again { born, at };
                 }
                 sleep(EVERY).await;
             }
@@ -244,8 +275,8 @@ impl Ground {
         let jvm = samples::jvm(&self.cluster);
         assert_eq!(samples::look(&jvm, &self.job.id).await, Some(before.values), "{}", self.daemon.log());
         assert_eq!(samples::look(&jvm, &self.neighbour.id).await, Some(before.submitted));
-        let seen = self.daemon.configuration(&self.job.id).await;
-        assert!(is_in_force(&seen, before), "{seen:?}");
+        let fresh = |seen: &Configuration| is_in_force(seen, before) && seen.stale.is_none();
+        let seen = self.daemon.until("an override in force", &self.job.id, fresh).await;
         let submitted = (seen.checkpoint_interval.submitted, seen.checkpoint_timeout.submitted);
         assert_eq!(submitted, (Some(before.submitted.0), Some(before.submitted.1)), "{seen:?}");
         self.job().until_flinks_values(before.values).await;
@@ -261,10 +292,25 @@ impl Ground {
     }
 }
 
+/// When it came into force after `born`. What was lost is in force since ckptd applied it again, even if Flink's REST
+/// API is not there yet; what never was lost, since it was first seen.
+fn in_force_since(seen: &Configuration, before: &Before, born: u64, came_back: CameBack) -> Option<u64> {
+    let since = seen.override_status.as_ref().and_then(|status| status.since)?;
+    if !is_in_force(seen, before) {
+        return None;
+    }
+    match came_back {
+        CameBack::Anew => (since >= born).then_some(since),
+        CameBack::SameCoordinator | CameBack::NewCoordinator => {
+            (seen.stale.is_none() && seen.observed_at >= born).then(|| since.max(seen.observed_at))
+        }
+    }
+}
+
 fn is_in_force(seen: &Configuration, before: &Before) -> bool {
     let effective = (seen.checkpoint_interval.effective, seen.checkpoint_timeout.effective);
     seen.applied
-        && seen.stale.is_none()
+        && seen.override_status.as_ref().is_some_and(|status| status.state == OverrideState::Applied)
         && seen.revision == before.revision
         && effective == (Some(before.values.0), Some(before.values.1))
 }
