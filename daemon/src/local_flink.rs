@@ -10,11 +10,13 @@ mod install;
 mod job;
 mod machine;
 mod watcher;
+mod zookeeper;
 
 pub use cluster::{Cluster, ClusterError, Options};
 pub use config::Scheduler;
 pub use http::{Answer, HttpError, call};
 pub use install::{Distribution, InstallError, Progress, install};
-pub use job::{JobError, Pace, SlowJob, Uploaded};
+pub use job::{JobError, Pace, SlowJob, Uploaded, rescale};
 pub use machine::{Lack, Machine};
 pub use watcher::Watcher;
+pub use zookeeper::ZooKeeper;

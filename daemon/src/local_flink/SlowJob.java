@@ -17,7 +17,8 @@ import java.nio.file.Paths;
  *
  * <p>The first subtask of "slow" takes as many seconds for its snapshot as the file says; all others are
  * done at once. It looks at the file again and again meanwhile, so that a snapshot can be let go, or held up
- * for longer, from outside. Only what is the same from Flink 1.17 to 2.3 is used.
+ * for longer, from outside. The job fails once when there is a file of the same name with ".fail" after it. Only
+ * what is the same from Flink 1.17 to 2.3 is used.
  */
 public class SlowJob {
     public static void main(String[] arguments) throws Exception {
@@ -58,7 +59,11 @@ public class SlowJob {
         }
 
         @Override
-        public Long map(Long number) {
+        public Long map(Long number) throws IOException {
+            // Only one subtask can delete it, and only once.
+            if (Files.deleteIfExists(Paths.get(file + ".fail"))) {
+                throw new IOException("told to fail");
+            }
             return number;
         }
 

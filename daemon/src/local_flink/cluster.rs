@@ -79,7 +79,7 @@ pub enum ClusterError {
     Http(#[from] HttpError),
 }
 
-fn machine(what: &'static str) -> impl FnOnce(io::Error) -> ClusterError {
+pub(super) fn machine(what: &'static str) -> impl FnOnce(io::Error) -> ClusterError {
     move |cause| ClusterError::Machine { what, cause }
 }
 
@@ -184,7 +184,7 @@ impl Cluster {
         self.call("GET", path, &Value::Null).await?.ok(path)
     }
 
-    /// SIGKILL for the JobManager; without high availability its jobs are gone.
+    /// SIGKILL for the JobManager, and nothing in its place; without high availability its jobs are gone.
     ///
     /// # Errors
     /// When it cannot be killed.
@@ -193,6 +193,28 @@ impl Cluster {
             Some(mut child) => child.kill().await.map_err(machine("kill the JobManager")),
             None => Ok(()),
         }
+    }
+
+    /// Starts a JobManager in place of one that was killed. TaskManagers that live on find it when the cluster is
+    /// highly available.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub fn start_job_manager(&mut self) -> Result<(), ClusterError> {
+        self.spawn_job_manager()
+    }
+
+    /// Whether the JobManager's process has ended by itself.
+    pub fn job_manager_has_ended(&mut self) -> bool {
+        self.job_manager.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// What all its JobManagers have logged, the first one's first.
+    #[must_use]
+    pub fn job_manager_log(&self) -> String {
+        let file = |number| self.directory().join(format!("jobmanager-{number}.out"));
+        let logs = (1..=self.started).map(|number| std::fs::read(file(number)).unwrap_or_default());
+        logs.map(|log| String::from_utf8_lossy(&log).into_owned()).collect()
     }
 
     /// SIGKILL for everything, and everything anew at the same place, without what ran before. (A TaskManager

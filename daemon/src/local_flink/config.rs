@@ -24,7 +24,7 @@ rootLogger.appenderRef.console.ref = Console
 appender.console.name = Console
 appender.console.type = CONSOLE
 appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{HH:mm:ss,SSS} %-5p %-60c %x - %m%n
+appender.console.layout.pattern = %d{HH:mm:ss,SSS}{UTC} %-5p %-60c %x - %m%n
 ";
 
 /// Flink's schedulers.

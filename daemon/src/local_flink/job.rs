@@ -3,7 +3,7 @@
 use super::cluster::Cluster;
 use super::http::{self, HttpError};
 use super::install::{Distribution, InstallError, run};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,15 @@ impl Pace {
         Self { file }
     }
 
+    /// The job fails once, at its next record.
+    ///
+    /// # Errors
+    /// When the file that tells it cannot be written.
+    pub fn fail_once(&self) -> Result<(), JobError> {
+        let file = PathBuf::from(format!("{}.fail", self.file.display()));
+        std::fs::write(&file, "").map_err(|cause| JobError::File { path: file.clone(), cause })
+    }
+
     /// Snapshots take this long from now on, the one under way too.
     ///
     /// # Errors
@@ -65,6 +74,20 @@ impl Pace {
         std::fs::write(&draft, duration.as_secs_f64().to_string()).map_err(wrong)?;
         std::fs::rename(&draft, &self.file).map_err(wrong)
     }
+}
+
+/// Lets an adaptive scheduler run a job with so many subtasks of each vertex.
+///
+/// # Errors
+/// [`HttpError`], also when the scheduler is not an adaptive one.
+pub async fn rescale(cluster: &Cluster, job: &str, parallelism: u32) -> Result<(), HttpError> {
+    let seen = cluster.get(&format!("/jobs/{job}")).await?;
+    let vertices = seen["vertices"].as_array().into_iter().flatten();
+    let ids = vertices.filter_map(|vertex| vertex["id"].as_str());
+    let bounds = json!({"parallelism": {"lowerBound": 1, "upperBound": parallelism}});
+    let wanted: Map<String, Value> = ids.map(|id| (id.to_owned(), bounds.clone())).collect();
+    let path = format!("/jobs/{job}/resource-requirements");
+    cluster.call("PUT", &path, &Value::Object(wanted)).await?.ok(&path).map(drop)
 }
 
 /// The job as it is submitted. It has two vertices; only the first subtask of the second one is slow.

@@ -73,7 +73,12 @@ impl Daemon {
 
     /// SIGKILL, and the same daemon again.
     pub(crate) async fn kill_and_start(&mut self) {
-        self.child.kill().await.unwrap();
+        self.kill().await;
+        self.start_again().await;
+    }
+
+    /// The same daemon again, after it was killed.
+    pub(crate) async fn start_again(&mut self) {
         (self.child, self.address, self.client) = spawn(&self.home, &self.command, &self.arguments).await;
     }
 

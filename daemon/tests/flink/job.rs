@@ -94,6 +94,11 @@ impl<'a> Job<'a> {
         self.pace.set(Duration::ZERO).unwrap();
     }
 
+    /// It fails once, at its next record.
+    pub(crate) fn fail_once(&self) {
+        self.pace.fail_once().unwrap();
+    }
+
     /// Waits until all its tasks run.
     pub(crate) async fn until_running(&self) {
         until("a job whose tasks run", || async {

@@ -17,6 +17,7 @@ mod behaviour;
 mod clients;
 mod containers;
 mod daemon;
+mod failover;
 mod flinks;
 mod in_flight;
 mod job;
@@ -35,11 +36,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 
 /// The releases that are tried unless others are asked for.
 const VERSIONS: &str = "2.3.0 1.20.5";
-/// How many tests wait side by side; they hardly compute.
+/// How many tests wait side by side; they hardly compute. Those of failovers are besides: most of them wait for their
+/// turn.
 const THREADS: usize = 24;
+static SIDE_BY_SIDE: Semaphore = Semaphore::const_new(THREADS);
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Test = (&'static str, fn(&'static Rig) -> Running);
@@ -52,6 +56,24 @@ macro_rules! tests {
 
 /// Roughly the longest first.
 const TESTS: &[Test] = tests![
+    failover::an_override_holds_in_the_next_jobmanager_before_its_first_trigger,
+    failover::an_override_holds_in_the_next_jobmanager_when_ckptd_is_killed_meanwhile,
+    failover::an_override_holds_again_when_ckptd_was_down_during_the_failover,
+    failover::an_override_holds_before_the_first_trigger_when_both_were_down,
+    failover::an_override_holds_when_leadership_is_lost_and_won_back,
+    failover::an_override_holds_when_leadership_is_lost_and_ckptd_is_killed,
+    failover::an_override_outlives_the_restart_of_the_job,
+    failover::an_override_outlives_the_restart_of_the_job_and_of_ckptd,
+    failover::an_override_outlives_a_taskmanager,
+    failover::an_override_outlives_a_taskmanager_and_ckptd,
+    failover::an_override_holds_in_the_next_jobmanager_under_the_adaptive_scheduler,
+    failover::an_override_holds_under_the_adaptive_scheduler_when_ckptd_is_killed_meanwhile,
+    failover::an_override_outlives_the_restart_of_an_adaptive_job,
+    failover::an_override_outlives_the_restart_of_an_adaptive_job_and_of_ckptd,
+    failover::an_override_outlives_a_rescale,
+    failover::an_override_outlives_a_rescale_and_ckptd,
+    failover::an_override_outlives_a_taskmanager_of_an_adaptive_job,
+    failover::an_override_outlives_a_taskmanager_of_an_adaptive_job_and_ckptd,
     lives::the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_dies,
     lives::a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_that,
     lives::a_ckptd_that_was_killed_still_knows_what_was_submitted,
@@ -102,9 +124,14 @@ fn is_for(name: &str, version: &str) -> bool {
     }
 }
 
+/// Whether a test is one of those that take turns on a cluster of their own.
+fn is_failover(name: &str) -> bool {
+    let is_override = |name: &str| name.starts_with("an_override_");
+    is_override(name.rsplit("::").next().unwrap_or(name))
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(THREADS);
     let versions = std::env::var("CKPT_FLINK_VERSIONS").unwrap_or_else(|_| VERSIONS.to_owned());
     let rigs: Vec<&'static Rig> =
         versions.split_whitespace().map(|version| &*Box::leak(Box::new(Rig::new(version)))).collect();
@@ -121,12 +148,15 @@ fn main() -> ExitCode {
             trials.push(trial.with_kind("flink"));
         }
     }
+    let failovers = trials.iter().filter(|trial| is_failover(trial.name())).count();
+    arguments.test_threads.get_or_insert(THREADS + failovers);
     let conclusion = libtest_mimic::run(&arguments, trials);
     runtime.block_on(async {
-        for rig in rigs {
+        for rig in &rigs {
             rig.end().await;
         }
     });
+    failover::write_table(&rigs.iter().map(|rig| rig.version.as_str()).collect::<Vec<_>>());
     conclusion.exit_code()
 }
 
@@ -144,6 +174,12 @@ fn perform(
         eprintln!("skipped: {name}: {lack}");
         return Ok(Completion::ignored_with(lack));
     }
-    runtime.block_on(test(rig));
+    runtime.block_on(async {
+        let _one_of_many = match is_failover(name) {
+            true => None,
+            false => Some(SIDE_BY_SIDE.acquire().await),
+        };
+        test(rig).await;
+    });
     Ok(Completion::Completed)
 }

@@ -1,15 +1,21 @@
 //! The clusters of one release, started when a test first wants them.
 
+use crate::failover::Grounds;
 use ckptd::local_flink::{Cluster, ClusterError, Distribution, Options, Scheduler, install};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore, SemaphorePermit};
 
 /// How many clusters start at once.
 static STARTING: Semaphore = Semaphore::const_new(2);
 
 /// How often a cluster is started that does not come up.
 const MOST_TRIES: u32 = 3;
+
+/// The right to start JVMs, of which there are few at once: each takes all the processors that it gets.
+pub(crate) async fn may_start() -> Option<SemaphorePermit<'static>> {
+    STARTING.acquire().await.ok()
+}
 
 /// The kinds of clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +35,15 @@ pub(crate) enum Kind {
 }
 
 /// What the tests of one release share.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Rig {
     pub(crate) version: String,
     distribution: OnceCell<Result<Distribution, String>>,
     shared: Mutex<Option<Result<Arc<Cluster>, String>>>,
     quiet: Mutex<Option<Result<Arc<Cluster>, String>>>,
     own: Mutex<Option<Cluster>>,
+    default_grounds: Grounds,
+    adaptive_grounds: Grounds,
 }
 
 impl Rig {
@@ -46,7 +54,7 @@ impl Rig {
     /// The Flink, fetched if need be; or what the machine lacks.
     pub(crate) async fn distribution(&self) -> Result<Distribution, String> {
         let fetch = || async {
-            let installed = install(&self.version, &directory(), |_| ()).await;
+            let installed = install(&self.version, &beside_target("flink"), |_| ()).await;
             installed.map_err(|error| error.to_string())
         };
         self.distribution.get_or_init(fetch).await.clone()
@@ -69,6 +77,14 @@ impl Rig {
             *own = Some(self.start(Kind::Own).await.unwrap_or_else(|error| panic!("{error}")));
         }
         own
+    }
+
+    /// Where failovers are tried.
+    pub(crate) fn grounds(&self, scheduler: Scheduler) -> &Grounds {
+        match scheduler {
+            Scheduler::Default => &self.default_grounds,
+            Scheduler::Adaptive => &self.adaptive_grounds,
+        }
     }
 
     /// A cluster for one test.
@@ -95,7 +111,7 @@ impl Rig {
 
     /// A cluster that is like nobody else's.
     pub(crate) async fn start_with(&self, options: Options) -> Result<Cluster, String> {
-        let _permit = STARTING.acquire().await;
+        let _permit = may_start().await;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -121,14 +137,16 @@ impl Rig {
 
     /// Ends the clusters: what is static is never dropped.
     pub(crate) async fn end(&'static self) {
+        self.default_grounds.end().await;
+        self.adaptive_grounds.end().await;
         drop(self.own.lock().await.take());
         drop(self.shared.lock().await.take());
         drop(self.quiet.lock().await.take());
     }
 }
 
-/// `target/flink` of this checkout, wherever its target directory is.
-fn directory() -> PathBuf {
+/// A directory in `target` of this checkout, wherever that is.
+pub(crate) fn beside_target(name: &str) -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_ckptd"));
-    program.ancestors().nth(2).unwrap_or(Path::new("target")).join("flink")
+    program.ancestors().nth(2).unwrap_or(Path::new("target")).join(name)
 }

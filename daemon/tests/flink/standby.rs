@@ -1,28 +1,17 @@
 //! Two JobManagers under ZooKeeper: behind the address that ckptd was given is the one that does not lead.
 
-use crate::daemon::{Daemon, until};
+use crate::daemon::Daemon;
 use crate::job::Job;
 use crate::rig::Rig;
 use ckpt_shared::api::Via;
-use ckptd::local_flink::{Cluster, Distribution, Options};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::Stdio;
-use tokio::process::{Child, Command};
+use ckptd::local_flink::{Cluster, Options, ZooKeeper};
 
 pub(crate) async fn a_change_through_a_standby_reaches_the_leader(rig: &'static Rig) {
-    let home = tempfile::tempdir().unwrap();
     let distribution = rig.distribution().await.unwrap();
-    let (_zookeeper, quorum) = zookeeper(&distribution, home.path()).await;
+    let zookeeper = ZooKeeper::start(&distribution).await.unwrap();
     let start = |task_managers| {
         let mut options = Options { task_managers, ..Options::new(distribution.clone()) };
-        options.config = [
-            ("high-availability.type", "zookeeper".to_owned()),
-            ("high-availability.zookeeper.quorum", quorum.clone()),
-            ("high-availability.storageDir", format!("file://{}/ha", home.path().display())),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into();
+        options.config = zookeeper.settings();
         rig.start_with(options)
     };
     let leader = start(1).await.unwrap();
@@ -45,29 +34,4 @@ pub(crate) async fn a_change_through_a_standby_reaches_the_leader(rig: &'static 
 
 fn pid(cluster: &Cluster) -> u32 {
     cluster.job_manager_pid().unwrap()
-}
-
-/// The server that Flink carries, and where it listens.
-async fn zookeeper(distribution: &Distribution, home: &Path) -> (Child, String) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = home.join("zoo.cfg");
-    let data = home.join("zookeeper");
-    let text = format!(
-        "tickTime=2000\ndataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n",
-        data.display()
-    );
-    std::fs::write(&config, text).unwrap();
-    let log = std::fs::File::create(home.join("zookeeper.log")).unwrap();
-    let mut command = Command::new(&distribution.machine.java);
-    command.args(["-Xmx64m", "-cp"]).arg(distribution.home.join("lib/*"));
-    command
-        .arg("org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer")
-        .arg("--zkConfigFile")
-        .arg(config)
-        .args(["--peerId", "1"]);
-    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
-    let child = command.spawn().unwrap();
-    let address = format!("127.0.0.1:{port}");
-    until("a ZooKeeper", || async { tokio::net::TcpStream::connect(&address).await.ok() }).await;
-    (child, address)
 }
