@@ -231,6 +231,7 @@ mod tests {
         let before = Sight {
             family: String::new(),
             scheduler: String::new(),
+            identity: 0,
             interval,
             timeout: 600_000,
             min_pause,

@@ -218,6 +218,7 @@ impl<'j> Coordinator<'j> {
         Ok(Sight {
             family: if self.fixed_rate { "1.18 and before" } else { "1.19 and later" }.to_owned(),
             scheduler: self.found.scheduler.to_owned(),
+            identity: it.identity()?,
             interval: in_force.interval.get(),
             timeout: in_force.timeout.get(),
             min_pause: it.long(MIN_PAUSE)?.get(),

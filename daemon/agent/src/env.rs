@@ -129,6 +129,13 @@ impl<'j> Class<'j> {
         if id.is_null() { Err(self.lacks(name, kind)) } else { Ok(id) }
     }
 
+    /// The static method of that name and type.
+    pub(crate) fn static_method(&self, method: Method) -> Outcome<jmethodID> {
+        let Method(name, kind) = method;
+        let id = jni!(self.0.java, v1_1.GetStaticMethodID, self.0.raw, name.as_ptr(), kind.as_ptr());
+        if id.is_null() { Err(self.lacks(name, kind)) } else { Ok(id) }
+    }
+
     /// What a static field refers to; `None` for null.
     pub(crate) fn static_object(&self, field: Field) -> Outcome<Option<Object<'j>>> {
         let (java, Field(name, kind)) = (self.0.java, field);

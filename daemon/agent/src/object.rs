@@ -145,6 +145,18 @@ impl<'j> Object<'j> {
         self.java.object(jni!(self.java, v1_1.GetObjectArrayElement, self.raw, at))
     }
 
+    /// What Java's `System.identityHashCode` has for it: the same for as long as it lives.
+    pub(crate) fn identity(&self) -> Outcome<i32> {
+        const IDENTITY: Method = Method(c"identityHashCode", c"(Ljava/lang/Object;)I");
+        let class = self.java.jdk_class(c"java/lang/System")?;
+        let (id, arg) = (class.static_method(IDENTITY)?, Arg::from(self).0);
+        let identity = jni!(self.java, v1_1.CallStaticIntMethodA, class.0.raw, id, &raw const arg);
+        if jni!(self.java, v1_2.ExceptionCheck) {
+            return Err(self.java.thrown("identityHashCode"));
+        }
+        Ok(identity)
+    }
+
     /// What its `toString` says.
     pub(crate) fn say(&self) -> Outcome<String> {
         const TO_STRING: Method = Method(c"toString", c"()Ljava/lang/String;");

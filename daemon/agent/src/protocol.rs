@@ -102,6 +102,9 @@ pub struct Sight {
     pub family: String,
     /// Its scheduler, `Default` or `Adaptive`.
     pub scheduler: String,
+    /// Java's `System.identityHashCode` of it. Another number is another coordinator; the same number is
+    /// the same one, but for a coincidence of one in many millions.
+    pub identity: i32,
     /// The interval in force, or [`NO_INTERVAL`].
     pub interval: i64,
     /// The timeout in force.
@@ -231,6 +234,7 @@ mod tests {
         let sight = Sight {
             family: "1.19 and later".to_owned(),
             scheduler: "Default".to_owned(),
+            identity: 1_433_867_275,
             interval: NO_INTERVAL,
             timeout: 600_000,
             min_pause: 0,
