@@ -14,10 +14,11 @@ pub(crate) async fn a_change_through_a_standby_reaches_the_leader(rig: &'static 
     let home = tempfile::tempdir().unwrap();
     let distribution = rig.distribution().await.unwrap();
     let (_zookeeper, quorum) = zookeeper(&distribution, home.path()).await;
+    let key = if distribution.release() < (1, 17) { "high-availability" } else { "high-availability.type" };
     let start = |task_managers| {
         let mut options = Options { task_managers, ..Options::new(distribution.clone()) };
         options.config = [
-            ("high-availability.type", "zookeeper".to_owned()),
+            (key, "zookeeper".to_owned()),
             ("high-availability.zookeeper.quorum", quorum.clone()),
             ("high-availability.storageDir", format!("file://{}/ha", home.path().display())),
         ]
