@@ -5,12 +5,10 @@
 //! before. A new canceller cannot fire meanwhile, since it wants the same lock.
 
 use crate::{
-    coordinator::{
-        CANCELLER, CURRENT_INTERVAL, Coordinator, DISPOSED, FIXED_TRIGGER, InFlight, NEXT_TRIGGER,
-        PENDING_LOCK, SCHEDULE_FIXED, SCHEDULE_TRIGGER, TRIGGER, cancel, is_done,
-    },
+    coordinator::{CANCELLER, Coordinator, DISPOSED, InFlight, PENDING_LOCK, cancel, is_done},
     entry::too_late,
     env::Outcome,
+    layout::{FixedRate, SelfScheduling, Trigger},
     object::Object,
     protocol::{NO_INTERVAL, Refusal, Sight, Update, Values},
 };
@@ -110,43 +108,50 @@ impl<'j> Coordinator<'j> {
         };
         // Both ways read the field.
         interval.set(new);
-        let moved = if self.fixed_rate {
-            self.move_fixed(&old, new, values.pull_in, new != before.interval)
-        } else if values.pull_in {
-            self.pull_in(&old)
-        } else {
-            Ok(())
+        let moved = match &self.found.layout.trigger {
+            Trigger::FixedRate(names) => {
+                self.re_arm(names, &old, new, values.pull_in, new != before.interval)
+            }
+            Trigger::SelfScheduling(names) if values.pull_in => self.pull_in(names, &old),
+            Trigger::SelfScheduling(_) => Ok(()),
         };
         moved.inspect_err(|_| interval.set(before.interval))
     }
 
-    /// Until 1.18: a trigger at a fixed rate knows nothing of a new interval, so another one takes over,
-    /// with the delay that it had left. If the old one is firing just now and waits for the lock, both
-    /// trigger: one checkpoint too many, which Flink queues, rather than one too few.
-    fn move_fixed(&self, old: &Object<'j>, interval: i64, pull_in: bool, changed: bool) -> Outcome<()> {
+    /// A trigger at a fixed rate knows nothing of a new interval, so another one takes over, with the delay
+    /// that it had left. If the old one is firing just now and waits for the lock, both trigger: one checkpoint
+    /// too many, which Flink queues, rather than one too few.
+    fn re_arm(
+        &self,
+        names: &FixedRate,
+        old: &Object<'j>,
+        interval: i64,
+        pull_in: bool,
+        changed: bool,
+    ) -> Outcome<()> {
         let it = &self.found.coordinator;
         let left = self.delay(old)?.max(0);
         let delay = if pull_in { left.min(interval) } else { left };
         if !changed && delay == left {
             return Ok(());
         }
-        let slot = it.reference(FIXED_TRIGGER)?;
-        let new = it.call_some(SCHEDULE_FIXED, &[delay.into()])?;
+        let slot = it.reference(names.future)?;
+        let new = it.call_some(names.schedule, &[delay.into()])?;
         cancel(old);
         slot.set(Some(&new));
         Ok(())
     }
 
-    /// From 1.19 on: brings the trigger forward to one interval from now, if it is later than that.
-    fn pull_in(&self, old: &Object<'j>) -> Outcome<()> {
+    /// Brings a trigger that schedules itself forward to one interval from now, if it is later than that.
+    fn pull_in(&self, names: &SelfScheduling, old: &Object<'j>) -> Outcome<()> {
         let it = &self.found.coordinator;
-        let interval = it.call_long(CURRENT_INTERVAL, &[])?;
+        let interval = it.call_long(names.interval, &[])?;
         if interval == NO_INTERVAL || self.delay(old)? <= interval {
             return Ok(());
         }
-        let (next, trigger) = (it.long(NEXT_TRIGGER)?, it.reference(TRIGGER)?);
+        let (next, trigger) = (it.long(names.next)?, it.reference(names.trigger)?);
         let (old_next, old_trigger) = (next.get(), trigger.get());
-        it.call_void(SCHEDULE_TRIGGER, &[self.now()?.into(), interval.into()]).inspect_err(|_| {
+        it.call_void(names.schedule, &[self.now()?.into(), interval.into()]).inspect_err(|_| {
             next.set(old_next);
             trigger.set(old_trigger.as_ref());
         })?;

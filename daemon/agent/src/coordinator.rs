@@ -3,7 +3,7 @@
 use crate::{
     env::{Class, Field, Method, Outcome},
     object::{Long, Object},
-    path::{self, Found, flink},
+    path::{self, Found, Job, flink},
     protocol::{Pending, Refusal, Shown, Sight},
 };
 use std::ffi::CStr;
@@ -27,22 +27,6 @@ const QUEUED: Method = Method(c"getNumQueuedRequests", c"()I");
 const FAILURES: Field = Field(c"failureManager", flink!("checkpoint/CheckpointFailureManager"));
 const COUNTER: Field = Field(c"continuousFailureCounter", c"Ljava/util/concurrent/atomic/AtomicInteger;");
 const COUNT: Method = Method(c"get", c"()I");
-
-/// From 1.19 on: the trigger schedules itself anew each time, and runs only while this field names it.
-pub(crate) const TRIGGER: Field =
-    Field(c"currentPeriodicTrigger", flink!("checkpoint/CheckpointCoordinator$ScheduledTrigger"));
-pub(crate) const TRIGGER_FUTURE: Field =
-    Field(c"currentPeriodicTriggerFuture", c"Ljava/util/concurrent/ScheduledFuture;");
-pub(crate) const NEXT_TRIGGER: &CStr = c"nextCheckpointTriggeringRelativeTime";
-pub(crate) const SCHEDULE_TRIGGER: Method = Method(c"scheduleTriggerWithDelay", c"(JJ)V");
-/// The interval that counts: while there is a backlog, another one than the base interval.
-pub(crate) const CURRENT_INTERVAL: Method = Method(c"getCurrentCheckpointInterval", c"()J");
-const BACKLOG_INTERVAL: &CStr = c"baseIntervalDuringBacklog";
-/// Until 1.18: the trigger runs at a fixed rate.
-pub(crate) const FIXED_TRIGGER: Field =
-    Field(c"currentPeriodicTrigger", c"Ljava/util/concurrent/ScheduledFuture;");
-pub(crate) const SCHEDULE_FIXED: Method =
-    Method(c"scheduleTriggerWithDelay", c"(J)Ljava/util/concurrent/ScheduledFuture;");
 
 const CANCELLER_CLASS: &CStr =
     c"org.apache.flink.runtime.checkpoint.CheckpointCoordinator$CheckpointCanceller";
@@ -76,8 +60,6 @@ const IS_DONE: Method = Method(c"isDone", c"()Z");
 pub(crate) struct Coordinator<'j> {
     /// Itself and the two configurations.
     pub(crate) found: Found<'j>,
-    /// Whether its periodic trigger runs at a fixed rate: the family of Flink 1.18 and before.
-    pub(crate) fixed_rate: bool,
     lock: Object<'j>,
     timer: Object<'j>,
     clock: Object<'j>,
@@ -107,22 +89,12 @@ pub(crate) struct InFlight<'j> {
 
 impl<'j> Coordinator<'j> {
     /// The coordinator of a job, verified: whatever a change would reach for is there, as it is known.
-    pub(crate) fn of(runner: &Object<'j>) -> Outcome<Self> {
-        let found = path::coordinator(runner)?;
+    pub(crate) fn of(job: &Job<'j>) -> Outcome<Self> {
+        let found = path::coordinator(job)?;
         let coordinator = &found.coordinator;
         let null = |what| Refusal::Unexpected { what };
-        let fixed_rate = !coordinator.has(Field(BACKLOG_INTERVAL, c"J"));
         let class = coordinator.class();
-        if fixed_rate {
-            class.field(FIXED_TRIGGER)?;
-            class.method(SCHEDULE_FIXED)?;
-        } else {
-            class.field(TRIGGER)?;
-            class.field(TRIGGER_FUTURE)?;
-            class.field(Field(NEXT_TRIGGER, c"J"))?;
-            class.method(SCHEDULE_TRIGGER)?;
-            class.method(CURRENT_INTERVAL)?;
-        }
+        found.layout.trigger.verify(&class)?;
         for name in [BASE_INTERVAL, TIMEOUT, MIN_PAUSE] {
             class.field(Field(name, c"J"))?;
         }
@@ -145,7 +117,7 @@ impl<'j> Coordinator<'j> {
         let (lock, pending) = (coordinator.get_or(LOCK, null)?, coordinator.get_or(PENDING, null)?);
         let unit = coordinator.java.jdk_class(c"java/util/concurrent/TimeUnit")?;
         let millis = unit.static_object(MILLISECONDS)?.ok_or_else(|| null("no milliseconds".to_owned()))?;
-        let it = Self { fixed_rate, lock, timer, clock, pending, millis, canceller, found };
+        let it = Self { lock, timer, clock, pending, millis, canceller, found };
         it.configurations()?;
         it.alive()?;
         Ok(it)
@@ -216,7 +188,7 @@ impl<'j> Coordinator<'j> {
         let (in_force, (shown, plan)) = (self.in_force()?, self.configurations()?);
         let trigger = self.trigger_future()?;
         Ok(Sight {
-            family: if self.fixed_rate { "1.18 and before" } else { "1.19 and later" }.to_owned(),
+            family: self.found.layout.family.to_owned(),
             scheduler: self.found.scheduler.to_owned(),
             identity: it.identity()?,
             interval: in_force.interval.get(),
@@ -237,7 +209,7 @@ impl<'j> Coordinator<'j> {
 
     /// The pending periodic trigger; `None` when there is none.
     pub(crate) fn trigger_future(&self) -> Outcome<Option<Object<'j>>> {
-        self.found.coordinator.get(if self.fixed_rate { FIXED_TRIGGER } else { TRIGGER_FUTURE })
+        self.found.coordinator.get(self.found.layout.trigger.future())
     }
 
     /// What a future has left.

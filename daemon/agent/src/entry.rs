@@ -5,8 +5,7 @@
 use crate::{
     coordinator::Coordinator,
     env::{Java, Outcome},
-    object::Object,
-    path,
+    path::{self, Job},
     protocol::{
         ANSWERED_AGAIN, Answered, Ask, LONGEST_QUESTION, LedJob, NO_FILE, NO_QUESTION, NOT_ANSWERED,
         Question, Refusal,
@@ -99,30 +98,29 @@ fn answer(java: &Java, question: &Question) -> Outcome<Answered> {
     }
     match &question.ask {
         Ask::Jobs => {
-            let refusal = |runner| Coordinator::of(&runner).and_then(|it| it.sight()).err();
-            let led =
-                path::jobs(java)?.map(|job| job.map(|(job, run)| LedJob { job, refusal: refusal(run) }));
-            Ok(Answered::Jobs(led.collect::<Outcome<_>>()?))
+            let refusal = |job: &Job<'_>| Coordinator::of(job).and_then(|it| it.sight()).err();
+            let led = |job: Job<'_>| LedJob { refusal: refusal(&job), job: job.id };
+            Ok(Answered::Jobs(path::jobs(java)?.map(|job| job.map(led)).collect::<Outcome<_>>()?))
         }
         Ask::Read { job } => {
-            let runner = runner(java, job)?;
-            Ok(Answered::Read(Coordinator::of(&runner)?.sight()?))
+            let job = led(java, job)?;
+            Ok(Answered::Read(Coordinator::of(&job)?.sight()?))
         }
         Ask::Change { job, values } => {
-            let runner = runner(java, job)?;
+            let job = led(java, job)?;
             let (timeout_before, sight, updates) =
-                Coordinator::of(&runner)?.change(*values, question.deadline)?;
+                Coordinator::of(&job)?.change(*values, question.deadline)?;
             Ok(Answered::Changed { sight, timeout_before, updates })
         }
     }
 }
 
-/// The runner of one job.
-fn runner<'j>(java: &'j Java, wanted: &str) -> Outcome<Object<'j>> {
+/// One of the jobs that this process leads.
+fn led<'j>(java: &'j Java, wanted: &str) -> Outcome<Job<'j>> {
     for job in path::jobs(java)? {
-        let (job, runner) = job?;
-        if job == wanted {
-            return Ok(runner);
+        let job = job?;
+        if job.id == wanted {
+            return Ok(job);
         }
     }
     Err(Refusal::NoSuchJob)

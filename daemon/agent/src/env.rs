@@ -15,11 +15,11 @@ use std::{ffi::CStr, ptr};
 pub(crate) type Outcome<T> = Result<T, Refusal>;
 
 /// A field: its name and its type, as descriptors have it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Field(pub(crate) &'static CStr, pub(crate) &'static CStr);
 
 /// A method: its name and its type.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Method(pub(crate) &'static CStr, pub(crate) &'static CStr);
 
 /// Calls a function of the JNI.

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `entry` | the question, the answer file, and nothing left behind |
 //! | `path` | the way to a job's coordinator, over plain references |
+//! | `layout` | what differs between releases of Flink |
 //! | `coordinator` | a coordinator, verified: reading it |
 //! | `change` | putting values in force under its lock, all or nothing |
 //! | `env`, `object` | Java, each use checked: the unsafe code is here and in `entry` |
@@ -24,6 +25,8 @@ mod coordinator;
 mod entry;
 #[cfg(feature = "jvm")]
 mod env;
+#[cfg(feature = "jvm")]
+mod layout;
 #[cfg(feature = "jvm")]
 mod object;
 #[cfg(feature = "jvm")]

@@ -116,6 +116,15 @@ impl<'j> Object<'j> {
         self.get(field)?.ok_or_else(null)
     }
 
+    /// What comes at the end of a way of fields; `None` when one of them is null.
+    pub(crate) fn follow(&self, way: &[Field]) -> Outcome<Option<Self>> {
+        let Some((first, rest)) = way.split_first() else { return Ok(None) };
+        match self.get(*first)? {
+            Some(next) if !rest.is_empty() => next.follow(rest),
+            end => Ok(end),
+        }
+    }
+
     /// A field that holds a `long`.
     pub(crate) fn long(&self, name: &'static CStr) -> Outcome<Long<'_, 'j>> {
         Ok(Long { of: self, id: self.class().field(Field(name, c"J"))? })

@@ -1,10 +1,12 @@
 //! The way to a job's coordinator: plain references, from the shutdown hook that every Flink entrypoint has.
+//! Where releases differ, [`crate::layout`] knows.
 //!
 //! No heap walk and no safepoint. Everything is read from a foreign thread, so any reference may be null
 //! while a JobManager starts, stops or changes leaders: that is a refusal which says where the way ended.
 
 use crate::{
     env::{Field, Java, Method, Outcome},
+    layout::{self, DISPATCHER_RUNNER, Layout, Marks},
     object::{Arg, Object},
     protocol::Refusal,
 };
@@ -35,17 +37,12 @@ const ATTEMPTS: usize = 5;
 
 /// The hooks: a static map of the threads that are to run.
 const HOOKS: Field = Field(c"hooks", c"Ljava/util/IdentityHashMap;");
-/// What a thread runs; JDK 19 moved it.
-const THREAD_HOLDER: Field = Field(c"holder", c"Ljava/lang/Thread$FieldHolder;");
-const THREAD_TASK: Field = Field(c"task", c"Ljava/lang/Runnable;");
-const THREAD_TARGET: Field = Field(c"target", c"Ljava/lang/Runnable;");
 /// The hook is a lambda that captures another one first, and that captures the entrypoint.
 const CAPTURED_CLOSEABLE: Field = Field(c"arg$1", c"Ljava/lang/AutoCloseable;");
 const CAPTURED_ENTRYPOINT: Field = Field(c"arg$1", flink!("entrypoint/ClusterEntrypoint"));
 
 const COMPONENT: Field =
     Field(c"clusterComponent", flink!("entrypoint/component/DispatcherResourceManagerComponent"));
-const RUNNER: Field = Field(c"dispatcherRunner", flink!("dispatcher/runner/DispatcherRunner"));
 const PROCESS: Field = Field(c"dispatcherLeaderProcess", flink!("dispatcher/runner/DispatcherLeaderProcess"));
 const SERVICE: Field = Field(
     c"dispatcherService",
@@ -65,9 +62,6 @@ const STATE: Field = Field(c"state", flink!("scheduler/adaptive/State"));
 const COORDINATOR: Field = Field(c"checkpointCoordinator", flink!("checkpoint/CheckpointCoordinator"));
 const CONFIGURATION: Field =
     Field(c"checkpointCoordinatorConfiguration", flink!("jobgraph/tasks/CheckpointCoordinatorConfiguration"));
-const JOB_GRAPH: Field = Field(c"jobGraph", flink!("jobgraph/JobGraph"));
-/// Where the Adaptive scheduler of Flink 1.17 and before has the job graph.
-const JOB_INFORMATION: Field = Field(c"jobInformation", flink!("scheduler/adaptive/JobGraphJobInformation"));
 const SETTINGS: Field = Field(c"snapshotSettings", flink!("jobgraph/tasks/JobCheckpointingSettings"));
 
 /// How a web server finds the leader, which it does on standby too.
@@ -83,8 +77,20 @@ const GET: Method = Method(c"get", c"()Ljava/lang/Object;");
 const GET_NOW: Method = Method(c"getNow", c"(Ljava/lang/Object;)Ljava/lang/Object;");
 const ADDRESS: Method = Method(c"getAddress", c"()Ljava/lang/String;");
 
+/// A job that this process leads.
+pub(crate) struct Job<'j> {
+    /// Its id.
+    pub(crate) id: String,
+    /// What runs it.
+    runner: Object<'j>,
+    /// Whether the dispatcher's runner is wrapped.
+    wrapped_runner: bool,
+}
+
 /// What the way leads to.
 pub(crate) struct Found<'j> {
+    /// The family of releases.
+    pub(crate) layout: &'static Layout,
     /// `Default` or `Adaptive`.
     pub(crate) scheduler: &'static str,
     /// The coordinator.
@@ -97,14 +103,14 @@ pub(crate) struct Found<'j> {
     pub(crate) state: Option<String>,
 }
 
-/// The jobs that this process leads: their ids and runners.
-pub(crate) fn jobs(java: &Java) -> Outcome<impl Iterator<Item = Outcome<(String, Object<'_>)>>> {
+/// The jobs that this process leads.
+pub(crate) fn jobs(java: &Java) -> Outcome<impl Iterator<Item = Outcome<Job<'_>>>> {
     let component = entrypoint(java)?.get_or(COMPONENT, |what| not_leading(what, None))?;
     let leader = |what| not_leading(what, Some(&component));
-    let mut runner = component.get_or(RUNNER, leader)?;
-    // Flink 1.16 and before wrap it, for the sake of its life cycle.
-    if !runner.has(PROCESS) && runner.has(RUNNER) {
-        runner = runner.get_or(RUNNER, leader)?;
+    let mut runner = component.get_or(DISPATCHER_RUNNER, leader)?;
+    let wrapped_runner = runner.has(DISPATCHER_RUNNER);
+    if wrapped_runner {
+        runner = runner.get_or(DISPATCHER_RUNNER, leader)?;
     }
     let process = runner.get_or(PROCESS, leader)?;
     if !process.has(SERVICE) && process.class().name().ends_with(".StoppedDispatcherLeaderProcess") {
@@ -113,11 +119,15 @@ pub(crate) fn jobs(java: &Java) -> Outcome<impl Iterator<Item = Outcome<(String,
     let registry = process.get_or(SERVICE, leader)?.get_or(DISPATCHER, leader)?.get_or(REGISTRY, leader)?;
     let runners = registry.get_or(DELEGATE, leader)?.get_or(RUNNERS, leader)?;
     let entries = copy(|| runners.call_some(ENTRIES, &[])?.to_array(MOST_JOBS))?;
-    Ok(entries.map(|entry| Ok((entry.call_some(KEY, &[])?.say()?, entry.call_some(VALUE, &[])?))))
+    Ok(entries.map(move |entry| {
+        let (id, runner) = (entry.call_some(KEY, &[])?.say()?, entry.call_some(VALUE, &[])?);
+        Ok(Job { id, runner, wrapped_runner })
+    }))
 }
 
-/// From a job's runner to its coordinator.
-pub(crate) fn coordinator<'j>(runner: &Object<'j>) -> Outcome<Found<'j>> {
+/// From a job to its coordinator.
+pub(crate) fn coordinator<'j>(job: &Job<'j>) -> Outcome<Found<'j>> {
+    let runner = &job.runner;
     if runner.class().name().ends_with(".CheckpointResourcesCleanupRunner") {
         return Err(Refusal::ShutDown);
     }
@@ -150,11 +160,12 @@ pub(crate) fn coordinator<'j>(runner: &Object<'j>) -> Outcome<Found<'j>> {
         (None, Some(_)) => return Err(between(in_state.as_deref())),
         (Some(_), None) => return Err(no_coordinator("the graph has no configuration".to_owned())),
     };
-    let plan = match job_graph(&scheduler)?.get(SETTINGS)? {
-        Some(settings) => settings.get(CONFIGURATION)?,
-        None => None,
-    };
-    Ok(Found { scheduler: name, coordinator, shown, plan, state: in_state })
+    let layout = Layout::with(Marks::of(job.wrapped_runner, &scheduler, &coordinator))?;
+    let way = if state.is_some() { layout.adaptive_plan } else { layout::DEFAULT_PLAN };
+    let job_graph = scheduler.follow(way)?;
+    let job_graph = job_graph.ok_or_else(|| no_coordinator("the scheduler has no job graph".to_owned()))?;
+    let plan = job_graph.follow(&[SETTINGS, CONFIGURATION])?;
+    Ok(Found { layout, scheduler: name, coordinator, shown, plan, state: in_state })
 }
 
 /// What it means that there is no coordinator, or only one that was shut down: the job's end, unless an
@@ -168,14 +179,6 @@ pub(crate) fn between(state: Option<&str>) -> Refusal {
     }
 }
 
-/// The job graph that a scheduler holds.
-fn job_graph<'j>(scheduler: &Object<'j>) -> Outcome<Object<'j>> {
-    if !scheduler.has(JOB_GRAPH) && scheduler.has(JOB_INFORMATION) {
-        return scheduler.get_or(JOB_INFORMATION, no_coordinator)?.get_or(JOB_GRAPH, no_coordinator);
-    }
-    scheduler.get_or(JOB_GRAPH, no_coordinator)
-}
-
 /// The Flink entrypoint of this process, by its shutdown hook.
 fn entrypoint(java: &Java) -> Outcome<Object<'_>> {
     let class = java.jdk_class(c"java/lang/ApplicationShutdownHooks")?;
@@ -183,11 +186,8 @@ fn entrypoint(java: &Java) -> Outcome<Object<'_>> {
         return Err(not_leading("the JVM is shutting down".to_owned(), None));
     };
     for thread in copy(|| hooks.call_some(KEYS, &[])?.to_array(MOST_HOOKS))? {
-        let task = if thread.has(THREAD_HOLDER) {
-            thread.get(THREAD_HOLDER)?.map_or(Ok(None), |holder| holder.get(THREAD_TASK))?
-        } else {
-            thread.get(THREAD_TARGET)?
-        };
+        let [newer, older] = layout::THREAD_TASK;
+        let task = thread.follow(if thread.has(newer[0]) { newer } else { older })?;
         // Other hooks look otherwise; that is no reason for a refusal.
         let Some(lambda) = task.filter(|task| task.has(CAPTURED_CLOSEABLE)) else { continue };
         let Some(closer) = lambda.get(CAPTURED_CLOSEABLE)?.filter(|it| it.has(CAPTURED_ENTRYPOINT)) else {

@@ -18,7 +18,7 @@ import java.nio.file.Paths;
  * <p>The first subtask of "slow" takes as many seconds for its snapshot as the file says; all others are
  * done at once. It looks at the file again and again meanwhile, so that a snapshot can be let go, or held up
  * for longer, from outside. The job fails once when there is a file of the same name with ".fail" after it. Only
- * what is the same from Flink 1.17 to 2.3 is used.
+ * what is the same from Flink 1.15 to 2.3 is used.
  */
 public class SlowJob {
     public static void main(String[] arguments) throws Exception {

@@ -3,12 +3,13 @@
 use super::config::{self, Ports, Scheduler};
 use super::http::{self, Answer, HttpError};
 use super::install::Distribution;
+use super::job::{self, JobError, SlowJob};
 use super::watcher::Watcher;
 use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 /// The longest wait for a process to be ready: it takes 6 to 13 s on a machine with nothing else to do.
@@ -28,6 +29,8 @@ pub struct Options {
     pub task_managers: usize,
     /// How many slots each of them has.
     pub slots: u32,
+    /// The job that the JobManager runs by itself, and no other: application mode. A session without.
+    pub application: Option<SlowJob>,
     /// More configuration.
     pub config: Vec<(String, String)>,
     /// More arguments for the JobManager's JVM.
@@ -47,6 +50,7 @@ impl Options {
             scheduler: Scheduler::Default,
             task_managers: 1,
             slots: 20,
+            application: None,
             config: Vec::new(),
             job_manager_arguments: Vec::new(),
             job_manager_wrapper: Vec::new(),
@@ -77,6 +81,9 @@ pub enum ClusterError {
     /// It does not answer as it should.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The job of an application cannot be built.
+    #[error(transparent)]
+    Job(#[from] JobError),
 }
 
 pub(super) fn machine(what: &'static str) -> impl FnOnce(io::Error) -> ClusterError {
@@ -87,6 +94,8 @@ pub(super) fn machine(what: &'static str) -> impl FnOnce(io::Error) -> ClusterEr
 #[derive(Debug)]
 pub struct Cluster {
     options: Options,
+    /// The application's.
+    jar: Option<PathBuf>,
     ports: Ports,
     job_manager: Option<Child>,
     task_managers: Vec<Child>,
@@ -107,8 +116,12 @@ impl Cluster {
         config::write(&options.distribution, watcher.directory(), ports, (scheduler, slots), &options.config)
             .map_err(machine("write Flink's configuration"))?;
         let wanted = options.task_managers;
+        let jar = match options.application {
+            Some(_) => Some(job::jar(&options.distribution).await?),
+            None => None,
+        };
         let mut cluster =
-            Self { options, ports, job_manager: None, task_managers: Vec::new(), started: 0, watcher };
+            Self { options, jar, ports, job_manager: None, task_managers: Vec::new(), started: 0, watcher };
         cluster.spawn_job_manager()?;
         for _ in 0..wanted {
             cluster.spawn_task_manager()?;
@@ -260,10 +273,15 @@ impl Cluster {
         if self.options.safepoint_log {
             arguments.push(format!("-Xlog:safepoint*:file={}", self.safepoint_log().display()));
         }
-        let class = "entrypoint.StandaloneSessionClusterEntrypoint";
-        let mut command =
-            config::java(&self.options.distribution, self.watcher.directory(), &arguments, class);
-        command.args(["--executionMode", "cluster"]);
+        let class = match self.options.application {
+            Some(_) => "container.entrypoint.StandaloneApplicationClusterEntryPoint",
+            None => "runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+        };
+        let mut command = self.java(&arguments, class);
+        match &self.options.application {
+            Some(job) => command.args(["--job-classname", job::CLASS]).args(job.arguments()),
+            None => command.args(["--executionMode", "cluster"]),
+        };
         let command = config::wrapped(&self.options.job_manager_wrapper, command);
         let child = self.watcher.spawn(&format!("jobmanager-{}", self.started), command);
         self.job_manager = Some(child.map_err(machine("start the JobManager"))?);
@@ -271,13 +289,17 @@ impl Cluster {
     }
 
     fn spawn_task_manager(&mut self) -> Result<(), ClusterError> {
-        let class = "taskexecutor.TaskManagerRunner";
-        let command = config::java(&self.options.distribution, self.watcher.directory(), &[], class);
+        let command = self.java(&[], "runtime.taskexecutor.TaskManagerRunner");
         let name = (1..).map(|number| format!("taskmanager-{number}"));
         let mut name = name.filter(|name| !self.directory().join(format!("{name}.pid")).exists());
         let child = self.watcher.spawn(&name.next().unwrap_or_default(), command);
         self.task_managers.push(child.map_err(machine("start a TaskManager"))?);
         Ok(())
+    }
+
+    fn java(&self, arguments: &[String], class: &str) -> Command {
+        let jar = self.jar.as_deref();
+        config::java(&self.options.distribution, self.watcher.directory(), arguments, jar, class)
     }
 
     /// Waits until the REST API answers and all slots are there.

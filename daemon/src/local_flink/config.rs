@@ -116,11 +116,12 @@ pub(super) fn write(
     std::fs::write(directory.join("conf/log4j.properties"), LOG4J)
 }
 
-/// The command that runs a class of Flink.
+/// The command that runs a class of Flink, with `jar` on the class path if there is one.
 pub(super) fn java(
     distribution: &Distribution,
     directory: &Path,
     arguments: &[String],
+    jar: Option<&Path>,
     class: &str,
 ) -> Command {
     let conf = directory.join("conf");
@@ -132,8 +133,13 @@ pub(super) fn java(
     }
     command.arg(format!("-Dlog4j.configurationFile={}", conf.join("log4j.properties").display()));
     command.args(arguments);
-    command.arg("-cp").arg(distribution.home.join("lib/*"));
-    command.arg(format!("org.apache.flink.runtime.{class}")).arg("--configDir").arg(&conf);
+    let mut class_path = distribution.home.join("lib/*").into_os_string();
+    if let Some(jar) = jar {
+        class_path.push(":");
+        class_path.push(jar);
+    }
+    command.arg("-cp").arg(class_path);
+    command.arg(format!("org.apache.flink.{class}")).arg("--configDir").arg(&conf);
     // What a user's own Flink or tools are told through the environment is not for this one.
     command.env_remove("FLINK_CONF_DIR").env_remove("JAVA_TOOL_OPTIONS").current_dir(directory);
     command

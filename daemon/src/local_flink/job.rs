@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 /// The job.
 const SOURCE: &str = include_str!("SlowJob.java");
-const CLASS: &str = "SlowJob";
+pub(super) const CLASS: &str = "SlowJob";
 /// Between the parts of an upload; it is in no jar.
 const BOUNDARY: &str = "ckptd-local-flink-7e971619b025780f";
 
@@ -121,19 +121,23 @@ impl SlowJob {
     /// # Errors
     /// See [`JobError`].
     pub async fn run(&self, cluster: &Cluster, jar: &Uploaded) -> Result<String, JobError> {
-        let arguments = [
+        let run = json!({"entryClass": CLASS, "programArgsList": self.arguments()});
+        let path = format!("/jars/{}/run", jar.id);
+        let started = cluster.call("POST", &path, &run).await?.ok(&path)?;
+        let id = started["jobid"].as_str().map(str::to_owned);
+        id.ok_or_else(|| JobError::Nonsense(started.to_string()))
+    }
+
+    /// What its `main` is given.
+    pub(super) fn arguments(&self) -> [String; 6] {
+        [
             self.name.clone(),
             self.interval.as_millis().to_string(),
             self.timeout.as_millis().to_string(),
             self.pace.file.display().to_string(),
             self.tolerable_failures.to_string(),
             self.parallelism.to_string(),
-        ];
-        let run = json!({"entryClass": CLASS, "programArgsList": arguments});
-        let path = format!("/jars/{}/run", jar.id);
-        let started = cluster.call("POST", &path, &run).await?.ok(&path)?;
-        let id = started["jobid"].as_str().map(str::to_owned);
-        id.ok_or_else(|| JobError::Nonsense(started.to_string()))
+        ]
     }
 }
 
@@ -166,7 +170,7 @@ impl Uploaded {
 }
 
 /// The job's jar for this Flink, built if it is not there.
-async fn jar(distribution: &Distribution) -> Result<PathBuf, JobError> {
+pub(super) async fn jar(distribution: &Distribution) -> Result<PathBuf, JobError> {
     let digest = Sha256::digest(SOURCE.as_bytes());
     let digest: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let jar = distribution.home.join(format!("slow-job-{digest}.jar"));

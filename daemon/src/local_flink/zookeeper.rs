@@ -54,8 +54,12 @@ impl ZooKeeper {
     /// What makes a cluster highly available through this server.
     #[must_use]
     pub fn settings(&self) -> Vec<(String, String)> {
+        let key = match self.distribution.release() < (1, 17) {
+            true => "high-availability",
+            false => "high-availability.type",
+        };
         [
-            ("high-availability.type", "zookeeper".to_owned()),
+            (key, "zookeeper".to_owned()),
             ("high-availability.zookeeper.quorum", self.address()),
             (
                 "high-availability.storageDir",

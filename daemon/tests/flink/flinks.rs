@@ -10,8 +10,9 @@ pub(crate) async fn the_interval_changes_in_both_directions(rig: &'static Rig) {
     let job = Job::submit(&cluster, 10_000, 600_000).await;
     let daemon = Daemon::follow(&cluster.url()).await;
     daemon.until("a job that is known", &job.id, |_| true).await;
-    let newest = job.first().await;
+    job.first().await;
     let changed = daemon.changed(&job.id, Some(2_000), None).await;
+    let newest = job.newest().await;
     assert_eq!(changed.checkpoint_interval.effective, Some(2_000));
     assert_eq!(changed.checkpoint_timeout.overridden, None);
     // The first gap began with the old interval.

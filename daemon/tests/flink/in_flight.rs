@@ -37,33 +37,49 @@ pub(crate) async fn raised_in_flight_it_completes(rig: &'static Rig) {
     // What comes due meanwhile follows at once afterwards; a short interval would bury this one in it.
     let job = Job::held(&cluster, 10_000, TIMEOUT).await;
     let daemon = Daemon::follow(&cluster.url()).await;
-    let id = in_flight(&daemon, &job.id).await.id.0;
+    let changed = is_saved(&daemon, &job, TIMEOUT).await;
+    assert_eq!(changed.checkpoint_interval.effective, Some(10_000));
+    job.cancel().await;
+}
+
+/// A job's checkpoint, which is held, completes after `timeout`, with which it was submitted; what ckptd
+/// answered to the change.
+pub(crate) async fn is_saved(daemon: &Daemon, job: &Job<'_>, timeout: u64) -> Configuration {
+    let id = in_flight(daemon, &job.id).await.id.0;
     let changed = daemon.changed(&job.id, None, Some(LONGER)).await;
     assert_eq!(outcome(&changed, id), Outcome::Extended, "{changed:?}");
     assert_eq!(changed.via, Some(Via::Attach));
     let shown = changed.checkpoint_timeout;
     assert_eq!(
         (shown.submitted, shown.overridden, shown.effective),
-        (Some(TIMEOUT), Some(LONGER), Some(LONGER))
+        (Some(timeout), Some(LONGER), Some(LONGER))
     );
-    assert_eq!(changed.checkpoint_interval.effective, Some(10_000));
     // It outlives the timeout that it was made with.
     let outlived = |seen: &Configuration| {
-        seen.in_flight.iter().any(|found| found.id.0 == id && found.elapsed > TIMEOUT + 2_000)
+        seen.in_flight.iter().any(|found| found.id.0 == id && found.elapsed > timeout + 2_000)
     };
     daemon.until("a checkpoint older than its first timeout", &job.id, outlived).await;
     job.release();
     let saved = job.completes(id).await;
-    assert!(saved["end_to_end_duration"].as_u64().unwrap() > TIMEOUT, "{saved}");
-    job.cancel().await;
+    assert!(saved["end_to_end_duration"].as_u64().unwrap() > timeout, "{saved}");
+    changed
 }
 
 pub(crate) async fn lowered_in_flight_it_expires_at_once(rig: &'static Rig) {
     let cluster = rig.shared().await;
     let job = Job::held(&cluster, 2_000, LONGER).await;
     let daemon = Daemon::follow(&cluster.url()).await;
-    let old_enough = |seen: &Configuration| seen.in_flight.first().is_some_and(|found| found.elapsed > 3_000);
-    let seen = daemon.until("a checkpoint that is 3 s old", &job.id, old_enough).await;
+    expires_at_once(&daemon, &job).await;
+    job.cancel().await;
+}
+
+/// A checkpoint of a job that holds them expires at once under a shorter timeout than its age, and so does the next
+/// one when its time has come.
+pub(crate) async fn expires_at_once(daemon: &Daemon, job: &Job<'_>) {
+    // What is shown is some seconds old: one that had ended before it could be held is not that old.
+    let old_enough =
+        |seen: &Configuration| seen.in_flight.first().is_some_and(|found| found.elapsed > 10_000);
+    let seen = daemon.until("a checkpoint that is 10 s old", &job.id, old_enough).await;
     let id = seen.in_flight[0].id.0;
     let changed = daemon.changed(&job.id, None, Some(2_000)).await;
     assert_eq!(outcome(&changed, id), Outcome::Expired, "{changed:?}");
@@ -76,7 +92,6 @@ pub(crate) async fn lowered_in_flight_it_expires_at_once(rig: &'static Rig) {
     })
     .await;
     job.expires(next).await;
-    job.cancel().await;
 }
 
 pub(crate) async fn a_savepoint_in_flight_is_rescued_too(rig: &'static Rig) {

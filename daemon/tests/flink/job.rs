@@ -52,15 +52,16 @@ impl<'a> Job<'a> {
         Self { cluster, id, name, pace }
     }
 
-    /// One that has no periodic checkpoint for days: Flink may begin with one at once, so a checkpoint that is
-    /// made by hand is waited for.
+    /// One that has no periodic checkpoint for days: Flink may begin with one at once, so one that is made by
+    /// hand is waited for. It is a savepoint, since Flink makes checkpoints by hand from 1.17 on only.
     pub(crate) async fn quiet(cluster: &'a Cluster, timeout: u64) -> Self {
         let job = Self::submit(cluster, 3_600_000_000, timeout).await;
         job.until_running().await;
-        let path = format!("/jobs/{}/checkpoints", job.id);
-        let asked = cluster.call("POST", &path, &json!({})).await.unwrap().ok(&path).unwrap();
+        let path = format!("/jobs/{}/savepoints", job.id);
+        let asked = cluster.call("POST", &path, &json!({"cancel-job": false})).await.unwrap();
+        let asked = asked.ok(&path).unwrap();
         let path = format!("{path}/{}", asked["request-id"].as_str().unwrap());
-        until("a checkpoint that is made by hand", || async {
+        until("a savepoint", || async {
             cluster.get(&path).await.ok().filter(|answer| answer["status"]["id"] == "COMPLETED")
         })
         .await;
@@ -75,7 +76,11 @@ impl<'a> Job<'a> {
 
     /// One that was submitted before.
     pub(crate) fn known(cluster: &'a Cluster, id: &str, name: &str) -> Self {
-        let pace = Pace::new(cluster.directory().join(name));
+        Self::with_pace(cluster, id, name, Pace::new(cluster.directory().join(name)))
+    }
+
+    /// The same, that goes by another file than those of this rig.
+    pub(crate) fn with_pace(cluster: &'a Cluster, id: &str, name: &str, pace: Pace) -> Self {
         Self { cluster, id: id.to_owned(), name: name.to_owned(), pace }
     }
 

@@ -16,13 +16,14 @@ pub(crate) async fn the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_d
     // Flink keeps them by itself: nobody is there who could apply them again.
     daemon.kill().await;
     let (id, name) = (job.id.clone(), job.name.clone());
-    let started = restarts(cluster, &id).await;
+    let started = until("when the job began", || restarts(cluster, &id)).await;
     drop(job);
     cluster.kill_task_manager().await.unwrap();
     cluster.start_task_manager().unwrap();
     let job = Job::known(cluster, &id, &name);
     until("a restart of the job", || async {
-        let again = restarts(cluster, &id).await;
+        // Flink may drop a connection meanwhile.
+        let again = restarts(cluster, &id).await?;
         (again > started).then_some(())
     })
     .await;
@@ -41,10 +42,10 @@ pub(crate) async fn the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_d
     job.cancel().await;
 }
 
-/// When the job last began to run.
-async fn restarts(cluster: &ckptd::local_flink::Cluster, id: &str) -> u64 {
-    let job = cluster.get(&format!("/jobs/{id}")).await.unwrap();
-    job["timestamps"]["RUNNING"].as_u64().unwrap_or(0)
+/// When the job last began to run; `None` when Flink does not answer.
+async fn restarts(cluster: &ckptd::local_flink::Cluster, id: &str) -> Option<u64> {
+    let job = cluster.get(&format!("/jobs/{id}")).await.ok()?;
+    job["timestamps"]["RUNNING"].as_u64()
 }
 
 pub(crate) async fn a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_that(rig: &'static Rig) {

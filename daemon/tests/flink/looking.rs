@@ -1,9 +1,11 @@
 //! Looking, which harms nothing.
 
-use crate::daemon::{CLUSTER, Daemon};
+use crate::daemon::{CLUSTER, Daemon, LIMIT};
 use crate::job::Job;
 use crate::rig::Rig;
+use ckpt_agent::protocol::{Answered, Ask};
 use ckpt_shared::api::{Diagnosis, Verdict, Via};
+use ckptd::attach::{self, Consent, Jvm};
 use ckptd::local_flink::Cluster;
 
 /// What of ckptd is mapped into the JobManager's process.
@@ -74,6 +76,41 @@ pub(crate) async fn looking_loads_nothing_and_the_first_change_does(rig: &'stati
     again.dedup();
     assert_eq!(again, files);
     job.cancel().await;
+}
+
+/// Asked by itself, as ckptd asks it.
+pub(crate) async fn the_agent_knows_the_family_of_the_release(rig: &'static Rig) {
+    let cluster = rig.shared().await;
+    let jobs = [Job::submit(&cluster, 5_000, 600_000).await, Job::submit(&cluster, 5_000, 600_000).await];
+    let family = match cluster.distribution().release() {
+        (1, 15 | 16) => "1.15 and 1.16",
+        (1, 17) => "1.17",
+        (1, 18) => "1.18",
+        _ => "1.19 and later",
+    };
+    let pid = i32::try_from(cluster.job_manager_pid().unwrap()).unwrap();
+    let jvm = Jvm::of(pid).unwrap();
+    let consent = Consent { other_users: false };
+    let look =
+        async |job: &Job<'_>| match attach::ask(&jvm, &consent, Ask::Read { job: job.id.clone() }, LIMIT)
+            .await
+        {
+            Ok(Answered::Read(sight)) => sight,
+            other => panic!("{other:?}"),
+        };
+    let mut identities = Vec::new();
+    for job in &jobs {
+        job.until_running().await;
+        let (sight, again) = (look(job).await, look(job).await);
+        assert_eq!((sight.family.as_str(), sight.scheduler.as_str()), (family, "Default"));
+        // The same coordinator is the same.
+        assert_eq!(sight.identity, again.identity);
+        identities.push(sight.identity);
+    }
+    assert_ne!(identities[0], identities[1], "two coordinators are two");
+    for job in jobs {
+        job.cancel().await;
+    }
 }
 
 pub(crate) async fn the_doctor_says_that_a_change_would_work(rig: &'static Rig) {

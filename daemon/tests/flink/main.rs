@@ -12,6 +12,7 @@
     reason = "these are tests, which clippy cannot tell without Rust's own harness"
 )]
 
+mod application;
 mod bad_moments;
 mod behaviour;
 mod clients;
@@ -77,6 +78,7 @@ const TESTS: &[Test] = tests![
     lives::the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_dies,
     lives::a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_that,
     lives::a_ckptd_that_was_killed_still_knows_what_was_submitted,
+    application::an_application_is_rescued_expires_and_is_reset,
     standby::a_change_through_a_standby_reaches_the_leader,
     bad_moments::a_jobmanager_that_stands_still_gets_nothing_half_done,
     bad_moments::a_job_that_ends_while_it_is_changed_keeps_no_override,
@@ -98,6 +100,7 @@ const TESTS: &[Test] = tests![
     flinks::another_job_of_the_same_jobmanager_is_untouched,
     looking::jobs_are_found_by_id_by_name_and_by_cluster_and_name,
     looking::looking_loads_nothing_and_the_first_change_does,
+    looking::the_agent_knows_the_family_of_the_release,
     looking::the_doctor_says_that_a_change_would_work,
     no_way::attach_switched_off_by_the_jvm,
     no_way::agents_switched_off_by_the_jvm,

@@ -67,8 +67,12 @@ pub(crate) async fn a_jvm_that_is_no_flink_survives(rig: &'static Rig) {
     let watcher = Watcher::start().unwrap();
     let source = watcher.directory().join("Relay.java");
     std::fs::write(&source, JAVA_RELAY).unwrap();
+    // Compiled first: a Java that only runs programs will do.
+    let mut compile = Command::new(&cluster.distribution().machine.javac);
+    compile.args(["--release", "11", "-nowarn", "-d"]).arg(watcher.directory()).arg(&source);
+    assert!(compile.status().await.unwrap().success());
     let mut command = Command::new(&cluster.distribution().machine.java);
-    command.arg(&source);
+    command.arg("-cp").arg(watcher.directory()).arg("Relay");
     let relay = Relay::start(&watcher, command, &cluster).await;
     relay.survives_a_change(&cluster).await;
 }
