@@ -3,7 +3,7 @@
 use super::job::FlinkJob;
 use super::link::Link;
 use super::settings::Attach;
-use super::ways::{INSIDE_LIMIT, candidates, others};
+use super::ways::{INSIDE_LIMIT, behind, candidates};
 use crate::attach::{self, AttachError, Jvm};
 use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
 use ckpt_shared::api::{Check, ClusterDiagnosis, OverrideState, Verdict, Via};
@@ -34,7 +34,7 @@ pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnos
     let via = if native == Some(true) {
         Via::Native
     } else {
-        checks.extend(attachable(link, live).await);
+        checks.extend(attachable(link).await);
         match checks.iter().any(|check| check.verdict == Verdict::Failed) {
             true => Via::None,
             false => Via::Attach,
@@ -111,7 +111,7 @@ fn overrides(link: &Link, jobs: &[FlinkJob]) -> Check {
     }
 }
 
-async fn attachable(link: &Link, live: Option<&FlinkJob>) -> Vec<Check> {
+async fn attachable(link: &Link) -> Vec<Check> {
     let consent = link.settings.consent;
     let mut checks = vec![match consent.attach {
         Attach::Never => failed(
@@ -134,26 +134,26 @@ async fn attachable(link: &Link, live: Option<&FlinkJob>) -> Vec<Check> {
         }
     };
     // The one that can be reached, or else what is in the way of the first.
-    let mut best = first_good(link, jvms).await;
-    if best.iter().any(|check| check.check == LEADER)
-        && let Some(job) = live
+    let mut best = first_good(link, &jvms).await;
+    if let Some(leader) = best.leader.take()
+        && let Ok(mut beside) = behind(&leader).await
     {
         // Behind the address is a standby: a change goes to the leader, if that is here too.
-        let beside = first_good(link, others(&job.overview_seen()).await).await;
+        beside.retain(|jvm| !jvms.contains(jvm));
         if !beside.is_empty() {
-            best = beside;
+            best = first_good(link, &beside).await;
         }
     }
-    checks.extend(best);
+    checks.extend(best.checks);
     checks
 }
 
 /// What there is to say of the first of them that can be changed, or else of the first.
-async fn first_good(link: &Link, jvms: Vec<Jvm>) -> Vec<Check> {
-    let mut best: Option<Vec<Check>> = None;
+async fn first_good(link: &Link, jvms: &[Jvm]) -> Inside {
+    let mut best: Option<Inside> = None;
     for jvm in jvms {
-        let looked = inside(link, jvm).await;
-        let good = looked.iter().all(|check| check.verdict != Verdict::Failed);
+        let looked = inside(link, *jvm).await;
+        let good = looked.checks.iter().all(|check| check.verdict != Verdict::Failed);
         if good || best.is_none() {
             best = Some(looked);
         }
@@ -164,14 +164,23 @@ async fn first_good(link: &Link, jvms: Vec<Jvm>) -> Vec<Check> {
     best.unwrap_or_default()
 }
 
-async fn inside(link: &Link, jvm: Jvm) -> Vec<Check> {
+/// What there is to say of one JVM.
+#[derive(Default)]
+struct Inside {
+    checks: Vec<Check>,
+    /// The address of whoever leads in its place, if it knows.
+    leader: Option<String>,
+}
+
+async fn inside(link: &Link, jvm: Jvm) -> Inside {
     let consent: attach::Consent = link.settings.consent.into();
     let preflight = tokio::task::spawn_blocking(move || attach::preflight(&jvm, &consent).checks).await;
     let mut checks = preflight.unwrap_or_default();
     if checks.iter().any(|check| check.verdict == Verdict::Failed) {
         checks.push(skipped("agent", "not loaded, since the above would fail"));
-        return checks;
+        return Inside { checks, leader: None };
     }
+    let mut leads_elsewhere = None;
     match attach::ask(&jvm, &consent, Ask::Jobs, INSIDE_LIMIT).await {
         Ok(Answered::Jobs(jobs)) => {
             checks.push(passed("agent", "it was loaded and answered; nothing was written"));
@@ -182,8 +191,9 @@ async fn inside(link: &Link, jvm: Jvm) -> Vec<Check> {
         }
         Err(AttachError::Refusal(Refusal::NotLeading { what, leader })) => {
             checks.push(passed("agent", "it was loaded and answered; nothing was written"));
-            let leader = leader.unwrap_or_else(|| "not known".to_owned());
-            let found = format!("this JobManager does not lead ({what}); the leader is {leader}");
+            let named = leader.as_deref().unwrap_or("not known");
+            let found = format!("this JobManager does not lead ({what}); the leader is {named}");
+            leads_elsewhere = leader;
             checks.push(failed(
                 LEADER,
                 found,
@@ -192,7 +202,7 @@ async fn inside(link: &Link, jvm: Jvm) -> Vec<Check> {
         }
         Err(error) => checks.push(failed("agent", error.to_string(), "see the JobManager's log")),
     }
-    checks
+    Inside { checks, leader: leads_elsewhere }
 }
 
 /// Whether the classes on the way are as they are known, for every job.

@@ -86,11 +86,6 @@ impl FlinkJob {
         self.known().overview.state
     }
 
-    /// What the cluster's list said of it last.
-    pub(super) fn overview_seen(&self) -> flink::JobOverview {
-        self.known().overview.clone()
-    }
-
     /// Whether it was looked at before.
     pub(super) fn was_seen(&self) -> bool {
         self.known().rest.is_some()
@@ -427,7 +422,9 @@ impl JobCoordinator for FlinkJob {
             Ok(_) => drop(self.was_put_in_force()),
             Err(error) => {
                 self.known().keeping.failed(self.link().clock.now(), error);
-                self.link().reconcile_now.notify_one();
+                if error.override_state() == OverrideState::Waiting {
+                    self.link().reconcile_now.notify_one();
+                }
             }
         }
         applied

@@ -125,6 +125,11 @@ impl Keeping {
         *self = Self { status: self.status.take(), held_by: self.held_by, ..Self::default() };
     }
 
+    /// There was a sign that something is otherwise now: what failed may be tried at once.
+    pub(super) fn is_signed(&mut self) {
+        self.next_try = None;
+    }
+
     /// Reconcile was resumed: whoever is in conflict may try again.
     pub(super) fn resumes(&mut self) {
         if self.state() != Some(OverrideState::Applied) {

@@ -62,6 +62,7 @@ pub(super) async fn keep(link: Arc<Link>, jobs: Jobs) {
             Ok(()) = pauses.changed() => kept.iter().for_each(|job| job.known().keeping.resumes()),
         }
         signed = link.clock.now().monotonic;
+        kept.iter().for_each(|job| job.known().keeping.is_signed());
     }
 }
 
@@ -103,7 +104,7 @@ impl FlinkJob {
             self.is_it_another_submission(&record).await;
         }
         match self.put_in_force(false, Vec::new()).await {
-            Ok(applied) => {
+            Ok(_) => {
                 let lost = self.was_put_in_force();
                 tracing::warn!(
                     cluster,
@@ -111,7 +112,7 @@ impl FlinkJob {
                     revision = record.revision,
                     found,
                     not_in_force_for = %Rough(lost),
-                    before_the_first_trigger = applied.observation.next_trigger.is_none(),
+                    before_the_first_trigger = self.is_before_its_first_trigger(),
                     "the override did not hold any more, and was applied again"
                 );
             }
@@ -187,6 +188,11 @@ impl FlinkJob {
         let known = self.known();
         let object = known.sight.as_ref().zip(leader).map(|((sight, _), jvm)| (jvm, sight.identity));
         Incarnation { object, started: known.overview.start_time, running: known.running_since }
+    }
+
+    /// Whether the agent saw that no periodic checkpoint has been scheduled yet.
+    fn is_before_its_first_trigger(&self) -> bool {
+        self.known().sight.as_ref().is_some_and(|(sight, _)| !sight.periodic)
     }
 
     /// Somebody stores a change and is about to apply it: whoever does can tell best what it did.

@@ -1,7 +1,6 @@
 //! How a change reaches a coordinator: the cluster's own FLIP-571, a library in its JobManager, or not at all.
 
 use super::link::Link;
-use super::rest;
 use super::settings::{Attach, Consent};
 use crate::attach::find::{self, Listeners};
 use crate::attach::{self, AttachError, Jvm};
@@ -16,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::lookup_host;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// The longest wait for an answer out of a JVM; the first one takes longest.
 pub(super) const INSIDE_LIMIT: Duration = Duration::from_secs(10);
@@ -24,10 +23,6 @@ pub(super) const INSIDE_LIMIT: Duration = Duration::from_secs(10);
 const NAME_LIMIT: Duration = Duration::from_secs(2);
 /// What Flink answers for a path that it does not have.
 const NO_SUCH_PATH: &str = "Not found: /";
-/// How many JobManagers of this machine are asked when the one behind the address does not lead.
-const MOST_OTHERS: usize = 16;
-/// How long it is not searched for them again, only to look.
-const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// A way, for one change.
 #[derive(Debug, Clone)]
@@ -54,10 +49,19 @@ struct Known {
     forbidden: Option<u16>,
     /// Who led last.
     leader: Option<Jvm>,
-    /// When this machine was searched for a leader last, only to look.
-    searched: Option<Instant>,
     /// The way that was found last.
     found: Option<Way>,
+}
+
+impl Known {
+    /// Who led last, or else is behind the address.
+    fn asked_first(&self) -> Option<Jvm> {
+        let behind = match self.found {
+            Some(Way::Attach(jvm)) => Some(jvm),
+            _ => None,
+        };
+        self.leader.or(behind)
+    }
 }
 
 impl From<Consent> for attach::Consent {
@@ -75,9 +79,13 @@ impl Ways {
         change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Forgets what may be another cluster's by now.
+    /// Forgets what may be another cluster's by now: all but a process that still is there.
     pub(super) fn forget(&self) {
-        self.learn(|known| *known = Known::default());
+        self.learn(|known| {
+            let is_there = |way: &Way| matches!(way, Way::Attach(jvm) if jvm.is_alive());
+            let (leader, found) = (known.leader.filter(Jvm::is_alive), known.found.take().filter(is_there));
+            *known = Known { leader, found, ..Known::default() };
+        });
     }
 
     /// The way that was found last, for people.
@@ -97,12 +105,12 @@ impl Ways {
         self.known().leader
     }
 
-    /// Resolves when the process that led last has ended; never, while none is known.
+    /// Resolves when the process that is asked first has ended; never, while none is known.
     pub(super) async fn leader_ends(&self) -> Jvm {
-        let Some(leader) = self.leader() else { return pending().await };
+        let Some(leader) = self.known().asked_first() else { return pending().await };
         match leader.ended().await {
             Ok(()) => {
-                self.learn(|known| known.leader = known.leader.filter(|led| *led != leader));
+                self.forget();
                 leader
             }
             // Then other signs have to do.
@@ -114,7 +122,7 @@ impl Ways {
     /// is looked at again with every question.
     pub(super) async fn choose(&self, link: &Link, job: Option<JobId>) -> Way {
         match self.known() {
-            Known { leader: Some(leader), found: Some(way @ Way::Attach(_)), .. } if leader.is_alive() => way,
+            Known { found: Some(Way::Attach(jvm)), .. } if jvm.is_alive() => Way::Attach(jvm),
             _ => self.find(link, job).await,
         }
     }
@@ -185,64 +193,65 @@ impl Ways {
 
     /// Puts a question about a job to the JVM that leads it.
     pub(super) async fn ask(&self, link: &Link, job: &JobOverview, ask: Ask) -> Result<Answered, SeamError> {
-        let consent = link.settings.consent;
-        let writes = matches!(ask, Ask::Change { .. });
-        let led_last = self.known().leader.filter(|_| consent.attach != Attach::Never);
-        if let Some(leader) = led_last {
-            match attach::ask(&leader, &consent.into(), ask.clone(), INSIDE_LIMIT).await {
-                Err(
-                    AttachError::Gone { .. }
-                    | AttachError::Refusal(Refusal::NotLeading { .. } | Refusal::NoSuchJob),
-                ) => self.learn(|known| known.leader = None),
-                Err(error) => return Err(self.refused(job, &error, writes)),
-                Ok(answer) => return Ok(answer),
+        let consent = link.settings.consent.into();
+        let first = self.known().asked_first().filter(|_| link.settings.consent.attach != Attach::Never);
+        let is_one_of_several = |error: &AttachError| {
+            matches!(
+                error,
+                AttachError::Gone { .. } | AttachError::Refused(_) | AttachError::Refusal(Refusal::NotFlink)
+            )
+        };
+        if let Some(jvm) = first {
+            match attach::ask(&jvm, &consent, ask.clone(), INSIDE_LIMIT).await {
+                Ok(answer) => return Ok(self.leads(jvm, answer)),
+                Err(AttachError::Refusal(Refusal::NotLeading { leader, .. })) => {
+                    self.learn(|known| known.leader = None);
+                    return self.ask_leader(link, job, ask, jvm, leader).await;
+                }
+                // Behind the address there may be another one by now.
+                Err(error) if is_one_of_several(&error) => self.learn(|known| known.leader = None),
+                Err(AttachError::Refusal(Refusal::NoSuchJob)) => self.learn(|known| known.leader = None),
+                Err(error) => return Err(self.refused(job, &error, &ask)),
             }
         }
-        let jvms = candidates(link).await.map_err(SeamError::NoWay)?;
-        let mut first = None;
-        let (mut is_standby, mut leads_elsewhere) = (false, None);
-        for jvm in jvms {
-            match attach::ask(&jvm, &consent.into(), ask.clone(), INSIDE_LIMIT).await {
-                Err(AttachError::Refusal(refusal @ (Refusal::NotLeading { .. } | Refusal::NoSuchJob))) => {
-                    if let Refusal::NotLeading { leader, .. } = &refusal {
-                        is_standby = true;
-                        leads_elsewhere = leads_elsewhere.or_else(|| leader.clone());
-                    }
-                    first = first.or(Some(AttachError::Refusal(refusal)));
+        let mut why = None;
+        for jvm in candidates(link).await.map_err(SeamError::NoWay)? {
+            match attach::ask(&jvm, &consent, ask.clone(), INSIDE_LIMIT).await {
+                Ok(answer) => return Ok(self.leads(jvm, answer)),
+                Err(AttachError::Refusal(Refusal::NotLeading { leader, .. })) => {
+                    return self.ask_leader(link, job, ask, jvm, leader).await;
                 }
                 // Another process behind the same port may be the right one.
-                Err(
-                    error @ (AttachError::Gone { .. }
-                    | AttachError::Refused(_)
-                    | AttachError::Refusal(Refusal::NotFlink)),
-                ) => first = first.or(Some(error)),
-                Err(error) => return Err(self.refused(job, &error, writes)),
-                Ok(answer) => return Ok(self.leads(jvm, answer)),
+                Err(error) if is_one_of_several(&error) => why = why.or(Some(error)),
+                Err(error) => return Err(self.refused(job, &error, &ask)),
             }
         }
-        // One that leads knows all jobs there are; only a standby has others beside it.
-        let others = if is_standby && (writes || self.may_search()) { others(job).await } else { Vec::new() };
-        for jvm in others {
-            if let Ok(answer) = attach::ask(&jvm, &consent.into(), ask.clone(), INSIDE_LIMIT).await {
-                return Ok(self.leads(jvm, answer));
-            }
-        }
-        if let Some(leader) = leads_elsewhere {
-            let why = format!("another JobManager leads: {leader}; run ckptd there");
-            self.learn(|known| known.found = Some(Way::None(why.clone())));
-            return Err(SeamError::NoWay(why));
-        }
-        Err(first.map_or(SeamError::Silent, |error| self.refused(job, &error, writes)))
+        Err(why.map_or(SeamError::Silent, |error| self.refused(job, &error, &ask)))
     }
 
-    /// Whether this machine may be searched for other JobManagers, which takes long, for a look alone.
-    fn may_search(&self) -> bool {
-        let now = Instant::now();
-        let may = self.known().searched.is_none_or(|last| now.duration_since(last) >= SEARCH_PAUSE);
-        if may {
-            self.learn(|known| known.searched = Some(now));
+    /// Asks the leader that `standby` names, when that is on this machine.
+    async fn ask_leader(
+        &self,
+        link: &Link,
+        job: &JobOverview,
+        ask: Ask,
+        standby: Jvm,
+        leader: Option<String>,
+    ) -> Result<Answered, SeamError> {
+        // It may be the leader itself, or one that has gone: then there will be another.
+        let not_now = SeamError::NotNow { state: job.state };
+        let Some(leader) = leader else { return Err(not_now) };
+        let jvms = behind(&leader).await.inspect_err(|why| {
+            self.learn(|known| known.found = Some(Way::None(why.clone())));
+        });
+        for jvm in jvms.map_err(SeamError::NoWay)?.into_iter().filter(|jvm| *jvm != standby) {
+            match attach::ask(&jvm, &link.settings.consent.into(), ask.clone(), INSIDE_LIMIT).await {
+                Ok(answer) => return Ok(self.leads(jvm, answer)),
+                Err(AttachError::Gone { .. } | AttachError::Refusal(Refusal::NotLeading { .. })) => {}
+                Err(error) => return Err(self.refused(job, &error, &ask)),
+            }
         }
-        may
+        Err(not_now)
     }
 
     fn leads(&self, jvm: Jvm, answer: Answered) -> Answered {
@@ -254,13 +263,15 @@ impl Ways {
     }
 
     /// What a refusal means to whoever wants to change `job`.
-    fn refused(&self, job: &JobOverview, error: &AttachError, writes: bool) -> SeamError {
+    fn refused(&self, job: &JobOverview, error: &AttachError, ask: &Ask) -> SeamError {
         let sentence = error.to_string();
         match error {
-            AttachError::Silent { limit, .. } if !writes => SeamError::Unreachable(format!(
-                "the JobManager's JVM did not answer within {}; it was only looked at, and nothing was changed",
-                Exact(*limit)
-            )),
+            AttachError::Silent { limit, .. } if !matches!(ask, Ask::Change { .. }) => {
+                SeamError::Unreachable(format!(
+                    "the JobManager's JVM did not answer within {}; it was only looked at, and nothing was changed",
+                    Exact(*limit)
+                ))
+            }
             AttachError::Refusal(Refusal::ShutDown) if job.state.has_ended() => {
                 SeamError::Ended { state: job.state }
             }
@@ -326,25 +337,29 @@ async fn obstacle(jvm: Jvm, consent: Consent) -> Option<String> {
     checks.iter().find(|check| check.verdict == Verdict::Failed).map(attach::in_words)
 }
 
-/// The JobManagers of this machine whose REST API knows this very job: a standby answers what its leader
-/// says. The id alone proves nothing, as ids repeat across clusters.
-pub(super) async fn others(job: &JobOverview) -> Vec<Jvm> {
-    let mut same = Vec::new();
-    let managers = off_thread(find::job_managers).await;
-    for manager in managers.into_iter().take(MOST_OTHERS) {
-        for address in &manager.ports {
-            let Ok(client) = rest::probe(*address) else { continue };
-            let Ok(listed) = rest::overview(&client).await else { continue };
-            let is_same = |other: &JobOverview| {
-                (other.jid, &other.name, other.start_time) == (job.jid, &job.name, job.start_time)
-            };
-            if listed.jobs.iter().any(is_same) {
-                same.push(manager.jvm);
-                break;
-            }
+/// The processes of this machine that listen where a JobManager's RPC address leads, such as
+/// `pekko.tcp://flink@host:6123/user/rpc/dispatcher_1`. None when nobody does any more.
+///
+/// # Errors
+/// Why it cannot be reached from here.
+pub(super) async fn behind(rpc: &str) -> Result<Vec<Jvm>, String> {
+    let place = rpc.split_once('@').and_then(|(_, rest)| rest.split('/').next()).unwrap_or(rpc);
+    let resolved = timeout(NAME_LIMIT, lookup_host(place)).await;
+    let addresses: Vec<_> = resolved.ok().and_then(Result::ok).into_iter().flatten().collect();
+    let mut unseen = Vec::new();
+    for address in &addresses {
+        let address = *address;
+        let listeners = off_thread(move || find::listening_on(address)).await;
+        if !listeners.processes.is_empty() {
+            return Ok(listeners.processes);
         }
+        unseen.extend(listeners.unseen.into_iter().map(|unseen| unseen.sentence(address.port())));
     }
-    same
+    match unseen.pop() {
+        Some(why) => Err(why),
+        None if addresses.iter().any(|address| find::is_local(address.ip().to_canonical())) => Ok(Vec::new()),
+        None => Err(format!("another JobManager leads: {rpc}; run ckptd there")),
+    }
 }
 
 async fn off_thread<T: Send + Default + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
