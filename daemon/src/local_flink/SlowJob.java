@@ -17,8 +17,8 @@ import java.nio.file.Paths;
  *
  * <p>The first subtask of "slow" takes as many seconds for its snapshot as the file says; all others are
  * done at once. It looks at the file again and again meanwhile, so that a snapshot can be let go, or held up
- * for longer, from outside. The job fails once when there is a file of the same name with ".fail" after it. Only
- * what is the same from Flink 1.15 to 2.3 is used.
+ * for longer, from outside. The job fails once when there is a file of the same name with ".fail" after it, and its
+ * tasks do not come to run while there is one with ".gate". Only what is the same from Flink 1.15 to 2.3 is used.
  */
 public class SlowJob {
     public static void main(String[] arguments) throws Exception {
@@ -68,7 +68,11 @@ public class SlowJob {
         }
 
         @Override
-        public void initializeState(FunctionInitializationContext context) {}
+        public void initializeState(FunctionInitializationContext context) throws Exception {
+            while (Files.exists(Paths.get(file + ".gate"))) {
+                Thread.sleep(20);
+            }
+        }
 
         @Override
         public void snapshotState(FunctionSnapshotContext context) throws Exception {

@@ -64,6 +64,28 @@ impl Pace {
         std::fs::write(&file, "").map_err(|cause| JobError::File { path: file.clone(), cause })
     }
 
+    /// From now on no task of the job comes to run, so that it cannot make a checkpoint, until the gate is opened.
+    ///
+    /// # Errors
+    /// When the file that tells it cannot be written.
+    pub fn close_gate(&self) -> Result<(), JobError> {
+        let file = self.gate();
+        std::fs::write(&file, "").map_err(|cause| JobError::File { path: file.clone(), cause })
+    }
+
+    /// Lets them run.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn open_gate(&self) -> Result<(), JobError> {
+        let file = self.gate();
+        std::fs::remove_file(&file).map_err(|cause| JobError::File { path: file.clone(), cause })
+    }
+
+    fn gate(&self) -> PathBuf {
+        PathBuf::from(format!("{}.gate", self.file.display()))
+    }
+
     /// Snapshots take this long from now on, the one under way too.
     ///
     /// # Errors

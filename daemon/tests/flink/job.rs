@@ -99,6 +99,16 @@ impl<'a> Job<'a> {
         self.pace.set(Duration::ZERO).unwrap();
     }
 
+    /// Its tasks do not come to run any more until the gate is opened.
+    pub(crate) fn close_gate(&self) {
+        self.pace.close_gate().unwrap();
+    }
+
+    /// They may run.
+    pub(crate) fn open_gate(&self) {
+        self.pace.open_gate().unwrap();
+    }
+
     /// It fails once, at its next record.
     pub(crate) fn fail_once(&self) {
         self.pace.fail_once().unwrap();

@@ -93,3 +93,32 @@ async fn without_clusters_there_is_nothing_to_say() {
     let answer = post(&host, "/doctor", "").await;
     assert_eq!((answer.status.as_u16(), &answer.json()["clusters"]), (200, &json!([])));
 }
+
+/// Whether changes hold is another question than whether one can be made.
+#[tokio::test]
+async fn overrides_that_do_not_hold_and_a_pause_are_noted_with_advice() {
+    let (fake, host) = native().await;
+    let noted = |seen: &Value, name: &str| {
+        let check = seen["checks"].as_array().unwrap().iter().find(|check| check["check"] == name).unwrap();
+        let said = |field: &str| check[field].as_str().unwrap_or_default().to_owned();
+        (said("verdict"), said("found"), said("advice"))
+    };
+    assert_eq!(noted(&diagnosis(&host).await, "overrides").1, "there are none");
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    let seen = diagnosis(&host).await;
+    assert_eq!(noted(&seen, "overrides").1, "1 of 1 hold");
+    assert_eq!(noted(&seen, "reconcile").0, "passed");
+    post(&host, "/reconcile/pause", r#"{"reason": "hands off"}"#).await;
+    fake.job(ONE, |job| job.config["timeout"] = json!(33_000));
+    until_job(&host, ONE, |job| {
+        job["overrideStatus"]["why"].as_str().is_some_and(|why| why.contains("paused"))
+    })
+    .await;
+    let seen = diagnosis(&host).await;
+    assert_eq!(seen["changeable"], true, "{seen:#}");
+    let (verdict, _, advice) = noted(&seen, "reconcile");
+    assert!(verdict == "noted" && advice.contains("hands off") && advice.contains("resume"), "{seen:#}");
+    let (verdict, found, advice) = noted(&seen, "overrides");
+    assert_eq!((verdict.as_str(), found.as_str()), ("noted", "0 of 1 hold; that of orders is not applied"));
+    assert!(advice.contains("a timeout of 33s is in force"), "{advice}");
+}

@@ -150,11 +150,9 @@ impl Ground {
         let neighbour = submitted.pop().unwrap();
         let job = submitted.pop().unwrap();
         let mut ground = Self { daemon, cluster, zookeeper, job, neighbour, step: 0, parallelism: 1 };
-        let changed = wall_millis();
         ground.overridden().await;
         // The trigger that was pending before the first change still comes.
-        let pending = || async { ground.log().triggers(&ground.job.id, changed).first().copied() };
-        until("the last trigger of the submitted interval", pending).await;
+        ground.is_quiet().await;
         ground
     }
 
@@ -190,6 +188,15 @@ impl Ground {
             }
         }
         panic!("no JobManager starts: {}", self.cluster.tail("jobmanager"));
+    }
+
+    /// The neighbour's checkpoints go on: long enough for a trigger of the submitted interval that was pending when
+    /// the override came.
+    pub(super) async fn pending_triggers_are_over(&self) {
+        let from = wall_millis();
+        let neighbour =
+            || async { (self.log().triggers(&self.neighbour.id, from).len() >= NEIGHBOURS).then_some(()) };
+        until("checkpoints of the neighbour", neighbour).await;
     }
 
     /// Another one than before.
