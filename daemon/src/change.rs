@@ -113,11 +113,14 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
         revision: record.as_ref().map_or(0, |record| record.revision),
         stored: true,
         applied: false,
-        override_status: record.as_ref().map(|_| OverrideStatus {
-            state: OverrideState::Waiting,
-            why: Some(why.to_string()),
-            since: None,
-            next_try: None,
+        override_status: record.as_ref().map(|_| {
+            let waits = OverrideStatus {
+                state: OverrideState::Waiting,
+                why: Some(why.to_string()),
+                since: None,
+                next_try: None,
+            };
+            job.standing().unwrap_or(waits)
         }),
         checkpoint_interval: value(
             submitted.and_then(|submitted| submitted.checkpoint_interval),
@@ -150,6 +153,7 @@ pub async fn change(
     overrides: OverrideStore,
     request: Request,
 ) -> Result<Configuration, ChangeError> {
+    let _changing = job.changing();
     if !job.is_there() && !request.dry_run {
         return forget(&job, &overrides, request).await;
     }
@@ -189,6 +193,7 @@ pub async fn adopt(
     AdoptRequest { from, reason }: AdoptRequest,
     dry_run: bool,
 ) -> Result<Configuration, ChangeError> {
+    let _changing = job.changing();
     let left_behind = job.left_behind();
     let from = match (from, left_behind.as_slice()) {
         (Some(from), left) if left.contains(&from) => from,
@@ -217,8 +222,14 @@ pub async fn adopt(
         return Ok(answer(job.identity(), &applied, wanted, Stage { stored: false, applied: false }));
     }
     tracing::info!(job = %job.identity().id, from = %adoption.from.job, "an override is adopted");
+    let (from, left) = (adoption.from.clone(), overrides.record(&adoption.from));
     let adopted = overrides.adopt(adoption).await?;
-    carry_out(&job, &overrides, before, adopted, false).await
+    let carried_out = carry_out(&job, &overrides, before, adopted, false).await;
+    if let (Err(ChangeError::Seam(SeamError::Ended { .. })), Some(left)) = (&carried_out, left) {
+        // Whoever comes next may want it.
+        overrides.put_back(from, left).await?;
+    }
+    carried_out
 }
 
 /// Puts what was stored in force.

@@ -81,7 +81,7 @@ impl Pauses {
         self.change(|pauses| {
             if let Some(known) = pauses.iter_mut().find(|pause| pause.cluster == cluster) {
                 known.reason = reason.or(known.reason.take());
-            } else if pauses.len() < MOST {
+            } else {
                 pauses.push(Pause { cluster, since: wall_millis(), reason });
                 pauses.sort_by(|one, other| one.cluster.cmp(&other.cluster));
             }
@@ -112,6 +112,9 @@ impl Pauses {
         change(&mut pauses);
         if pauses == before {
             return Ok(());
+        }
+        if pauses.len() > MOST {
+            return Err(NotStored(io::Error::other(format!("there are {MOST} pauses already"))));
         }
         let document = Document { schema: SCHEMA, pauses };
         let mut content = serde_json::to_vec_pretty(&document).map_err(|error| NotStored(error.into()))?;

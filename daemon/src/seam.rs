@@ -13,6 +13,7 @@ use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_shared::api::{self, JobState, Outcome, OverrideState, OverrideStatus, Via};
 use ckpt_shared::flink;
 use ckpt_shared::ids::{CheckpointId, JobId, TriggerId, VertexId};
+use std::sync::Arc;
 use tokio::sync::broadcast;
 
 /// Which job it is.
@@ -79,6 +80,18 @@ pub struct Reach {
 impl Reach {
     /// ckptd hosts it.
     pub const HOSTED: Self = Self { via: Some(Via::Hosted), detail: None };
+}
+
+/// Somebody is changing a job, see [`JobCoordinator::changing`].
+#[derive(Debug, Default)]
+pub struct Changing(#[expect(dead_code, reason = "it counts")] Option<Arc<()>>);
+
+impl Changing {
+    /// One more that holds this.
+    #[must_use]
+    pub fn of(mark: &Arc<()>) -> Self {
+        Self(Some(Arc::clone(mark)))
+    }
 }
 
 /// What should be in force.
@@ -228,6 +241,17 @@ pub trait JobCoordinator: Send + Sync {
         id: CheckpointId,
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError>;
+
+    /// Marks that somebody stores a change and applies it, for as long as the value lives: nobody else is to apply
+    /// what is stored meanwhile.
+    fn changing(&self) -> Changing {
+        Changing::default()
+    }
+
+    /// How its override stood when that was seen last, without asking.
+    fn standing(&self) -> Option<OverrideStatus> {
+        None
+    }
 
     /// The jobs that had its name before, and left an override behind.
     fn left_behind(&self) -> Vec<JobId> {

@@ -22,17 +22,27 @@ const OUTCOME_LIMIT: Duration = Duration::from_secs(4);
 /// How often it asks.
 const OUTCOME_POLL: Duration = Duration::from_millis(500);
 
+/// Who applies what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Somebody asked for it, and may want the pending trigger brought forward.
+    Operator { pull_in: bool },
+    /// It did not hold any more.
+    Reconcile,
+}
+
 impl FlinkJob {
     /// Puts what is stored in force; the newest, whatever was asked for.
-    pub(super) async fn put_in_force(
-        &self,
-        pull_in: bool,
-        seen: Vec<CheckpointId>,
-    ) -> Result<Applied, SeamError> {
+    pub(super) async fn put_in_force(&self, by: By, seen: Vec<CheckpointId>) -> Result<Applied, SeamError> {
         let turn = timeout(INSIDE_LIMIT, self.applying().lock()).await;
         let one_at_a_time = turn.map_err(|_| {
             SeamError::Unreachable("changes that were asked for before are still being applied".to_owned())
         })?;
+        if by == By::Reconcile
+            && let Some(pause) = self.link().pause()
+        {
+            return Err(SeamError::Busy(pause));
+        }
         let overview = self.known().overview.clone();
         if overview.state.has_ended() {
             return Err(SeamError::Ended { state: overview.state });
@@ -45,7 +55,7 @@ impl FlinkJob {
         let (observation, updates) = match way {
             Way::None(why) => return Err(SeamError::NoWay(why)),
             Way::Native => self.change_natively(&wanted).await?,
-            Way::Attach(_) => match self.change_inside(&overview, &wanted, pull_in).await {
+            Way::Attach(_) => match self.change_inside(&overview, &wanted, by).await {
                 Err(error @ SeamError::NotNow { .. }) => {
                     self.refuse_if_ended().await?;
                     return Err(error);
@@ -70,20 +80,20 @@ impl FlinkJob {
         &self,
         overview: &flink::JobOverview,
         wanted: &EffectiveConfig,
-        pull_in: bool,
+        by: By,
     ) -> Result<(Observation, Vec<InFlightUpdate>), SeamError> {
         let values = Values {
             interval: wanted.interval().map(signed),
             timeout: Some(signed(wanted.timeout())),
-            pull_in,
+            pull_in: by == By::Operator { pull_in: true },
         };
         let ask = Ask::Change { job: self.id().to_string(), values };
         match self.link().ways.ask(self.link(), overview, ask).await? {
-            Answered::Changed { sight, timeout_before, updates } => {
+            (jvm, Answered::Changed { sight, timeout_before, updates }) => {
                 let updates = sight::updates(timeout_before, &sight, &updates);
-                Ok((self.saw(&sight), updates))
+                Ok((self.saw(jvm, &sight), updates))
             }
-            Answered::Jobs(_) | Answered::Read(_) => Err(SeamError::Silent),
+            (_, Answered::Jobs(_) | Answered::Read(_)) => Err(SeamError::Silent),
         }
     }
 

@@ -192,7 +192,7 @@ impl Follower {
     /// Finds out, now and then, how a change would reach the cluster; that loads nothing.
     async fn look_for_a_way(&mut self, jobs: &[FlinkJob]) {
         if self.looks.is_multiple_of(LOOKS_PER_WAY) {
-            let live = jobs.iter().find(|job| !job.state().has_ended());
+            let live = jobs.iter().find(|job| job.is_there() && !job.state().has_ended());
             if live.is_none() {
                 return;
             }

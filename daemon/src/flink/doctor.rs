@@ -5,6 +5,7 @@ use super::link::Link;
 use super::settings::Attach;
 use super::ways::{INSIDE_LIMIT, behind, candidates};
 use crate::attach::{self, AttachError, Jvm};
+use crate::seam::JobCoordinator;
 use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
 use ckpt_shared::api::{Check, ClusterDiagnosis, OverrideState, Verdict, Via};
 
@@ -20,7 +21,7 @@ const LEADER: &str = "leader";
 pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnosis {
     let mut checks = vec![rest_api(link)];
     checks.extend(release(link));
-    let live = jobs.iter().find(|job| !job.state().has_ended());
+    let live = jobs.iter().find(|job| job.is_there() && !job.state().has_ended());
     let native = link.ways.is_native(link, live.map(FlinkJob::id)).await;
     checks.push(match (native, live) {
         (Some(true), _) => passed("FLIP-571", "the cluster offers it itself"),
@@ -84,7 +85,7 @@ fn reconciled(link: &Link) -> Check {
 
 /// How the overrides of its jobs stand.
 fn overrides(link: &Link, jobs: &[FlinkJob]) -> Check {
-    let standing: Vec<_> = jobs.iter().filter_map(FlinkJob::standing).collect();
+    let standing: Vec<_> = jobs.iter().filter_map(FlinkJob::named_standing).collect();
     let all = standing.len();
     let worst = standing.into_iter().filter(|(_, status)| status.state != OverrideState::Applied);
     let mut worst: Vec<_> = worst.collect();

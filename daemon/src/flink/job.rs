@@ -1,6 +1,6 @@
 //! One job of a Flink cluster behind the seam.
 
-use super::apply::signed;
+use super::apply::{By, signed};
 use super::known::{FromRest, Known};
 use super::link::{Health, Link};
 use super::news;
@@ -8,8 +8,9 @@ use super::rest;
 use super::settings::Attach;
 use super::sight::{self, Base};
 use super::ways::Way;
+use crate::attach::Jvm;
 use crate::clock::wall_millis;
-use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use crate::seam::{Applied, Changing, Identity, JobCoordinator, Observation, SeamError, Wanted};
 use async_trait::async_trait;
 use ckpt_agent::protocol::{Answered, Ask, Sight};
 use ckpt_coordinator::Monotonic;
@@ -117,7 +118,7 @@ impl FlinkJob {
         if was != state {
             self.tell(Happening::State { state, reason: None });
         }
-        if was != state || starts_anew || comes_back {
+        if (was != state || starts_anew || comes_back) && self.link().record(self.id()).is_some() {
             self.link().reconcile_now.notify_one();
         }
     }
@@ -230,8 +231,8 @@ impl FlinkJob {
     }
 
     /// How its override stood when it was looked at last, without looking; with its name.
-    pub(super) fn standing(&self) -> Option<(String, OverrideStatus)> {
-        if self.state().has_ended() {
+    pub(super) fn named_standing(&self) -> Option<(String, OverrideStatus)> {
+        if self.state().has_ended() || self.link().record(self.id()).is_none() {
             return None;
         }
         let kept = self.base(wall_millis()).kept?;
@@ -297,9 +298,11 @@ impl FlinkJob {
     }
 
     /// Keeps what the agent saw, and makes an observation of it.
-    pub(super) fn saw(&self, sight: &Sight) -> Observation {
+    pub(super) fn saw(&self, jvm: Jvm, sight: &Sight) -> Observation {
         let now = self.link().clock.now();
-        self.known().sight = Some((sight.clone(), now.monotonic));
+        let mut known = self.known();
+        (known.sight, known.seen_in) = (Some((sight.clone(), now.monotonic)), Some(jvm));
+        drop(known);
         sight::from_agent(self.base(now.wall_millis()), sight)
     }
 
@@ -308,8 +311,8 @@ impl FlinkJob {
         let job = self.id().to_string();
         let overview = self.known().overview.clone();
         match self.link().ways.ask(self.link(), &overview, Ask::Read { job }).await? {
-            Answered::Read(sight) => Ok(self.saw(&sight)),
-            Answered::Jobs(_) | Answered::Changed { .. } => Err(SeamError::Silent),
+            (jvm, Answered::Read(sight)) => Ok(self.saw(jvm, &sight)),
+            (_, Answered::Jobs(_) | Answered::Changed { .. }) => Err(SeamError::Silent),
         }
     }
 
@@ -345,7 +348,11 @@ impl JobCoordinator for FlinkJob {
     }
 
     async fn observe(&self) -> Result<Observation, SeamError> {
-        if self.sees_with_agent() && self.obstacle().is_none() && !self.last_state().has_ended() {
+        if self.sees_with_agent()
+            && self.link().pause().is_none()
+            && self.obstacle().is_none()
+            && !self.last_state().has_ended()
+        {
             if self.known().wants_rest(self.now()) {
                 // For what the agent does not tell; without it the agent's word is enough.
                 drop(self.ask_rest().await);
@@ -368,9 +375,6 @@ impl JobCoordinator for FlinkJob {
         let state = self.last_state();
         if state.has_ended() {
             return Err(SeamError::Ended { state });
-        }
-        if !dry_run {
-            self.known().changing_since = Some(self.now());
         }
         match self.link().ways.choose(self.link(), Some(self.id())).await {
             // A cluster that does not answer has no process behind its address either.
@@ -415,10 +419,11 @@ impl JobCoordinator for FlinkJob {
         seen: Vec<CheckpointId>,
     ) -> Result<Applied, SeamError> {
         // What is stored is at least as new as what was asked for.
-        let applied = self.put_in_force(pull_in, seen).await;
-        self.known().changing_since = None;
+        let applied = self.put_in_force(By::Operator { pull_in }, seen).await;
         self.known().keeping.starts_over();
         match &applied {
+            // Otherwise the next look tells what came of it.
+            Ok(applied) if !applied.observation.holds() => {}
             Ok(_) => drop(self.was_put_in_force()),
             Err(error) => {
                 self.known().keeping.failed(self.link().clock.now(), error);
@@ -499,6 +504,14 @@ impl JobCoordinator for FlinkJob {
             None => Ok(None),
             Some(_) => self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await.map(Some),
         }
+    }
+
+    fn changing(&self) -> Changing {
+        Changing::of(&self.known().changing)
+    }
+
+    fn standing(&self) -> Option<OverrideStatus> {
+        self.base(wall_millis()).kept
     }
 
     fn left_behind(&self) -> Vec<JobId> {

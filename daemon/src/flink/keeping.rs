@@ -122,7 +122,8 @@ impl Keeping {
 
     /// Somebody changed it through us: what came before counts no more.
     pub(super) fn starts_over(&mut self) {
-        *self = Self { status: self.status.take(), held_by: self.held_by, ..Self::default() };
+        let status = self.status.take().filter(|status| status.state != OverrideState::Conflict);
+        *self = Self { status, held_by: self.held_by, ..Self::default() };
     }
 
     /// There was a sign that something is otherwise now: what failed may be tried at once.

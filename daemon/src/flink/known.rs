@@ -1,14 +1,16 @@
 //! What is known of a job, from Flink's REST API and from the agent. No I/O here.
 
-use super::keeping::Keeping;
+use super::keeping::{Incarnation, Keeping};
 use super::rest::{self, CACHED};
 use super::sight;
+use crate::attach::Jvm;
 use crate::overrides::Record;
 use ckpt_agent::protocol::Sight;
 use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::config::{EffectiveConfig, SubmittedConfig};
 use ckpt_shared::flink::{self, CheckpointConfig, CheckpointStatistics};
 use ckpt_shared::ids::JobId;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What was seen last.
@@ -21,13 +23,17 @@ pub(super) struct Known {
     pub(super) rest: Option<FromRest>,
     /// What the agent saw, and when.
     pub(super) sight: Option<(Sight, Monotonic)>,
+    /// In which JVM it saw that.
+    pub(super) seen_in: Option<Jvm>,
     /// When it began to run last, as far as that was asked.
     pub(super) running_since: Option<i64>,
-    /// How its override is kept, and the revision that was looked at last.
+    /// How its override is kept.
     pub(super) keeping: Keeping,
-    pub(super) kept_revision: Option<u64>,
-    /// Somebody prepared a change then, and it has not been applied yet.
+    /// What those hold who are changing it, and when the first of them began.
+    pub(super) changing: Arc<()>,
     pub(super) changing_since: Option<Monotonic>,
+    /// When what is stored was put in force last.
+    pub(super) applied_at: Option<Monotonic>,
     /// When its cluster was told a change natively.
     pub(super) changed_natively: Option<Monotonic>,
     /// Other jobs of its name: those that left an override behind, or the one that took its place.
@@ -54,10 +60,12 @@ impl Known {
             missing: false,
             rest: None,
             sight: None,
+            seen_in: None,
             running_since: None,
             keeping: Keeping::default(),
-            kept_revision: None,
+            changing: Arc::default(),
             changing_since: None,
+            applied_at: None,
             changed_natively: None,
             namesakes: Vec::new(),
             blind_until: now,
@@ -72,7 +80,6 @@ impl Known {
             self.sight = None;
             self.starts_anew = true;
         }
-        self.missing = false;
         self.overview = overview;
     }
 
@@ -109,8 +116,21 @@ impl Known {
         self.rest.as_ref().is_none_or(|rest| rest.at + CACHED < now)
     }
 
-    /// What it shows as configured now: through the agent if that has seen it, since that is fresher.
-    pub(super) fn shown(&self) -> Option<SubmittedConfig> {
-        (self.sight.is_some() || self.rest.is_some()).then(|| self.submitted(None))
+    /// Which coordinator was seen last.
+    pub(super) fn incarnation(&self) -> Incarnation {
+        let object = self.sight.as_ref().zip(self.seen_in).map(|((sight, _), jvm)| (jvm, sight.identity));
+        Incarnation { object, started: self.overview.start_time, running: self.running_since }
+    }
+
+    /// What it was submitted with, if that can be seen: by a coordinator that nobody has changed yet, since it is
+    /// about to start anew and younger than what is stored, `changed_at`.
+    pub(super) fn submitted_anew(&self, changed_at: u64) -> Option<SubmittedConfig> {
+        let is_young = match &self.sight {
+            Some((sight, _)) => !sight.periodic,
+            None => {
+                self.rest.is_some() && u64::try_from(self.overview.start_time).is_ok_and(|at| at > changed_at)
+            }
+        };
+        (self.starts_anew && is_young).then(|| self.submitted(None))
     }
 }

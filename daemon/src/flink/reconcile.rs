@@ -5,23 +5,23 @@
 //! started anew or runs again. None of them is relied on: a slow clock comes without signs. While an override
 //! waits for a coordinator it is looked for quickly, so that it gets the values before its first trigger.
 
+use super::apply::By;
 use super::cluster::Jobs;
 use super::job::FlinkJob;
-use super::keeping::{Incarnation, Look};
+use super::keeping::Look;
 use super::link::Link;
 use super::rest::{self, CACHED};
 use super::ways::Way;
 use crate::clock::wall_millis;
 use crate::overrides::{Record, Submitted};
 use crate::seam::{Identity, JobCoordinator, Observation, SeamError};
-use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_shared::api::OverrideState;
 use ckpt_shared::duration::{Exact, Rough};
 use futures::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How often is looked without a sign.
 const SLOW: Duration = Duration::from_secs(5);
@@ -33,18 +33,28 @@ const PATIENT: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 8;
 /// For how long a change that was stored and is being applied is left to whoever makes it.
 const OTHERS_CHANGE: Duration = Duration::from_secs(30);
+/// The longest wait for the disk.
+const STORE_LIMIT: Duration = Duration::from_secs(25);
 
 /// Keeps the overrides of a cluster's jobs in force, for ever.
 pub(super) async fn keep(link: Arc<Link>, jobs: Jobs) {
     let mut pauses = link.pauses.changes();
+    let mut was_paused = link.pause().is_some();
     let mut signed = link.clock.now().monotonic;
+    let mut all_looked_at = None;
     loop {
         let kept: Vec<_> = jobs.all().into_iter().filter(FlinkJob::is_kept).collect();
-        let looks = futures::stream::iter(kept.clone());
+        let now = link.clock.now().monotonic;
+        let all = all_looked_at.is_none_or(|at| now.since(at) >= SLOW);
+        if all {
+            all_looked_at = Some(now);
+        }
+        // In between, only those that wait for something.
+        let due = kept.iter().filter(|job| all || job.waits() || job.known().keeping.next_try().is_some());
+        let looks = futures::stream::iter(due.cloned().collect::<Vec<_>>());
         looks.for_each_concurrent(AT_ONCE, |job| async move { job.reconcile().await }).await;
         let now = link.clock.now().monotonic;
-        let waits = |job: &FlinkJob| job.known().keeping.waits_since().is_some();
-        let pause = match (kept.iter().any(waits), now.since(signed) < QUICK_FOR) {
+        let pause = match (kept.iter().any(FlinkJob::waits), now.since(signed) < QUICK_FOR) {
             (true, true) => QUICK,
             (true, false) => PATIENT,
             (false, _) => SLOW,
@@ -59,9 +69,15 @@ pub(super) async fn keep(link: Arc<Link>, jobs: Jobs) {
                 link.heard(Err(format!("its JobManager, process {}, has ended", ended.pid())));
                 link.look_now.notify_one();
             }
-            Ok(()) = pauses.changed() => kept.iter().for_each(|job| job.known().keeping.resumes()),
+            Ok(()) = pauses.changed() => {
+                let is_paused = link.pause().is_some();
+                if std::mem::replace(&mut was_paused, is_paused) && !is_paused {
+                    kept.iter().for_each(|job| job.known().keeping.resumes());
+                }
+            }
         }
         signed = link.clock.now().monotonic;
+        all_looked_at = None;
         kept.iter().for_each(|job| job.known().keeping.is_signed());
     }
 }
@@ -72,18 +88,29 @@ impl FlinkJob {
         !self.state().has_ended() && self.link().record(self.id()).is_some()
     }
 
+    /// Whether its coordinator may come at any moment; not when another job has its name by now.
+    fn waits(&self) -> bool {
+        let known = self.known();
+        known.keeping.waits_since().is_some() && !(known.missing && !known.namesakes.is_empty())
+    }
+
     /// Looks whether the override holds, and applies it when it does not and may be applied.
     async fn reconcile(&self) {
         let Some(record) = self.link().record(self.id()) else { return };
         if self.known().keeping.next_try().is_some_and(|at| self.now() < at) {
             return;
         }
-        let pause = self.link().pause();
-        let Some(look) = self.look_at_values(pause.is_some()).await else { return };
+        let began = self.now();
+        let Some(look) = self.look_at_values(self.link().pause().is_some()).await else { return };
         // What was changed while it was looked at is looked at anew.
-        if self.link().record(self.id()).as_ref() != Some(&record) || self.is_being_changed(&record) {
+        let was_applied = self.known().applied_at.is_some_and(|at| at >= began);
+        if was_applied || self.is_being_changed() || self.link().record(self.id()).as_ref() != Some(&record) {
             return;
         }
+        if let Look::Holds(_) = look {
+            self.known().starts_anew = false;
+        }
+        let pause = self.link().pause();
         let (found, within) = match &look {
             Look::Differs { within, found } => (found.clone(), Some(*within)),
             _ => Default::default(),
@@ -103,7 +130,9 @@ impl FlinkJob {
         if within.is_some() {
             self.is_it_another_submission(&record).await;
         }
-        match self.put_in_force(false, Vec::new()).await {
+        match self.put_in_force(By::Reconcile, Vec::new()).await {
+            // It was accepted, and the next look tells what came of it.
+            Ok(applied) if !applied.observation.holds() => {}
             Ok(_) => {
                 let lost = self.was_put_in_force();
                 tracing::warn!(
@@ -125,8 +154,11 @@ impl FlinkJob {
 
     /// Notes that what is stored is in force now. How long it had not been, as far as that was seen.
     pub(super) fn was_put_in_force(&self) -> Duration {
-        let within = self.incarnation();
-        self.known().keeping.applied(self.link().clock.now(), within)
+        let now = self.link().clock.now();
+        let mut known = self.known();
+        (known.applied_at, known.starts_anew) = (Some(now.monotonic), false);
+        let within = known.incarnation();
+        known.keeping.applied(now, within)
     }
 
     /// What is in force: the values themselves, through the agent where it may be loaded, and else through
@@ -139,13 +171,13 @@ impl FlinkJob {
         let looked = if inside { self.look_inside().await } else { self.look().await };
         match looked {
             Ok(Observation { stale: Some(why), .. }) => Some(self.no_coordinator(why)),
-            Ok(observation) if observation.holds() => Some(Look::Holds(self.incarnation())),
+            Ok(observation) if observation.holds() => Some(Look::Holds(self.known().incarnation())),
             // A change through REST shows there a little later.
             Ok(_) if !inside && self.known().changed_natively.is_some_and(|at| self.now() < at + CACHED) => {
                 None
             }
             Ok(observation) => {
-                let within = self.incarnation();
+                let within = self.known().incarnation();
                 Some(Look::Differs { within, found: self.what_differs(&observation) })
             }
             Err(SeamError::Ended { .. }) => None,
@@ -182,44 +214,28 @@ impl FlinkJob {
         }
     }
 
-    /// Which coordinator was seen last.
-    fn incarnation(&self) -> Incarnation {
-        let leader = self.link().ways.leader();
-        let known = self.known();
-        let object = known.sight.as_ref().zip(leader).map(|((sight, _), jvm)| (jvm, sight.identity));
-        Incarnation { object, started: known.overview.start_time, running: known.running_since }
-    }
-
     /// Whether the agent saw that no periodic checkpoint has been scheduled yet.
     fn is_before_its_first_trigger(&self) -> bool {
         self.known().sight.as_ref().is_some_and(|(sight, _)| !sight.periodic)
     }
 
-    /// Somebody stores a change and is about to apply it: whoever does can tell best what it did.
-    fn is_being_changed(&self, record: &Record) -> bool {
+    /// Somebody stores a change and is about to apply it: whoever does can tell best what it did. A change that
+    /// does not come to its end is not waited for.
+    fn is_being_changed(&self) -> bool {
         let mut known = self.known();
-        let revision = known.kept_revision.replace(record.revision);
-        let is_new = revision.is_some_and(|revision| revision != record.revision);
-        let changing =
-            known.changing_since.is_some_and(|since: Monotonic| self.now() < since + OTHERS_CHANGE);
-        if is_new && changing {
-            known.kept_revision = revision;
+        if Arc::strong_count(&known.changing) == 1 {
+            known.changing_since = None;
+            return false;
         }
-        is_new && changing
+        let now = self.now();
+        now.since(*known.changing_since.get_or_insert(now)) < OTHERS_CHANGE
     }
 
     /// A job that starts anew shows what it was submitted with. When that is neither what was written down
     /// nor what was put in force, it was submitted again under its old id, with other values.
     async fn is_it_another_submission(&self, record: &Record) {
         let wanted = self.base(wall_millis()).wanted();
-        let shown = {
-            let mut known = self.known();
-            if !std::mem::take(&mut known.starts_anew) {
-                return;
-            }
-            let Some(shown) = known.shown() else { return };
-            shown
-        };
+        let Some(shown) = self.known().submitted_anew(record.changed_at) else { return };
         let is_in_force = EffectiveConfig::of(&shown, &Override::default()) == wanted;
         let shown = Submitted::of(&shown);
         if is_in_force || record.submitted.is_none_or(|known| known == shown) {
@@ -227,9 +243,13 @@ impl FlinkJob {
         }
         let Identity { cluster, name, .. } = self.identity();
         tracing::warn!(cluster, job = name, ?shown, "the job was submitted again with other values");
-        if let Err(error) = self.link().overrides.submitted_again(self.link().key(self.id()), shown).await {
-            tracing::error!(cluster, job = name, %error, "what the job was submitted with cannot be written down");
-            self.known().starts_anew = true;
+        let written = self.link().overrides.submitted_again(self.link().key(self.id()), shown);
+        match timeout(STORE_LIMIT, written).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(cluster, job = name, %error, "what the job was submitted with cannot be written down");
+            }
+            Err(_) => tracing::error!(cluster, job = name, "the disk does not answer"),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::seam::{Observation, Reach};
 use ckpt_agent::protocol::{Pending, Sight, Update};
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
-use ckpt_shared::api::{JobState, Outcome, OverrideState, OverrideStatus};
+use ckpt_shared::api::{JobState, Outcome, OverrideState, OverrideStatus, Via};
 use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
 use ckpt_shared::ids::CheckpointId;
 use std::time::Duration;
@@ -37,6 +37,13 @@ impl Base {
         (*in_force == self.wanted()).then_some(revision)
     }
 
+    /// Its keeper looked into the JVM and found no coordinator; what Flink's REST API shows meanwhile is what the last
+    /// one had.
+    fn waits(&self) -> bool {
+        let waits = |kept: &OverrideStatus| kept.state == OverrideState::Waiting;
+        self.reach.via == Some(Via::Attach) && self.record.is_some() && self.kept.as_ref().is_some_and(waits)
+    }
+
     /// How its override stands, now that it was seen whether it is in force.
     fn standing(&self, is_in_force: bool) -> Option<OverrideStatus> {
         let now = |state, why| OverrideStatus { state, why, since: Some(self.observed_at), next_try: None };
@@ -49,14 +56,14 @@ impl Base {
             }
             (Some(_), false) => {
                 let lost = kept.filter(|kept| kept.state != OverrideState::Applied);
-                let why = "it was just seen not to be in force, and is about to be applied again".to_owned();
+                let why = "it was just seen not to be in force".to_owned();
                 Some(lost.unwrap_or_else(|| now(OverrideState::NotApplied, Some(why))))
             }
         }
     }
 
     fn observation(self, effective: EffectiveConfig, in_flight: Vec<InFlight>) -> Observation {
-        let revision_in_force = self.revision(&effective);
+        let revision_in_force = self.revision(&effective).filter(|_| !self.waits());
         let standing = self.standing(revision_in_force.is_some());
         Observation {
             revision_in_force,

@@ -15,10 +15,12 @@ use std::net::SocketAddr;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::lookup_host;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// The longest wait for an answer out of a JVM; the first one takes longest.
 pub(super) const INSIDE_LIMIT: Duration = Duration::from_secs(10);
+/// For how long nobody searches again when nothing was found.
+const AT_ONCE: Duration = Duration::from_millis(150);
 /// The longest wait for a name to be resolved.
 const NAME_LIMIT: Duration = Duration::from_secs(2);
 /// What Flink answers for a path that it does not have.
@@ -49,6 +51,8 @@ struct Known {
     forbidden: Option<u16>,
     /// Who led last.
     leader: Option<Jvm>,
+    /// When it was searched for a way last.
+    searched: Option<Instant>,
     /// The way that was found last.
     found: Option<Way>,
 }
@@ -100,11 +104,6 @@ impl Ways {
         }
     }
 
-    /// Who led last.
-    pub(super) fn leader(&self) -> Option<Jvm> {
-        self.known().leader
-    }
-
     /// Resolves when the process that is asked first has ended; never, while none is known.
     pub(super) async fn leader_ends(&self) -> Jvm {
         let Some(leader) = self.known().asked_first() else { return pending().await };
@@ -123,6 +122,10 @@ impl Ways {
     pub(super) async fn choose(&self, link: &Link, job: Option<JobId>) -> Way {
         match self.known() {
             Known { found: Some(Way::Attach(jvm)), .. } if jvm.is_alive() => Way::Attach(jvm),
+            // Many jobs may ask at once, and often while a JobManager starts.
+            Known { found: Some(way @ Way::None(_)), searched: Some(at), .. } if at.elapsed() < AT_ONCE => {
+                way
+            }
             _ => self.find(link, job).await,
         }
     }
@@ -136,7 +139,7 @@ impl Ways {
                 Ok(jvms) => self.first_that_can(link, jvms).await,
             },
         };
-        self.learn(|known| known.found = Some(way.clone()));
+        self.learn(|known| (known.found, known.searched) = (Some(way.clone()), Some(Instant::now())));
         way
     }
 
@@ -192,13 +195,20 @@ impl Ways {
     }
 
     /// Puts a question about a job to the JVM that leads it.
-    pub(super) async fn ask(&self, link: &Link, job: &JobOverview, ask: Ask) -> Result<Answered, SeamError> {
+    pub(super) async fn ask(
+        &self,
+        link: &Link,
+        job: &JobOverview,
+        ask: Ask,
+    ) -> Result<(Jvm, Answered), SeamError> {
         let consent = link.settings.consent.into();
         let first = self.known().asked_first().filter(|_| link.settings.consent.attach != Attach::Never);
         let is_one_of_several = |error: &AttachError| {
             matches!(
                 error,
-                AttachError::Gone { .. } | AttachError::Refused(_) | AttachError::Refusal(Refusal::NotFlink)
+                AttachError::Gone { .. }
+                    | AttachError::Refused(_)
+                    | AttachError::Refusal(Refusal::NotFlink | Refusal::NoSuchJob)
             )
         };
         if let Some(jvm) = first {
@@ -210,7 +220,6 @@ impl Ways {
                 }
                 // Behind the address there may be another one by now.
                 Err(error) if is_one_of_several(&error) => self.learn(|known| known.leader = None),
-                Err(AttachError::Refusal(Refusal::NoSuchJob)) => self.learn(|known| known.leader = None),
                 Err(error) => return Err(self.refused(job, &error, &ask)),
             }
         }
@@ -237,7 +246,7 @@ impl Ways {
         ask: Ask,
         standby: Jvm,
         leader: Option<String>,
-    ) -> Result<Answered, SeamError> {
+    ) -> Result<(Jvm, Answered), SeamError> {
         // It may be the leader itself, or one that has gone: then there will be another.
         let not_now = SeamError::NotNow { state: job.state };
         let Some(leader) = leader else { return Err(not_now) };
@@ -254,12 +263,12 @@ impl Ways {
         Err(not_now)
     }
 
-    fn leads(&self, jvm: Jvm, answer: Answered) -> Answered {
+    fn leads(&self, jvm: Jvm, answer: Answered) -> (Jvm, Answered) {
         self.learn(|known| {
             known.leader = Some(jvm);
             known.found = Some(Way::Attach(jvm));
         });
-        answer
+        (jvm, answer)
     }
 
     /// What a refusal means to whoever wants to change `job`.

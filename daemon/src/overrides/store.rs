@@ -97,6 +97,7 @@ pub enum EditError {
 enum Request {
     Edit(Edit, oneshot::Sender<Result<Edited, EditError>>),
     Adopt(Adoption, oneshot::Sender<Result<Edited, EditError>>),
+    PutBack(Key, Box<Record>, oneshot::Sender<Result<(), EditError>>),
     Remove(Key, oneshot::Sender<Result<(), EditError>>),
     SubmittedAgain(Key, Submitted, oneshot::Sender<Result<(), EditError>>),
 }
@@ -179,6 +180,14 @@ impl OverrideStore {
     /// [`EditError`]; nothing has changed then.
     pub async fn adopt(&self, adoption: Adoption) -> Result<Edited, EditError> {
         self.ask(|answer| Request::Adopt(adoption, answer)).await
+    }
+
+    /// Gives a job its record back, durably; one that it has by now stays.
+    ///
+    /// # Errors
+    /// [`EditError::NotStored`].
+    pub async fn put_back(&self, key: Key, record: Record) -> Result<(), EditError> {
+        self.ask(|answer| Request::PutBack(key, Box::new(record), answer)).await
     }
 
     /// Removes a job's record, durably.
@@ -317,6 +326,12 @@ fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
                 edited
             });
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, adopted)))));
+        }
+        Request::PutBack(key, record, answer) => {
+            if draft.get(&key).is_none() {
+                draft.insert(&key, *record);
+            }
+            waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(()))))));
         }
         Request::SubmittedAgain(key, submitted, answer) => {
             if let Some(record) = draft.get(&key).cloned() {

@@ -1,5 +1,6 @@
 use super::native::{native, passed_on, record, until_applied};
 use super::*;
+use crate::fake_flink::now;
 use crate::support::{configuration_path, request};
 use axum::body::Body;
 use axum::http::Method;
@@ -96,7 +97,7 @@ async fn a_job_that_is_submitted_again_under_its_id_keeps_its_own_values() {
     let (fake, host) = native().await;
     host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
     fake.job(ONE, |job| {
-        job.started += 30_000;
+        job.started = now() + 1;
         job.config["interval"] = json!(30_000);
         job.config["timeout"] = json!(40_000);
     });

@@ -93,8 +93,8 @@ async fn while_reconcile_is_paused_nothing_is_applied_by_itself() {
     // It stays so, whatever becomes of ckptd.
     let host = host.restarted().await;
     fake.job(ONE, |job| job.config["timeout"] = json!(33_000));
-    let lost = until_state(&host, ONE, "notApplied").await;
-    let lost = until_job(&host, ONE, |job| why(job).contains("reconcile is paused") || *job == lost).await;
+    until_state(&host, ONE, "notApplied").await;
+    let lost = until_job(&host, ONE, |job| why(job).contains("reconcile is paused")).await;
     assert_eq!(lost["overrideStatus"]["nextTry"], Value::Null, "{lost:#}");
     hurried(tokio::time::sleep(Duration::from_secs(30))).await;
     assert_eq!((fake.values(ONE).1, passed_on(&fake).len()), (json!(33_000), 1));
@@ -124,6 +124,12 @@ async fn a_job_of_the_same_name_does_not_inherit_and_adopts_with_one_command() {
     assert_eq!(host.configuration("orders").await["jobId"], TWO, "the name means the new one");
     let old = until_state(&host, ONE, "orphaned").await;
     assert!(old["stale"].is_string() && old["revision"] == 1 && why(&old).contains(TWO), "{old:#}");
+    // Also when the old one is known from the override file alone.
+    let host = host.restarted().await;
+    until_state(&host, TWO, "orphaned").await;
+    let old = until_state(&host, ONE, "orphaned").await;
+    assert!(why(&old).contains(TWO), "{old:#}");
+    until_job(&host, TWO, |job| job["via"] == "native").await;
     assert_eq!(fake.values(TWO).1, 20_000);
     // A dry run changes nothing, and nothing is taken from elsewhere.
     let dry = post(&host, &format!("{}?dryRun=true", adopt_path("orders")), "").await.json();
@@ -156,4 +162,53 @@ async fn an_override_of_its_own_is_not_replaced_by_one_that_was_left_behind() {
     // Forgotten, it is nobody's any more.
     host.delete(&configuration_path(ONE)).await;
     until_list(&host, |list| job(list, ONE).is_none()).await;
+}
+
+/// What somebody does about one cluster is nothing that happened to another.
+#[tokio::test]
+async fn a_conflict_outlasts_a_pause_elsewhere_and_ends_with_its_own() {
+    let prod = FakeFlink::with(vec![FakeJob::new(ONE, "orders")]).await;
+    let test = FakeFlink::with(vec![FakeJob::new(TWO, "payments")]).await;
+    prod.cluster().native = true;
+    let host = following(&[("prod", &prod), ("test", &test)]).await;
+    until_job(&host, ONE, |job| job["via"] == "native").await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    let fights = |job: &Value| {
+        if job["overrideStatus"]["state"] == "applied" && prod.values(ONE).1 == 1_200_000 {
+            prod.job(ONE, |job| job.config["timeout"] = json!(33_000));
+        }
+        job["overrideStatus"]["state"] == "conflict"
+    };
+    until_job(&host, ONE, fights).await;
+    post(&host, "/reconcile/pause", r#"{"cluster": "test"}"#).await;
+    post(&host, "/reconcile/resume", r#"{"cluster": "test"}"#).await;
+    hurried(tokio::time::sleep(Duration::from_secs(60))).await;
+    assert_eq!(until_job(&host, ONE, |_| true).await["overrideStatus"]["state"], "conflict");
+    post(&host, "/reconcile/pause", r#"{"cluster": "prod"}"#).await;
+    hurried(tokio::time::sleep(Duration::from_secs(10))).await;
+    assert_eq!(prod.values(ONE).1, 33_000);
+    post(&host, "/reconcile/resume", r#"{"cluster": "prod"}"#).await;
+    until_applied(&host, 1).await;
+    assert_eq!(prod.values(ONE).1, 1_200_000);
+}
+
+/// After a failover a change could not be applied: what is in force then is an override, and was never submitted.
+#[tokio::test]
+async fn what_was_overridden_is_never_taken_for_what_was_submitted() {
+    let (fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 300_000})).await;
+    fake.job(ONE, |job| {
+        job.started += 30_000;
+        job.config["timeout"] = json!(20_000);
+    });
+    until_job(&host, ONE, |_| fake.values(ONE).1 == 300_000).await;
+    fake.is_where("PATCH", crate::fake_flink::Mood::Fails(500));
+    let answer = host.patch(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let host = host.restarted().await;
+    hurried(tokio::time::sleep(Duration::from_secs(30))).await;
+    fake.is(crate::fake_flink::Mood::Fine);
+    until_applied(&host, 2).await;
+    assert_eq!(record(&host)["submitted"]["checkpointTimeout"], 20_000);
+    assert_eq!(host.delete(&configuration_path(ONE)).await.json()["checkpointTimeout"]["effective"], 20_000);
 }
