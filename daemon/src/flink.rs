@@ -6,7 +6,8 @@
 //! | `clusters` | all that are followed, those found on this machine too |
 //! | `cluster` | one of them: the task that follows its jobs |
 //! | `link` | what a cluster and its jobs share: the way to its REST API and into its JobManager |
-//! | `job` | one job behind the seam |
+//! | `job` | one job: looking at it |
+//! | `coordinator` | the same job behind the seam |
 //! | `known` | what is known of it |
 //! | `keeping` | whether its override holds, and what to do when it does not: a state machine |
 //! | `reconcile` | the loop that keeps overrides in force |
@@ -20,6 +21,7 @@
 mod apply;
 mod cluster;
 mod clusters;
+mod coordinator;
 mod doctor;
 mod job;
 mod keeping;
