@@ -37,6 +37,15 @@ impl Change<'_> {
 
     /// The line.
     pub(crate) fn line(&self) -> String {
+        if self.forgets() {
+            let verb = if self.dry_run { "would be forgotten" } else { "was forgotten" };
+            let why = "its cluster does not list the job any more";
+            return format!(
+                "{} the override of revision {} {verb}: {why}",
+                label(self.after),
+                self.before.revision
+            );
+        }
         format!("{} {}", label(self.after), self.told())
     }
 
@@ -53,6 +62,13 @@ impl Change<'_> {
             false => said(", "),
         };
         format!("{what} ({})", self.aside())
+    }
+
+    /// A job that its cluster does not list any more has nothing to go back to: its override ends.
+    fn forgets(&self) -> bool {
+        let is_reset = self.patch.timeout == Field::Clear && self.patch.interval == Field::Clear;
+        let unseen = self.after.stale.is_some() && self.after.checkpoint_timeout.effective.is_none();
+        is_reset && unseen && self.before.revision > 0 && (self.after.revision == 0 || self.dry_run)
     }
 
     /// What goes into the parentheses.

@@ -154,7 +154,7 @@ pub async fn change(
     request: Request,
 ) -> Result<Configuration, ChangeError> {
     let _changing = job.changing();
-    if !job.is_there() && !request.dry_run {
+    if !job.is_there() {
         return forget(&job, &overrides, request).await;
     }
     let before = job.prepare(request.patch.pull_in, request.dry_run).await?;
@@ -284,9 +284,10 @@ async fn carry_out(
 async fn forget(
     job: &Job,
     overrides: &OverrideStore,
-    Request { patch, if_match, .. }: Request,
+    Request { patch, if_match, dry_run }: Request,
 ) -> Result<Configuration, ChangeError> {
-    if patch != ConfigurationPatch::clear_all() {
+    let clears_all = ConfigurationPatch { reason: patch.reason.clone(), ..ConfigurationPatch::clear_all() };
+    if patch != clears_all {
         return Err(SeamError::Unreachable(format!(
             "cluster {} does not list this job any more, so nothing was changed; reset it to forget its override",
             job.identity().cluster
@@ -298,6 +299,10 @@ async fn forget(
     let submitted = SubmittedConfig::default();
     // Another revision than the one that was asked for stays.
     overrides.preview(&Edit { key: key.clone(), name: name.clone(), patch, if_match, submitted })?;
+    if dry_run {
+        let why = SeamError::Unreachable("its cluster does not list this job any more".to_owned());
+        return Ok(Configuration { stored: false, ..unseen(job.as_ref(), overrides, &why) });
+    }
     overrides.remove(key).await?;
     let why = SeamError::Unreachable(
         "its cluster does not list this job any more; its override was forgotten".to_owned(),

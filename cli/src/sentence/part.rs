@@ -15,7 +15,7 @@ pub(super) struct Part {
 impl Part {
     /// Whether it is as it was.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.before.overridden == self.after.overridden
+        self.before.overridden == self.after.overridden && self.before.effective == self.after.effective
     }
 
     /// Old and new value.

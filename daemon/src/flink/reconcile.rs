@@ -91,7 +91,8 @@ impl FlinkJob {
     /// Whether its coordinator may come at any moment; not when another job has its name by now.
     fn waits(&self) -> bool {
         let known = self.known();
-        known.keeping.waits_since().is_some() && !(known.missing && !known.namesakes.is_empty())
+        let is_replaced = known.missing && !known.namesakes.is_empty();
+        known.keeping.waits_since().is_some() && !is_replaced
     }
 
     /// Looks whether the override holds, and applies it when it does not and may be applied.

@@ -76,7 +76,9 @@ pub enum EditError {
         actual: u64,
     },
     /// What should be taken over is not there.
-    #[error("the override that should be adopted is not stored any more; look at the job again")]
+    #[error(
+        "the override that should be adopted is not there any more, as when somebody has just adopted it; look at the job again"
+    )]
     NothingToAdopt,
     /// The job has an override of its own.
     #[error(
@@ -255,12 +257,12 @@ fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<Record>), E
 
 /// The record of whoever takes an override over.
 fn take_over(document: &Document, adoption: &Adoption) -> Result<(Edited, Record), EditError> {
+    let left = document.get(&adoption.from).filter(|left| left.is_override());
+    let left = left.ok_or(EditError::NothingToAdopt)?;
     let own = document.get(&adoption.key);
     if let Some(own) = own.filter(|own| own.is_override()) {
         return Err(EditError::HasItsOwn { revision: own.revision });
     }
-    let left = document.get(&adoption.from).filter(|left| left.is_override());
-    let left = left.ok_or(EditError::NothingToAdopt)?;
     let record = Record {
         name: adoption.name.clone(),
         revision: left.revision.max(own.map_or(0, |own| own.revision)) + 1,

@@ -10,11 +10,17 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use ckpt_shared::api::{AdoptRequest, Configuration, Reconcile, ReconcileRequest, parse_reason};
+use serde::Deserialize;
 use tokio::time::timeout;
 
 const LIKE: &str = r#"{"cluster": "prod", "reason": "storage is being moved"}"#;
 const NOT_STORED: &str =
     "It could not be stored, or not in time; nothing was changed, or it may still come to be.";
+
+/// The cluster is named in the body; a query is a mistake.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoQuery {}
 
 /// Where reconcile is paused.
 ///
@@ -40,11 +46,16 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Reconcile> {
         (status = 503, description = NOT_STORED),
     )
 )]
-pub(super) async fn pause(State(api): State<Api>, body: SmallBody) -> Result<Json<Reconcile>, ApiError> {
+pub(super) async fn pause(
+    State(api): State<Api>,
+    Known(NoQuery {}): Known<NoQuery>,
+    body: SmallBody,
+) -> Result<Json<Reconcile>, ApiError> {
     let ReconcileRequest { cluster, reason } = body.object(LIKE)?;
     let reason = reason.map(|text| parse_reason(&text)).transpose();
     let reason = reason.map_err(|error| ApiError::bad_request(error.to_string()))?;
     api.must_follow(cluster.as_deref())?;
+    tracing::info!(cluster, reason, "reconcile is paused");
     in_time(api.pauses.pause(cluster, reason)).await?;
     Ok(Json(Reconcile::new(api.pauses.all())))
 }
@@ -64,7 +75,11 @@ pub(super) async fn pause(State(api): State<Api>, body: SmallBody) -> Result<Jso
         (status = 503, description = NOT_STORED),
     )
 )]
-pub(super) async fn resume(State(api): State<Api>, body: SmallBody) -> Result<Json<Reconcile>, ApiError> {
+pub(super) async fn resume(
+    State(api): State<Api>,
+    Known(NoQuery {}): Known<NoQuery>,
+    body: SmallBody,
+) -> Result<Json<Reconcile>, ApiError> {
     let ReconcileRequest { cluster, reason } = body.object(LIKE)?;
     if reason.is_some() {
         return Err(ApiError::bad_request("a reason belongs to a pause; leave it out here"));
@@ -74,6 +89,7 @@ pub(super) async fn resume(State(api): State<Api>, body: SmallBody) -> Result<Js
         api.must_follow(Some(name))?;
     }
     in_time(api.pauses.resume(cluster.as_deref())).await?;
+    tracing::info!(cluster, "reconcile goes on");
     Ok(Json(Reconcile::new(api.pauses.all())))
 }
 

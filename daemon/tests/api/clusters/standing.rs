@@ -82,6 +82,7 @@ async fn while_reconcile_is_paused_nothing_is_applied_by_itself() {
     post(&host, "/reconcile/pause", r#"{"cluster": "nowhere"}"#).await.error(404);
     post(&host, "/reconcile/pause", r#"{"clusters": "prod"}"#).await.error(400);
     post(&host, "/reconcile/resume", r#"{"reason": "done"}"#).await.error(400);
+    post(&host, "/reconcile/resume?cluster=prod", "").await.error(400);
     let paused =
         post(&host, "/reconcile/pause", r#"{"cluster": "prod", "reason": "hands off"}"#).await.json();
     assert_eq!(
@@ -159,7 +160,10 @@ async fn an_override_of_its_own_is_not_replaced_by_one_that_was_left_behind() {
     post(&host, &adopt_path(TWO), "").await.error(409);
     assert_eq!(until_job(&host, TWO, |_| true).await["overrideStatus"]["state"], "applied");
     assert_eq!(record(&host)["revision"], 1, "it is still there");
-    // Forgotten, it is nobody's any more.
+    // Forgotten, it is nobody's any more; a dry run forgets nothing.
+    let dry = format!("{}?dryRun=true", configuration_path(ONE));
+    assert_eq!(host.delete(&dry).await.status, 200);
+    assert_eq!(record(&host)["revision"], 1);
     host.delete(&configuration_path(ONE)).await;
     until_list(&host, |list| job(list, ONE).is_none()).await;
 }

@@ -28,6 +28,8 @@ pub(super) struct Row {
     pub(super) submitted_seen: Option<bool>,
     /// How many checkpoints were triggered with the submitted values.
     pub(super) triggers: usize,
+    /// Those that were scheduled by the submitted interval before the override came, and made after it.
+    pub(super) scheduled: usize,
 }
 
 impl Row {
@@ -57,6 +59,7 @@ impl Row {
             "looksApartMs": self.looks_apart,
             "submittedSeen": self.submitted_seen,
             "triggersWithSubmittedValues": self.triggers,
+            "scheduledBefore": self.scheduled,
             // Whoever comes here has found it under its old id.
             "jobIdStayed": true,
         });
@@ -93,8 +96,8 @@ pub(crate) fn write_table(versions: &[&str]) {
 }
 
 const HEAD: &str = "\
-| what happens | scheduler | ckptd | runs with it again after | did not hold for | checkpoints with the submitted values |
-|---|---|---|---|---|---|";
+| what happens | scheduler | ckptd | runs with it again after | did not hold for | checkpoints before that | scheduled before that |
+|---|---|---|---|---|---|---|";
 
 fn order(row: &Value) -> [String; 3] {
     // The alphabet would begin with the adaptive scheduler and end with a job's restart.
@@ -122,7 +125,7 @@ fn line(row: &Value) -> String {
         (0, Some(apart)) => format!("never seen; looked every {apart} ms or more often"),
         (lasted, _) => format!("at most {lasted} ms"),
     };
-    let triggers = &row["triggersWithSubmittedValues"];
+    let (triggers, scheduled) = (&row["triggersWithSubmittedValues"], &row["scheduledBefore"]);
     let (blow, scheduler, ckptd) = (text("blow"), text("scheduler"), text("ckptd"));
-    format!("| {blow} | {scheduler} | {ckptd} | {in_force} | {not_held} | {triggers} |")
+    format!("| {blow} | {scheduler} | {ckptd} | {in_force} | {not_held} | {triggers} | {scheduled} |")
 }
