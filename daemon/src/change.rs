@@ -288,11 +288,11 @@ async fn forget(
 ) -> Result<Configuration, ChangeError> {
     let clears_all = ConfigurationPatch { reason: patch.reason.clone(), ..ConfigurationPatch::clear_all() };
     if patch != clears_all {
-        return Err(SeamError::Unreachable(format!(
-            "cluster {} does not list this job any more, so nothing was changed; reset it to forget its override",
-            job.identity().cluster
-        ))
-        .into());
+        let why = match job.observe().await {
+            Ok(observation) => observation.stale.unwrap_or_else(|| "the job is not there now".to_owned()),
+            Err(error) => error.to_string(),
+        };
+        return Err(SeamError::Unreachable(format!("{why}, so nothing was changed")).into());
     }
     let Identity { name, .. } = job.identity();
     let key = key(job.identity());

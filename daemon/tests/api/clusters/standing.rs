@@ -41,6 +41,8 @@ async fn an_override_waits_while_its_cluster_is_away_and_says_so_after_a_restart
     let timeout = json!({"submitted": 20_000, "override": 1_200_000, "effective": null});
     assert_eq!(waiting["checkpointTimeout"], timeout);
     assert_eq!(host.configuration("orders").await["overrideStatus"]["state"], "waiting");
+    let refused = host.patch("orders", &json!({"checkpointTimeout": 900_000})).await.error(503);
+    assert!(!refused.contains("does not list") && refused.contains("nothing was changed"), "{refused}");
     fake.job(ONE, |job| job.config["timeout"] = json!(20_000));
     fake.comes_back().await;
     until_applied(&host, 1).await;
