@@ -3,7 +3,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
+/// The longest wait for something to be stored: what takes longer waits for a disk that does not answer.
+pub const STORE_LIMIT: Duration = Duration::from_secs(25);
 /// How the name of a file or directory begins until all is in it.
 pub const DRAFT: &str = ".draft-";
 

@@ -13,6 +13,7 @@ use super::link::Link;
 use super::rest::{self, CACHED};
 use super::ways::Way;
 use crate::clock::wall_millis;
+use crate::durable::STORE_LIMIT;
 use crate::overrides::{Record, Submitted};
 use crate::seam::{Identity, JobCoordinator, Observation, SeamError};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
@@ -33,8 +34,6 @@ const PATIENT: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 8;
 /// For how long a change that was stored and is being applied is left to whoever makes it.
 const OTHERS_CHANGE: Duration = Duration::from_secs(30);
-/// The longest wait for the disk.
-const STORE_LIMIT: Duration = Duration::from_secs(25);
 
 /// Keeps the overrides of a cluster's jobs in force, for ever.
 pub(super) async fn keep(link: Arc<Link>, jobs: Jobs) {

@@ -1,6 +1,7 @@
 //! Request bodies and conditions, parsed before anything else happens.
 
 use super::error::ApiError;
+pub(super) use crate::durable::STORE_LIMIT;
 use crate::overrides::IfMatch;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -10,8 +11,6 @@ use ckpt_shared::ids::TriggerId;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The longest wait for something to be stored: what takes longer waits for a disk that does not answer.
-pub(super) const STORE_LIMIT: Duration = Duration::from_secs(25);
 /// The longest wait for a whole body.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 
