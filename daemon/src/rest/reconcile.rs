@@ -52,8 +52,7 @@ pub(super) async fn pause(
     body: SmallBody,
 ) -> Result<Json<Reconcile>, ApiError> {
     let ReconcileRequest { cluster, reason } = body.object(LIKE)?;
-    let reason = reason.map(|text| parse_reason(&text)).transpose();
-    let reason = reason.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let reason = checked(reason)?;
     api.must_follow(cluster.as_deref())?;
     tracing::info!(cluster, reason, "reconcile is paused");
     in_time(api.pauses.pause(cluster, reason)).await?;
@@ -93,6 +92,11 @@ pub(super) async fn resume(
     Ok(Json(Reconcile::new(api.pauses.all())))
 }
 
+fn checked(reason: Option<String>) -> Result<Option<String>, ApiError> {
+    let reason = reason.map(|text| parse_reason(&text)).transpose();
+    reason.map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
 async fn in_time<E: std::fmt::Display>(storing: impl Future<Output = Result<(), E>>) -> Result<(), ApiError> {
     let unavailable = |sentence: String| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, sentence);
     match timeout(STORE_LIMIT, storing).await {
@@ -130,8 +134,7 @@ pub(super) async fn adopt(
     body: SmallBody,
 ) -> Result<Response, ApiError> {
     let mut request: AdoptRequest = body.object(r#"{"reason": "it was deployed anew"}"#)?;
-    let reason = request.reason.take().map(|text| parse_reason(&text)).transpose();
-    request.reason = reason.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    request.reason = checked(request.reason)?;
     let job = api.job(&job)?;
     make(change::adopt(job, api.overrides.clone(), request, query.dry_run), query.dry_run).await
 }
