@@ -120,18 +120,18 @@ impl Change<'_> {
         effects
     }
 
-    fn parts(&self) -> Vec<Part> {
+    fn parts(&self) -> Vec<Part<'_>> {
         let timeout = Part {
             name: "timeout",
             asked: millis(self.patch.timeout, |timeout| timeout.as_millis()),
-            before: self.before.checkpoint_timeout,
-            after: self.after.checkpoint_timeout,
+            before: &self.before.checkpoint_timeout,
+            after: &self.after.checkpoint_timeout,
         };
         let interval = Part {
             name: "interval",
             asked: millis(self.patch.interval, |interval| interval.as_millis()),
-            before: self.before.checkpoint_interval,
-            after: self.after.checkpoint_interval,
+            before: &self.before.checkpoint_interval,
+            after: &self.after.checkpoint_interval,
         };
         [timeout, interval].into_iter().filter(|part| part.asked != Field::Keep).collect()
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     fn value(submitted: u64, overridden: Option<u64>) -> Value {
-        Value { submitted: Some(submitted), overridden, effective: overridden.or(Some(submitted)) }
+        Value::of(Some(submitted), overridden, overridden.or(Some(submitted)))
     }
 
     /// The timeout as it was and as it is now, of a job whose submitted one is 10 minutes.
@@ -273,8 +273,8 @@ mod tests {
     fn what_is_not_known_is_none() {
         let mut jobs = timeouts(None, None);
         jobs.1.revision = 7;
-        jobs.0.checkpoint_timeout = Value { submitted: None, overridden: None, effective: None };
-        jobs.1.checkpoint_timeout = Value { submitted: None, overridden: Some(1_200_000), effective: None };
+        jobs.0.checkpoint_timeout = Value::of(None, None, None);
+        jobs.1.checkpoint_timeout = Value::of(None, Some(1_200_000), None);
         let said = line(&set(Some("20m"), None), &jobs, false);
         assert!(said.contains("timeout <none> → 20m, in force <none> (revision 7"), "{said}");
     }
@@ -283,8 +283,7 @@ mod tests {
     fn an_interval_that_is_clamped_shows_both_values_and_the_pulled_trigger() {
         let mut jobs = timeouts(None, None);
         jobs.1.revision = 7;
-        jobs.1.checkpoint_interval =
-            Value { submitted: Some(15_000), overridden: Some(1_000), effective: Some(5_000) };
+        jobs.1.checkpoint_interval = Value::of(Some(15_000), Some(1_000), Some(5_000));
         jobs.1.next_trigger = Some(jobs.1.observed_at + 5_000);
         let patch = ConfigurationPatch { pull_in: true, ..set(None, Some("1s")) };
         assert_eq!(

@@ -99,7 +99,7 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
     let identity = job.identity();
     let record = overrides.record(&key(identity));
     let submitted = record.as_ref().and_then(|record| record.submitted);
-    let value = |submitted, overridden| Value { submitted, overridden, effective: None };
+    let value = |submitted, overridden| Value::of(submitted, overridden, None);
     let (stale, warnings) = match why {
         SeamError::NoCheckpoints => (None, vec![why.to_string()]),
         _ => (Some(why.to_string()), Vec::new()),
@@ -346,6 +346,7 @@ fn seen(checkpoint: &InFlight, change: Option<InFlightChange>) -> SeenInFlight {
         subtasks: u32::try_from(checkpoint.subtasks).unwrap_or(u32::MAX),
         elapsed: millis(checkpoint.elapsed),
         remaining: checkpoint.remaining.map(|left| whole_rest(checkpoint, left)),
+        estimate: None,
         change,
     }
 }
@@ -378,16 +379,16 @@ fn configuration(
         } else {
             None
         },
-        checkpoint_interval: Value {
-            submitted: submitted.interval.map(|interval| interval.as_millis()),
-            overridden: interval.map(|interval| interval.as_millis()),
-            effective: observation.effective.interval().map(millis),
-        },
-        checkpoint_timeout: Value {
-            submitted: Some(submitted.timeout.as_millis()),
-            overridden: timeout.map(|timeout| timeout.as_millis()),
-            effective: Some(millis(observation.effective.timeout())),
-        },
+        checkpoint_interval: Value::of(
+            submitted.interval.map(|interval| interval.as_millis()),
+            interval.map(|interval| interval.as_millis()),
+            observation.effective.interval().map(millis),
+        ),
+        checkpoint_timeout: Value::of(
+            Some(submitted.timeout.as_millis()),
+            timeout.map(|timeout| timeout.as_millis()),
+            Some(millis(observation.effective.timeout())),
+        ),
         in_flight,
         failures: Failures { consecutive: observation.consecutive_failures, tolerable: tolerable(submitted) },
         next_trigger: observation.next_trigger,

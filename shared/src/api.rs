@@ -5,10 +5,16 @@
 //! `null`, never −1 or a huge number.
 
 mod clusters;
+mod estimate;
+mod history;
+mod origin;
 mod patch;
 mod standing;
 
 pub use clusters::{Check, ClusterDiagnosis, ClusterState, Diagnosis, Verdict, Via};
+pub use estimate::{CheckpointDiagnosis, Estimate, MissingSubtask, Pace, Range, Spread, VertexProgress};
+pub use history::{CheckpointHistory, EndedCheckpoint};
+pub use origin::Origin;
 pub use patch::{ConfigurationPatch, Field, LONGEST_REASON, PatchError, parse_reason};
 pub use standing::{AdoptRequest, OverrideState, OverrideStatus, Pause, Reconcile, ReconcileRequest};
 
@@ -88,7 +94,7 @@ pub struct Configuration {
 }
 
 /// One value in its three forms, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ConfiguredValue))]
 pub struct Value {
     /// As the job was submitted.
@@ -101,6 +107,19 @@ pub struct Value {
     /// As it is in force, or will be once the job's coordinator is built.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub effective: Option<u64>,
+    /// Where its override comes from, and how long it lasts; `null` when there is none. An older ckptd says
+    /// nothing of it.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub origin: Option<Origin>,
+}
+
+impl Value {
+    /// A value of which nothing more is known, in milliseconds.
+    #[must_use]
+    pub fn of(submitted: Option<u64>, overridden: Option<u64>, effective: Option<u64>) -> Self {
+        Self { submitted, overridden, effective, origin: None }
+    }
 }
 
 /// A checkpoint in flight.
@@ -121,6 +140,11 @@ pub struct InFlight {
     /// Milliseconds until it expires; `null` when it cannot expire any more, or when that is not known.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub remaining: Option<u64>,
+    /// Whether it is slow or stuck, and when it will be done; `null` in the answer to a change, when it is not
+    /// known yet, and from an older ckptd.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub estimate: Option<Estimate>,
     /// What a change did to it, and what it had left before; only in the answer to a change.
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = InFlightChange))]
@@ -369,10 +393,12 @@ mod tests {
         "schema": "ckpt/v1", "cluster": "hosted", "jobId": "0123456789abcdef0123456789abcdef",
         "name": "job123", "state": "RUNNING", "revision": 3, "stored": true, "applied": true,
         "overrideStatus": {"state": "applied", "why": null, "since": 1790000000000, "nextTry": null},
-        "checkpointInterval": {"submitted": 15000, "override": null, "effective": 15000},
-        "checkpointTimeout": {"submitted": 10000, "override": 1200000, "effective": 1200000},
+        "checkpointInterval": {"submitted": 15000, "override": null, "effective": 15000, "origin": null},
+        "checkpointTimeout": {"submitted": 10000, "override": 1200000, "effective": 1200000,
+            "origin": {"by": "ada@host", "reason": "S3 is slow", "since": 1790000000000, "until": 1790014400000,
+                       "afterwards": 10000}},
         "inFlight": [{"id": 7, "savepoint": false, "acknowledged": 19, "subtasks": 20, "elapsed": 9012,
-                      "remaining": 1190988, "previousRemaining": 988, "outcome": "extended"}],
+                      "remaining": 1190988, "estimate": null, "previousRemaining": 988, "outcome": "extended"}],
         "failures": {"consecutive": 2, "tolerable": 2147483647},
         "nextTrigger": 1790000000000, "warnings": [], "via": "hosted", "viaDetail": null, "stale": null,
         "observedAt": 1790000000000}"#;
@@ -391,7 +417,10 @@ mod tests {
         seen.in_flight[0].change = None;
         let seen = serde_json::to_value(&seen).unwrap();
         let fields: Vec<_> = seen["inFlight"][0].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(fields, ["id", "savepoint", "acknowledged", "subtasks", "elapsed", "remaining"]);
+        assert_eq!(
+            fields,
+            ["id", "savepoint", "acknowledged", "subtasks", "elapsed", "remaining", "estimate"]
+        );
     }
 
     #[test]

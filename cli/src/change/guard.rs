@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Whether a checkpoint could lose time: a timeout that does not shrink expires nothing, and its change
 /// should not cost a second request when a checkpoint is about to be lost.
 pub(super) fn could_expire(before: &Configuration, patch: &ConfigurationPatch) -> bool {
-    let now = before.checkpoint_timeout;
+    let now = &before.checkpoint_timeout;
     let then = match patch.timeout {
         Field::Keep => return false,
         Field::Clear => now.submitted,
@@ -73,8 +73,7 @@ mod tests {
     #[test]
     fn only_a_shorter_timeout_is_previewed() {
         let mut job = fixture::configuration();
-        job.checkpoint_timeout =
-            Value { submitted: Some(10_000), overridden: Some(60_000), effective: Some(60_000) };
+        job.checkpoint_timeout = Value::of(Some(10_000), Some(60_000), Some(60_000));
         let set = |text: &str| ConfigurationPatch {
             timeout: Field::Set(text.parse().unwrap()),
             ..ConfigurationPatch::default()

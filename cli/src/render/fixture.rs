@@ -24,12 +24,8 @@ pub(crate) fn configuration() -> Configuration {
             since: Some(1_789_999_990_000),
             next_try: None,
         }),
-        checkpoint_interval: Value { submitted: Some(15_000), overridden: None, effective: Some(15_000) },
-        checkpoint_timeout: Value {
-            submitted: Some(10_000),
-            overridden: Some(1_200_000),
-            effective: Some(1_200_000),
-        },
+        checkpoint_interval: Value::of(Some(15_000), None, Some(15_000)),
+        checkpoint_timeout: Value::of(Some(10_000), Some(1_200_000), Some(1_200_000)),
         in_flight: vec![in_flight(7)],
         failures: Failures { consecutive: 2, tolerable: Failures::UNLIMITED },
         next_trigger: Some(1_790_000_005_900),
@@ -60,8 +56,7 @@ pub(crate) fn standing(state: OverrideState, why: Option<&str>) -> Configuration
         OverrideState::Orphaned => {
             job.revision = 0;
             (job.stored, job.applied) = (true, true);
-            job.checkpoint_timeout =
-                Value { submitted: Some(10_000), overridden: None, effective: Some(10_000) };
+            job.checkpoint_timeout = Value::of(Some(10_000), None, Some(10_000));
         }
     }
     job
@@ -85,7 +80,7 @@ pub(crate) fn mixed() -> Vec<Configuration> {
     let unknown = Configuration {
         revision: 0,
         override_status: None,
-        checkpoint_timeout: Value { submitted: Some(600_000), overridden: None, effective: None },
+        checkpoint_timeout: Value::of(Some(600_000), None, None),
         failures: Failures { consecutive: 0, tolerable: 3 },
         next_trigger: None,
         in_flight: vec![InFlight { remaining: None, ..in_flight(31_412) }],
@@ -120,6 +115,7 @@ pub(crate) fn in_flight(id: u64) -> InFlight {
         subtasks: 20,
         elapsed: 9_012,
         remaining: Some(1_190_988),
+        estimate: None,
         change: None,
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn head(job: &Configuration, now: u64, style: Style) -> Vec<String> {
     all.push(style.line(&id, Paint::Plain));
     all.extend(way(job, style));
     all.push(String::new());
-    let rows = vec![row("interval", job.checkpoint_interval), row("timeout", job.checkpoint_timeout)];
+    let rows = vec![row("interval", &job.checkpoint_interval), row("timeout", &job.checkpoint_timeout)];
     all.extend(lines(&build(&["VALUE", "SUBMITTED", "OVERRIDE", "IN FORCE"], rows, style)));
     all
 }
@@ -80,7 +80,7 @@ fn way(job: &Configuration, style: Style) -> Vec<String> {
     style.lines(&format!("via {name}{}", detail.unwrap_or_default()), paint)
 }
 
-fn row(name: &str, value: Value) -> Vec<Cell> {
+fn row(name: &str, value: &Value) -> Vec<Cell> {
     let paint = if value.overridden.is_some() { Paint::Notice } else { Paint::Plain };
     vec![
         cell(name, Paint::Plain),

@@ -182,7 +182,7 @@ mod tests {
         let mut job = fixture::configuration();
         job.name = "\u{1b}[2Jevil".to_owned();
         job.in_flight.clear();
-        job.checkpoint_interval = Value { submitted: None, overridden: None, effective: None };
+        job.checkpoint_interval = Value::of(None, None, None);
         job.failures.tolerable = 3;
         let lines = table(&[job], false, NOW, plain(None));
         assert!(lines[1].starts_with("\\u{1b}[2Jevil  RUNNING  <none> "), "{}", lines[1]);

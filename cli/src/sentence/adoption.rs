@@ -35,10 +35,11 @@ impl Adoption<'_> {
 
     /// What would have had to be asked for to change the same.
     fn patch(&self) -> ConfigurationPatch {
-        let new =
-            |before: Value, after: Value| after.overridden.filter(|_| before.overridden != after.overridden);
-        let interval = new(self.before.checkpoint_interval, self.after.checkpoint_interval);
-        let timeout = new(self.before.checkpoint_timeout, self.after.checkpoint_timeout);
+        let new = |before: &Value, after: &Value| {
+            after.overridden.filter(|_| before.overridden != after.overridden)
+        };
+        let interval = new(&self.before.checkpoint_interval, &self.after.checkpoint_interval);
+        let timeout = new(&self.before.checkpoint_timeout, &self.after.checkpoint_timeout);
         let interval = interval.and_then(|millis| CheckpointInterval::from_millis(millis).ok());
         let timeout = timeout.and_then(|millis| CheckpointTimeout::from_millis(millis).ok());
         ConfigurationPatch {
@@ -82,8 +83,7 @@ mod tests {
     fn both_values_are_taken_over_and_what_waits_says_why() {
         let before = fixture::standing(OverrideState::Orphaned, None);
         let mut after = fixture::standing(OverrideState::Waiting, Some("the job is RESTARTING"));
-        after.checkpoint_interval =
-            Value { submitted: Some(15_000), overridden: Some(60_000), effective: Some(60_000) };
+        after.checkpoint_interval = Value::of(Some(15_000), Some(60_000), Some(60_000));
         let line = Adoption { from: None, before: &before, after: &after, dry_run: false }.line();
         assert!(
             line.ends_with(

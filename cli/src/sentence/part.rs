@@ -5,14 +5,14 @@ use ckpt_shared::duration::Exact;
 use std::time::Duration;
 
 /// What was asked of one value, and what became of it.
-pub(super) struct Part {
+pub(super) struct Part<'a> {
     pub(super) name: &'static str,
     pub(super) asked: Field<u64>,
-    pub(super) before: Value,
-    pub(super) after: Value,
+    pub(super) before: &'a Value,
+    pub(super) after: &'a Value,
 }
 
-impl Part {
+impl Part<'_> {
     /// Whether it is as it was.
     pub(super) fn is_unchanged(&self) -> bool {
         self.before.overridden == self.after.overridden && self.before.effective == self.after.effective

@@ -49,7 +49,7 @@ pub(crate) async fn is_saved(daemon: &Daemon, job: &Job<'_>, timeout: u64) -> Co
     let changed = daemon.changed(&job.id, None, Some(LONGER)).await;
     assert_eq!(outcome(&changed, id), Outcome::Extended, "{changed:?}");
     assert_eq!(changed.via, Some(Via::Attach));
-    let shown = changed.checkpoint_timeout;
+    let shown = &changed.checkpoint_timeout;
     assert_eq!(
         (shown.submitted, shown.overridden, shown.effective),
         (Some(timeout), Some(LONGER), Some(LONGER))

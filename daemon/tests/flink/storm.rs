@@ -288,8 +288,8 @@ impl Storm<'_> {
 
     fn look_at(&self, seen: &Configuration) {
         let job = seen.job_id.to_string();
-        let of = |three: fn(Three) -> Option<u64>| {
-            (three(seen.checkpoint_interval), three(seen.checkpoint_timeout))
+        let of = |three: fn(&Three) -> Option<u64>| {
+            (three(&seen.checkpoint_interval), three(&seen.checkpoint_timeout))
         };
         for (interval, timeout) in [of(|it| it.submitted), of(|it| it.overridden), of(|it| it.effective)] {
             self.belongs("ckptd", &job, interval, timeout);

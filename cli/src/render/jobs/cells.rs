@@ -170,15 +170,15 @@ mod tests {
     #[test]
     fn it_is_the_value_that_was_overridden_that_says_so() {
         let mut job = fixture::standing(NotApplied, None);
-        let kept = Value { submitted: Some(15_000), overridden: Some(60_000), effective: Some(60_000) };
-        let lost = Value { effective: Some(15_000), ..kept };
-        let plain = Value { submitted: Some(10_000), overridden: None, effective: Some(10_000) };
+        let kept = Value::of(Some(15_000), Some(60_000), Some(60_000));
+        let lost = Value { effective: Some(15_000), ..kept.clone() };
+        let plain = Value::of(Some(10_000), None, Some(10_000));
         let shown = |job: &Configuration| row(job.clone(), false, false);
-        (job.checkpoint_interval, job.checkpoint_timeout) = (lost, plain);
+        (job.checkpoint_interval, job.checkpoint_timeout) = (lost.clone(), plain);
         assert!(shown(&job).contains("  15s (1m not applied)  10s  "), "{}", shown(&job));
-        job.checkpoint_interval = kept;
+        job.checkpoint_interval = kept.clone();
         assert!(shown(&job).contains("  1m (not applied)  10s  "), "{}", shown(&job));
-        job.checkpoint_timeout = Value { submitted: Some(10_000), ..kept };
+        job.checkpoint_timeout = Value { submitted: Some(10_000), ..kept.clone() };
         assert!(shown(&job).contains("  1m (was 15s)  1m (not applied)  "), "{}", shown(&job));
         job.checkpoint_interval = lost;
         assert!(shown(&job).contains("  15s (1m not applied)  1m (was 10s)  "), "{}", shown(&job));
