@@ -8,6 +8,7 @@
 //! | [`overrides`] | what operators changed, on disk |
 //! | [`pauses`] | where reconcile is paused, on disk |
 //! | [`registry`] | every job, found by id or name |
+//! | `history` | the checkpoints of a job that have ended, in memory |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
 //! | [`hosted`] | coordinators that ckptd hosts itself |
 //! | [`flink`] | coordinators of real Flink clusters |
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod demo;
 pub mod durable;
 pub mod flink;
+mod history;
 pub mod hosted;
 pub mod job_file;
 pub mod local_flink;

@@ -11,6 +11,7 @@
 //! | `jobs` | submitting and cancelling |
 //! | `tasks` | the task protocol |
 //! | `events` | what happens, pushed |
+//! | `history` | the checkpoints that have ended |
 //! | `guard` | who may do what, and from where |
 //! | `input` | request bodies and conditions, parsed |
 //! | `error` | errors as Flink writes them |
@@ -23,6 +24,7 @@ mod error;
 mod events;
 mod flink;
 mod guard;
+mod history;
 mod input;
 mod jobs;
 mod listen;
@@ -109,6 +111,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(configuration::get, configuration::patch, configuration::delete))
         .routes(routes!(configuration::list))
         .routes(routes!(events::events))
+        .routes(routes!(events::all_events))
+        .routes(routes!(history::history))
         .routes(routes!(flink::jobs, jobs::submit))
         .routes(routes!(flink::details, jobs::cancel))
         .routes(routes!(flink::status))

@@ -68,6 +68,15 @@ impl Observation {
     }
 }
 
+/// The checkpoints of a job that have ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// The newest ones, the oldest of them first.
+    pub checkpoints: Vec<api::EndedCheckpoint>,
+    /// When that was seen, in milliseconds since the epoch.
+    pub observed_at: u64,
+}
+
 /// How a change reaches a coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
@@ -227,6 +236,9 @@ pub trait JobCoordinator: Send + Sync {
 
     /// Flink's `/jobs/:jobid/checkpoints`.
     async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError>;
+
+    /// The checkpoints that have ended, as far as they are remembered.
+    async fn history(&self) -> Result<Past, SeamError>;
 
     /// Flink's `/jobs/:jobid/checkpoints/config`, with the values in force.
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError>;

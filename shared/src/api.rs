@@ -238,6 +238,10 @@ pub struct Submission {
 pub struct Event {
     /// Always [`SCHEMA`].
     pub schema: String,
+    /// The job's cluster, [`HOSTED`] for ckptd's own jobs; an older ckptd leaves it out.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub cluster: String,
     /// The job.
     pub job_id: JobId,
     /// When.

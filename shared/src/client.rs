@@ -4,6 +4,8 @@
 //! used: the token must not travel through them.
 
 mod error;
+#[cfg(feature = "events")]
+mod events;
 mod paths;
 mod tasks;
 

@@ -3,6 +3,7 @@
 use super::job::FlinkJob;
 use super::link::Link;
 use super::reconcile;
+use super::remembering;
 use super::rest;
 use super::settings::{Attach, ClusterSettings};
 use crate::clock::wall_millis;
@@ -37,7 +38,7 @@ pub(super) struct Cluster {
     /// Nobody named it: it was found on this machine.
     pub(super) found: bool,
     jobs: Jobs,
-    tasks: [AbortHandle; 2],
+    tasks: [AbortHandle; 3],
 }
 
 /// The jobs of a cluster, the oldest first. Clones share one list.
@@ -73,6 +74,7 @@ impl Cluster {
         let tasks = [
             tokio::spawn(follower.run()).abort_handle(),
             tokio::spawn(reconcile::keep(Arc::clone(&link), jobs.clone())).abort_handle(),
+            tokio::spawn(remembering::remember(Arc::clone(&link), jobs.clone())).abort_handle(),
         ];
         Self { link, found, jobs, tasks }
     }

@@ -6,7 +6,7 @@ use super::rest;
 use super::sight;
 use super::ways::Way;
 use crate::clock::wall_millis;
-use crate::seam::{Applied, Changing, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use crate::seam::{Applied, Changing, Identity, JobCoordinator, Observation, Past, SeamError, Wanted};
 use async_trait::async_trait;
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_shared::api::{self, JobState, OverrideState, OverrideStatus};
@@ -164,6 +164,24 @@ impl JobCoordinator for FlinkJob {
 
     async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
         self.must_read("/checkpoints").await
+    }
+
+    async fn history(&self) -> Result<Past, SeamError> {
+        // What is remembered is told also when its cluster does not answer.
+        if self.obstacle().is_none() && !self.state().has_ended() && self.known().wants_rest(self.now()) {
+            drop(self.ask_rest().await);
+        }
+        let known = self.known();
+        match &known.rest {
+            Some(rest) => Ok(Past { checkpoints: known.history.all(), observed_at: rest.at_wall }),
+            None => {
+                drop(known);
+                let why = self.obstacle().unwrap_or_else(|| {
+                    format!("cluster {} has not told of this job's checkpoints yet", self.link().name())
+                });
+                Err(SeamError::Unreachable(why))
+            }
+        }
     }
 
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {

@@ -13,10 +13,12 @@ use ckpt_agent::protocol::{Answered, Ask, Sight};
 use ckpt_coordinator::Monotonic;
 use ckpt_shared::api::{self, Happening, JobState, OverrideState, OverrideStatus};
 use ckpt_shared::client::ClientError;
+use ckpt_shared::duration::millis;
 use ckpt_shared::flink;
 use ckpt_shared::ids::JobId;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// How many events a slow reader may be behind.
@@ -132,8 +134,9 @@ impl FlinkJob {
     }
 
     pub(super) fn tell(&self, what: Happening) {
-        let Identity { id, .. } = self.0.identity;
-        let event = api::Event { schema: api::SCHEMA.to_owned(), job_id: id, at: wall_millis(), what };
+        let Identity { id, cluster, .. } = self.0.identity.clone();
+        let event =
+            api::Event { schema: api::SCHEMA.to_owned(), cluster, job_id: id, at: wall_millis(), what };
         drop(self.0.events.send(event));
     }
 
@@ -149,10 +152,29 @@ impl FlinkJob {
             at: now.monotonic,
             at_wall: now.wall_millis(),
         });
+        self.remember(&statistics.history);
         if let Some(before) = before {
             news::between(&before.statistics, &statistics).into_iter().for_each(|news| self.tell(news));
         }
         Ok(())
+    }
+
+    /// Takes what has ended into the history, with the timeout in force.
+    fn remember(&self, history: &[flink::Checkpoint]) {
+        let Health { ahead, .. } = self.link().health();
+        let submitted = self.base(wall_millis()).submitted;
+        let mut known = self.known();
+        let in_force = known.in_force(&submitted);
+        known.history.saw(history, |there| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0));
+        // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
+        if let Some(in_force) = in_force {
+            known.history.timeout_is(wall_millis(), millis(in_force.timeout()));
+        }
+    }
+
+    /// Notes the timeout that a change has just put in force.
+    pub(super) fn note_timeout(&self, timeout: Duration) {
+        self.known().history.timeout_is(wall_millis(), millis(timeout));
     }
 
     /// Asks the cluster for its state, and refuses when it has ended.

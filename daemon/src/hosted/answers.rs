@@ -119,6 +119,8 @@ impl Owner {
             let (updated, actions) = coordinator.update(now.monotonic, overridden, pull_in);
             updates = updated;
             if changes {
+                // What the change lets expire did so with the new timeout.
+                self.note_timeout(now);
                 self.configured(now);
             }
             self.perform(now, actions);

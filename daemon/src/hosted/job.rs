@@ -9,7 +9,7 @@ use super::restore::FromSavepoint;
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
-use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use crate::seam::{Applied, Identity, JobCoordinator, Observation, Past, SeamError, Wanted};
 use async_trait::async_trait;
 use ckpt_coordinator::config::Override;
 use ckpt_shared::api::{self, JobState};
@@ -167,6 +167,10 @@ impl JobCoordinator for HostedJob {
 
     async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
         self.ask(|owner, _| report::statistics(&owner.statistics)).await
+    }
+
+    async fn history(&self) -> Result<Past, SeamError> {
+        self.ask(|owner, now| Past { checkpoints: owner.past.all(), observed_at: now.wall_millis() }).await
     }
 
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {

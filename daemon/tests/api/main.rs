@@ -15,6 +15,7 @@
 //! | `errors` | unknown paths, vertices and checkpoints, wrong methods |
 //! | `guard` | who may do what |
 //! | `events` | what is pushed |
+//! | `history` | the checkpoints that have ended |
 //! | `jobs` | submitting, cancelling, bringing back |
 //! | `tasks` | programs as tasks: claims, events, reports, losses |
 //! | `last_moments` | what happens while a checkpoint's metadata is being stored |
@@ -38,6 +39,7 @@ mod fake_flink;
 mod flink;
 mod from_savepoint;
 mod guard;
+mod history;
 mod in_flight;
 mod jobs;
 mod last_moments;

@@ -176,7 +176,13 @@ fn events_and_reports_are_as_described() {
         Happening::Merged { merged: 1 },
         Happening::Lagged { missed: 1 },
     ];
-    let event = |what| Event { schema: SCHEMA.into(), job_id: JobId::from_bits(1), at: 1, what };
+    let event = |what| Event {
+        schema: SCHEMA.into(),
+        cluster: "hosted".into(),
+        job_id: JobId::from_bits(1),
+        at: 1,
+        what,
+    };
     check("Event", &happenings.map(event));
     let snapshot = StoredSnapshot { vertex: "v".into(), index: 0, location: "f".into(), bytes: 1 };
     let restored = RestoredFrom {
