@@ -293,7 +293,7 @@ mod tests {
             changed_at: 0,
             submitted: None,
         };
-        let mut it = Situation {
+        let it = Situation {
             identity: &identity,
             observation: &observation,
             overridden,
@@ -308,7 +308,9 @@ mod tests {
             ),
             "{warned:?}"
         );
-        it.now = 130_000;
-        assert_eq!(warnings(&it), Vec::<String>::new(), "it is 50s until then, and it is 1m50s old");
+        let mut alone = observation.clone();
+        alone.in_flight.truncate(1);
+        let later = Situation { observation: &alone, now: 130_000, ..it };
+        assert_eq!(warnings(&later), Vec::<String>::new(), "it is 50s until then, and it is 1m 50s old then");
     }
 }

@@ -373,7 +373,7 @@ mod tests {
         let edited = store.edit(temporary(2_000, 1_060_000)).await.unwrap();
         assert_eq!((edited.revision, edited.changed), (2, true));
         store.edit(temporary(3_000, 1_030_000)).await.unwrap();
-        let key = edit(1, 1).key;
+        let key = edit(1, 1_000).key;
         let in_force = |store: &OverrideStore| store.record(&key).unwrap().overridden().unwrap().timeout;
         let millis = |timeout: Option<CheckpointTimeout>| timeout.map(CheckpointTimeout::as_millis);
         assert_eq!((store.next_end(), store.ended()), (Some(1_030_000), vec![]));
@@ -403,7 +403,7 @@ mod tests {
         }
         let refused = store.edit(Edit { until: Some(far - 8), ..edit(1, 9_000) }).await.unwrap_err();
         assert!(matches!(refused, EditError::TooDeep), "{refused}");
-        assert_eq!(store.record(&edit(1, 1).key).unwrap().revision, 8);
+        assert_eq!(store.record(&edit(1, 1_000).key).unwrap().revision, 8);
     }
 
     /// On one thread the writer runs only when all have asked: what comes together shares a write.

@@ -300,6 +300,18 @@ pub(crate) fn submitted() -> Value {
     json!({"interval": 3_600_000, "timeout": 600_000})
 }
 
+/// A value's three forms, without where its override comes from.
+pub(crate) fn forms(value: &Value) -> Value {
+    json!({"submitted": value["submitted"], "override": value["override"], "effective": value["effective"]})
+}
+
+/// What is warned of, besides long timeouts.
+pub(crate) fn trouble(configuration: &Value) -> Vec<&str> {
+    let warnings = configuration["warnings"].as_array().unwrap();
+    let warnings = warnings.iter().map(|warning| warning.as_str().unwrap());
+    warnings.filter(|warning| !warning.starts_with("interval + timeout is ")).collect()
+}
+
 /// One of the three forms of both values.
 pub(crate) fn both(configuration: &Value, form: &str) -> Value {
     json!({
