@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 /// The smallest file of the audit log that is rotated, in bytes.
-const SMALLEST_ROTATION: u64 = 4_096;
+const SMALLEST_ROTATION: u64 = 1_000;
 
 /// What the file says.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! Tables and screens as text: pure functions of what a server said and of the space there is.
 
+pub(crate) mod audit;
 mod below;
 pub(crate) mod cluster;
 pub(crate) mod doctor;
@@ -8,6 +9,7 @@ pub(crate) mod fixture;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod origin;
 pub(crate) mod screen;
 pub(crate) mod standing;
 mod text;
