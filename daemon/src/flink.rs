@@ -38,4 +38,4 @@ mod ways;
 
 pub use clusters::Clusters;
 pub use job::FlinkJob;
-pub use settings::{Attach, ClusterSettings, Options, Settings, SettingsError};
+pub use settings::{Attach, ClusterSettings, Entry, FlinkSection, Options, Settings, SettingsError};

@@ -6,6 +6,10 @@
 //! | [`rest`] | its REST API |
 //! | [`change`] | the way of a change: validate, persist, apply, answer |
 //! | [`overrides`] | what operators changed, on disk |
+//! | [`expiry`] | overrides that end by themselves |
+//! | [`policy`] | which changes are allowed, and for how long |
+//! | [`audit`] | who did what, when and why, on disk |
+//! | [`config`] | the configuration file |
 //! | [`pauses`] | where reconcile is paused, on disk |
 //! | [`registry`] | every job, found by id or name |
 //! | `history` | the checkpoints of a job that have ended, in memory |
@@ -22,10 +26,13 @@
 //! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
 
 pub mod attach;
+pub mod audit;
 pub mod change;
 pub mod clock;
+pub mod config;
 pub mod demo;
 pub mod durable;
+pub mod expiry;
 pub mod flink;
 mod history;
 pub mod hosted;
@@ -33,6 +40,7 @@ pub mod job_file;
 pub mod local_flink;
 pub mod overrides;
 pub mod pauses;
+pub mod policy;
 pub mod registry;
 pub mod rest;
 pub mod seam;

@@ -2,6 +2,7 @@
 
 use crate::flink::Clusters;
 use crate::hosted::HostedJobs;
+use crate::overrides::Key;
 use crate::seam::{Identity, JobCoordinator};
 use ckpt_shared::ids::JobId;
 use std::sync::Arc;
@@ -66,6 +67,15 @@ impl Registry {
         let mut jobs: Vec<Job> = self.all().collect();
         jobs.sort_by(|a, b| by_name(a.identity()).cmp(&by_name(b.identity())));
         jobs
+    }
+
+    /// The job that an override belongs to.
+    #[must_use]
+    pub fn job_of(&self, key: &Key) -> Option<Job> {
+        self.all().find(|job| {
+            let identity = job.identity();
+            identity.id == key.job && identity.cluster == key.cluster
+        })
     }
 
     /// The job with this id or this name, which may stand behind the name of its cluster and a slash.

@@ -6,6 +6,7 @@
 //! | `configuration` | `GET`, `PATCH`, `DELETE …/checkpoints/configuration` |
 //! | `flink` | Flink's paths |
 //! | `savepoints` | those for savepoints |
+//! | `audit` | who did what |
 //! | `reconcile` | where overrides are not kept, and taking one over |
 //! | `doctor` | whether Flink clusters can be changed from here |
 //! | `jobs` | submitting and cancelling |
@@ -18,6 +19,7 @@
 //! | `openapi` | the description of all of it |
 //! | `listen` | connections, with limits |
 
+mod audit;
 mod configuration;
 mod doctor;
 mod error;
@@ -37,7 +39,7 @@ pub use guard::Guard;
 pub use listen::serve;
 pub use openapi::document;
 
-use crate::overrides::OverrideStore;
+use crate::change::Changes;
 use crate::pauses::Pauses;
 use crate::registry::{Job, Registry};
 use axum::extract::Request;
@@ -57,8 +59,8 @@ use utoipa_axum::routes;
 pub struct Api {
     /// The jobs.
     pub registry: Arc<Registry>,
-    /// The overrides.
-    pub overrides: OverrideStore,
+    /// What changes need: the overrides, the audit log, and what is allowed.
+    pub changes: Changes,
     /// Where reconcile is paused.
     pub pauses: Pauses,
     /// Whether ckptd takes requests: not any more when it shuts down.
@@ -135,6 +137,7 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(reconcile::status))
         .routes(routes!(reconcile::pause))
         .routes(routes!(reconcile::resume))
+        .routes(routes!(audit::audit))
         .routes(routes!(doctor::diagnose))
         .routes(routes!(openapi::openapi))
 }

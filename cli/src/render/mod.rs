@@ -1,5 +1,6 @@
 //! Tables and screens as text: pure functions of what a server said and of the space there is.
 
+pub(crate) mod audit;
 mod below;
 pub(crate) mod chart;
 pub(crate) mod cluster;
@@ -10,6 +11,7 @@ pub(crate) mod fixture;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod origin;
 pub(crate) mod screen;
 pub(crate) mod standing;
 pub(crate) mod text;

@@ -217,6 +217,10 @@ impl JobCoordinator for FlinkJob {
         Changing::of(&self.known().changing)
     }
 
+    fn hands_off(&self) -> Option<String> {
+        self.link().pause()
+    }
+
     fn standing(&self) -> Option<OverrideStatus> {
         self.base(wall_millis()).kept
     }

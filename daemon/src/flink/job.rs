@@ -214,6 +214,7 @@ impl FlinkJob {
             reach: self.link().ways.reach(self.link()),
             kept: self.orphaned(&known).or_else(|| known.keeping.status(self.link().clock.now())),
             trouble: self.stranded().or_else(|| self.not_kept()),
+            usual_duration: known.rest.as_ref().and_then(|rest| rest::usual_duration(&rest.statistics)),
             observed_at,
         }
     }

@@ -3,6 +3,9 @@
 //! | module | holds |
 //! |---|---|
 //! | `changes` | FLIP-571's path: what a change does, revisions, conditions, dry runs |
+//! | `temporary` | overrides that end by themselves |
+//! | `policy` | changes that are not allowed |
+//! | `audit` | who did what |
 //! | `bad_changes` | what is refused, with nothing changed |
 //! | `in_flight` | what a change does to checkpoints in flight and to the next trigger |
 //! | `states` | changes of jobs that restart, have ended or are unknown |
@@ -26,6 +29,7 @@
 //! | `lives` | checkpoints from their trigger to their deletion, in simulated time |
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod audit;
 mod bad_changes;
 mod changes;
 mod clusters;
@@ -45,9 +49,11 @@ mod jobs;
 mod last_moments;
 mod lives;
 mod openapi;
+mod policy;
 mod savepoints;
 mod shape;
 mod states;
 mod support;
 mod tasks;
+mod temporary;
 mod triggers;
