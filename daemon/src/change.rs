@@ -78,8 +78,20 @@ pub struct Request {
 /// # Errors
 /// [`SeamError`] when its coordinator does not answer.
 pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result<Configuration, SeamError> {
+    shown(job, overrides, job.observe().await)
+}
+
+/// A job's configuration when this was observed.
+///
+/// # Errors
+/// [`SeamError`] when nothing was, and nothing is stored for the job.
+pub fn shown(
+    job: &dyn JobCoordinator,
+    overrides: &OverrideStore,
+    observed: Result<Observation, SeamError>,
+) -> Result<Configuration, SeamError> {
     let record = overrides.record(&key(job.identity()));
-    let observation = match job.observe().await {
+    let observation = match observed {
         // What is stored for it can be told all the same.
         Err(why @ SeamError::Unreachable(_)) if record.is_some() => return Ok(unseen(job, overrides, &why)),
         observed => observed?,
@@ -311,7 +323,7 @@ async fn forget(
 }
 
 fn key(identity: &Identity) -> Key {
-    Key { cluster: identity.cluster.clone(), job: identity.id }
+    Key::of(identity)
 }
 
 /// How far a change has come.

@@ -6,6 +6,7 @@
 //! | [`rest`] | its REST API |
 //! | [`change`] | the way of a change: validate, persist, apply, answer |
 //! | [`overrides`] | what operators changed, on disk |
+//! | [`metrics`] | what Prometheus is told |
 //! | [`pauses`] | where reconcile is paused, on disk |
 //! | [`registry`] | every job, found by id or name |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
@@ -29,6 +30,7 @@ pub mod flink;
 pub mod hosted;
 pub mod job_file;
 pub mod local_flink;
+pub mod metrics;
 pub mod overrides;
 pub mod pauses;
 pub mod registry;

@@ -68,6 +68,12 @@ impl Registry {
         jobs
     }
 
+    /// The job of this cluster with this id.
+    #[must_use]
+    pub fn find(&self, cluster: &str, id: JobId) -> Option<Job> {
+        self.all().find(|job| job.identity().id == id && job.identity().cluster == cluster)
+    }
+
     /// The job with this id or this name, which may stand behind the name of its cluster and a slash.
     /// A name means a live job before one that has ended, and among those of one cluster the latest.
     ///

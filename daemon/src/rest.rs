@@ -11,6 +11,7 @@
 //! | `jobs` | submitting and cancelling |
 //! | `tasks` | the task protocol |
 //! | `events` | what happens, pushed |
+//! | `metrics` | what Prometheus scrapes, and the counting of requests |
 //! | `guard` | who may do what, and from where |
 //! | `input` | request bodies and conditions, parsed |
 //! | `error` | errors as Flink writes them |
@@ -26,6 +27,7 @@ mod guard;
 mod input;
 mod jobs;
 mod listen;
+mod metrics;
 mod openapi;
 mod reconcile;
 mod savepoints;
@@ -35,6 +37,7 @@ pub use guard::Guard;
 pub use listen::serve;
 pub use openapi::document;
 
+use crate::metrics::Metrics;
 use crate::overrides::OverrideStore;
 use crate::pauses::Pauses;
 use crate::registry::{Job, Registry};
@@ -59,6 +62,8 @@ pub struct Api {
     pub overrides: OverrideStore,
     /// Where reconcile is paused.
     pub pauses: Pauses,
+    /// What is counted.
+    pub metrics: Metrics,
     /// Whether ckptd takes requests: not any more when it shuts down.
     pub ready: watch::Receiver<bool>,
 }
@@ -95,11 +100,12 @@ pub fn router(api: Api, guard: Guard) -> Router {
     Router::new()
         .nest("/v1", paths.clone())
         .merge(paths)
-        .merge(health())
+        .merge(supervision())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::new(guard), guard::check))
         .layer(middleware::map_response(error::in_flinks_form))
+        .layer(middleware::from_fn_with_state(api.metrics.clone(), metrics::count))
         .with_state(api)
 }
 
@@ -135,9 +141,9 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(openapi::openapi))
 }
 
-/// The paths for supervisors.
-fn health() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(healthy)).routes(routes!(ready))
+/// The paths for supervisors and Prometheus.
+fn supervision() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(healthy)).routes(routes!(ready)).routes(routes!(metrics::metrics))
 }
 
 /// Whether ckptd lives.

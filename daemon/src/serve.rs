@@ -2,6 +2,7 @@
 
 use crate::flink::{self, Clusters, SettingsError};
 use crate::hosted::{HostedJobs, RecoverError, SubmitError};
+use crate::metrics::Metrics;
 use crate::overrides::{LoadError, OverrideStore};
 use crate::pauses::{Pauses, PausesError};
 use crate::registry::Registry;
@@ -130,9 +131,11 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
         tracing::warn!(%error, "the lock file cannot say where ckptd listens");
     }
     warn_of_strangers(&overrides, &flink);
-    let registry = Registry::new(hosted, Clusters::follow(flink, &overrides, &pauses));
+    let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink, &overrides, &pauses)));
+    let metrics = Metrics::default();
+    metrics.follow(&registry);
     let (ready, is_ready) = watch::channel(true);
-    let api = Api { registry: Arc::new(registry), overrides, pauses, ready: is_ready };
+    let api = Api { registry, overrides, pauses, metrics, ready: is_ready };
     let router = rest::router(api, Guard::new(token, options.allowed_hosts));
     tracing::info!(url = format!("http://{address}"), state = %directory.path().display(), pid = std::process::id(), "ckptd is ready");
     rest::serve(listener, router, async move {

@@ -11,6 +11,7 @@
 //! | `native` | a cluster that has FLIP-571 itself |
 //! | `standing` | whether overrides hold: lost, foreign, paused, orphaned and adopted |
 //! | `lives` | ckptd restarts, jobs end, vanish and come again |
+//! | `metrics` | what Prometheus is told of them |
 //! | `tls` | certificates |
 //! | `doctor` | the diagnosis |
 //!
@@ -19,6 +20,7 @@
 mod doctor;
 mod list;
 mod lives;
+mod metrics;
 mod names;
 mod native;
 mod no_way;

@@ -9,6 +9,7 @@ use ckpt_shared::api::HOSTED;
 use ckpt_shared::ids::JobId;
 use ckptd::flink::{Clusters, Settings};
 use ckptd::hosted::HostedJobs;
+use ckptd::metrics::Metrics;
 use ckptd::overrides::{Key, OverrideStore, Record};
 use ckptd::pauses::Pauses;
 use ckptd::registry::Registry;
@@ -34,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) router: Router,
     pub(crate) overrides: OverrideStore,
     pub(crate) registry: Arc<Registry>,
+    /// They follow no job unless a test says so.
+    pub(crate) metrics: Metrics,
 }
 
 /// An answer, read to its end.
@@ -60,20 +63,22 @@ impl Host {
         let pauses = Pauses::open(directory.pauses()).unwrap();
         let hosted = HostedJobs::recover(directory, overrides.clone()).await.unwrap();
         let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides, &pauses)));
+        let metrics = Metrics::default();
         let api = Api {
             registry: Arc::clone(&registry),
             overrides: overrides.clone(),
             pauses,
+            metrics: metrics.clone(),
             ready: tokio::sync::watch::channel(true).1,
         };
         let router = rest::router(api, Guard::new(TOKEN.to_owned(), vec![]));
-        Self { home, flink, router, overrides, registry }
+        Self { home, flink, router, overrides, registry, metrics }
     }
 
     /// Stops it and starts another one on the same directory.
     pub(crate) async fn restarted(self) -> Self {
-        let Self { home, flink, router, overrides, registry } = self;
-        drop((router, overrides, registry));
+        let Self { home, flink, router, overrides, registry, metrics } = self;
+        drop((router, overrides, registry, metrics));
         // What the owners still had to do is done when simulated time passes.
         tokio::time::sleep(Duration::from_millis(1)).await;
         Self::following(home, flink).await
