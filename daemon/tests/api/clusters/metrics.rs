@@ -37,8 +37,11 @@ async fn checkpoints_of_a_cluster_are_counted_though_nobody_asks_and_a_new_jobma
     host.metrics.follow(&host.registry);
     let count = |text: &str, label| value(text, ENDS, &[ORDERS, ("type", "checkpoint"), label]);
     let completed = ("outcome", "completed");
-    until_scrape(&host, |text| value(text, "ckptd_checkpoints_in_flight", &[ORDERS]) == Some(1.0)).await;
-    let text = host.scrape().await;
+    let text = until_scrape(&host, |text| {
+        let seen = value(text, "ckptd_checkpoints_in_flight", &[ORDERS]) == Some(1.0);
+        seen && count(text, completed).is_some()
+    })
+    .await;
     assert_eq!(
         count(&text, ("reason", "CHECKPOINT_EXPIRED")),
         Some(0.0),
