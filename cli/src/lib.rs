@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | what all commands have in common on the command line |
 //! | `commands` | one file per command |
+//! | `completion` | what the shells ask for at TAB |
 //! | `server` | which server is asked, and with which token |
 //! | `resolve`, `name` | from what was typed to one job, and what it is called |
 //! | `change`, `sentence` | the way of every change, and the one line that tells of it |
@@ -19,6 +20,7 @@ mod args;
 mod change;
 mod clock;
 mod commands;
+mod completion;
 mod console;
 mod error;
 pub mod exit;
@@ -34,16 +36,20 @@ mod wait;
 mod watch;
 
 use args::Cli;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use error::Error;
 use exit::Exit;
 use std::ffi::OsString;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use clap_complete::Shell;
+pub use completion::Shell;
 
 /// Runs `ckptctl` with these arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(exit) = completion::answered(&arguments) {
+        return exit;
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -62,14 +68,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             exit
         }
     }
-}
-
-/// The completion script of a shell.
-#[must_use]
-pub fn completions(shell: Shell) -> String {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "ckptctl", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
 }
 
 fn block_on(cli: &Cli) -> Result<Exit, Error> {

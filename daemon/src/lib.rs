@@ -10,6 +10,7 @@
 //! | [`policy`] | which changes are allowed, and for how long |
 //! | [`audit`] | who did what, when and why, on disk |
 //! | [`config`] | the configuration file |
+//! | [`metrics`] | what Prometheus is told |
 //! | [`pauses`] | where reconcile is paused, on disk |
 //! | [`registry`] | every job, found by id or name |
 //! | `history` | the checkpoints of a job that have ended, in memory |
@@ -38,6 +39,7 @@ mod history;
 pub mod hosted;
 pub mod job_file;
 pub mod local_flink;
+pub mod metrics;
 pub mod overrides;
 pub mod pauses;
 pub mod policy;

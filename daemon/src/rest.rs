@@ -13,6 +13,7 @@
 //! | `tasks` | the task protocol |
 //! | `events` | what happens, pushed |
 //! | `history` | the checkpoints that have ended |
+//! | `metrics` | what Prometheus scrapes, and the counting of requests |
 //! | `guard` | who may do what, and from where |
 //! | `input` | request bodies and conditions, parsed |
 //! | `error` | errors as Flink writes them |
@@ -30,6 +31,7 @@ mod history;
 mod input;
 mod jobs;
 mod listen;
+mod metrics;
 mod openapi;
 mod reconcile;
 mod savepoints;
@@ -40,6 +42,7 @@ pub use listen::serve;
 pub use openapi::document;
 
 use crate::change::Changes;
+use crate::metrics::Metrics;
 use crate::pauses::Pauses;
 use crate::registry::{Job, Registry};
 use axum::extract::Request;
@@ -63,6 +66,8 @@ pub struct Api {
     pub changes: Changes,
     /// Where reconcile is paused.
     pub pauses: Pauses,
+    /// What is counted.
+    pub metrics: Metrics,
     /// Whether ckptd takes requests: not any more when it shuts down.
     pub ready: watch::Receiver<bool>,
 }
@@ -99,11 +104,12 @@ pub fn router(api: Api, guard: Guard) -> Router {
     Router::new()
         .nest("/v1", paths.clone())
         .merge(paths)
-        .merge(health())
+        .merge(supervision())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::new(guard), guard::check))
         .layer(middleware::map_response(error::in_flinks_form))
+        .layer(middleware::from_fn_with_state(api.metrics.clone(), metrics::count))
         .with_state(api)
 }
 
@@ -142,9 +148,9 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(openapi::openapi))
 }
 
-/// The paths for supervisors.
-fn health() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(healthy)).routes(routes!(ready))
+/// The paths for supervisors and Prometheus.
+fn supervision() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(healthy)).routes(routes!(ready)).routes(routes!(metrics::metrics))
 }
 
 /// Whether ckptd lives.

@@ -88,6 +88,17 @@ pub(crate) fn usual_duration(newest_first: impl Iterator<Item = u64>) -> Option<
     durations.get(durations.len() / 2).copied().map(Duration::from_millis)
 }
 
+/// A job as it was seen last.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// How it was.
+    pub observation: Observation,
+    /// Its newest checkpoints, the newest first, those in progress included.
+    pub newest: Vec<flink::Checkpoint>,
+    /// The newest that completed and is no savepoint.
+    pub last_completed: Option<flink::Checkpoint>,
+}
+
 /// How a change reaches a coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
@@ -206,6 +217,9 @@ pub trait JobCoordinator: Send + Sync {
 
     /// Looks at it.
     async fn observe(&self) -> Result<Observation, SeamError>;
+
+    /// How it was seen last, without asking its cluster.
+    async fn glance(&self) -> Result<Glance, SeamError>;
 
     /// Looks at it before a change, and makes sure that one can be applied. It changes nothing. A dry run
     /// goes no further than a look may.

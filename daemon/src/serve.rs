@@ -6,6 +6,7 @@ use crate::config::ConfigError;
 use crate::expiry::Expiry;
 use crate::flink::{self, Clusters, SettingsError};
 use crate::hosted::{HostedJobs, RecoverError, SubmitError};
+use crate::metrics::Metrics;
 use crate::overrides::{LoadError, OverrideStore};
 use crate::pauses::{Pauses, PausesError};
 use crate::registry::Registry;
@@ -143,7 +144,9 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let changes = Changes { overrides, audit, rules: Arc::new(config.rules) };
     let _expiry = Expiry::start(&registry, changes.clone());
     let (ready, is_ready) = watch::channel(true);
-    let api = Api { registry, changes, pauses, ready: is_ready };
+    let metrics = Metrics::default();
+    metrics.follow(&registry);
+    let api = Api { registry, changes, pauses, metrics, ready: is_ready };
     let router = rest::router(api, Guard::new(token, options.allowed_hosts));
     tracing::info!(url = format!("http://{address}"), state = %directory.path().display(), pid = std::process::id(), "ckptd is ready");
     rest::serve(listener, router, async move {

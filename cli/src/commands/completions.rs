@@ -1,9 +1,9 @@
 //! `ckptctl completions SHELL`
 
+use crate::completion::Shell;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use clap::ValueEnum;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -12,20 +12,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// The shells that are looked after.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-}
-
 pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
-    let shell = match args.shell {
-        Shell::Bash => crate::Shell::Bash,
-        Shell::Zsh => crate::Shell::Zsh,
-        Shell::Fish => crate::Shell::Fish,
-    };
-    console::data(&crate::completions(shell))?;
+    console::data(args.shell.script().trim_end())?;
     Ok(Exit::Done)
 }

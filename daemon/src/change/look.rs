@@ -1,10 +1,9 @@
 //! How a job's configuration is shown: to whoever looks, and in the answer to a change.
 
-use super::key;
 use super::warnings::{Situation, warnings};
 use crate::clock::wall_millis;
 use crate::hosted::tolerable;
-use crate::overrides::{Layers, OverrideStore, Record};
+use crate::overrides::{Key, Layers, OverrideStore, Record};
 use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
 use ckpt_coordinator::config::Override;
 use ckpt_coordinator::{InFlight, InFlightUpdate};
@@ -20,8 +19,20 @@ use std::time::Duration;
 /// # Errors
 /// [`SeamError`] when its coordinator does not answer.
 pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result<Configuration, SeamError> {
-    let record = overrides.record(&key(job.identity()));
-    let observation = match job.observe().await {
+    shown(job, overrides, job.observe().await)
+}
+
+/// A job's configuration when this was observed.
+///
+/// # Errors
+/// [`SeamError`] when nothing was, and nothing is stored for the job.
+pub fn shown(
+    job: &dyn JobCoordinator,
+    overrides: &OverrideStore,
+    observed: Result<Observation, SeamError>,
+) -> Result<Configuration, SeamError> {
+    let record = overrides.record(&Key::of(job.identity()));
+    let observation = match observed {
         // What is stored for it can be told all the same.
         Err(why @ SeamError::Unreachable(_)) if record.is_some() => return Ok(unseen(job, overrides, &why)),
         observed => observed?,
@@ -36,7 +47,7 @@ pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result
 #[must_use]
 pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamError) -> Configuration {
     let identity = job.identity();
-    let record = overrides.record(&key(identity));
+    let record = overrides.record(&Key::of(identity));
     let submitted = record.as_ref().and_then(|record| record.submitted);
     let now = wall_millis();
     let value = |submitted, layers: Option<&Layers>| {

@@ -6,7 +6,9 @@ use super::rest;
 use super::sight;
 use super::ways::Way;
 use crate::clock::wall_millis;
-use crate::seam::{Applied, Changing, Identity, JobCoordinator, Observation, Past, SeamError, Wanted};
+use crate::seam::{
+    Applied, Changing, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted,
+};
 use async_trait::async_trait;
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_shared::api::{self, JobState, OverrideState, OverrideStatus};
@@ -58,6 +60,10 @@ impl JobCoordinator for FlinkJob {
             }
         }
         self.look().await
+    }
+
+    async fn glance(&self) -> Result<Glance, SeamError> {
+        self.last_glance()
     }
 
     async fn prepare(&self, pull_in: bool, dry_run: bool) -> Result<Observation, SeamError> {

@@ -8,12 +8,12 @@ use super::settings::Attach;
 use super::sight::{self, Base};
 use crate::attach::Jvm;
 use crate::clock::wall_millis;
-use crate::seam::{Identity, JobCoordinator, Observation, SeamError};
+use crate::seam::{Glance, Identity, JobCoordinator, Observation, SeamError};
 use ckpt_agent::protocol::{Answered, Ask, Sight};
 use ckpt_coordinator::Monotonic;
 use ckpt_shared::api::{self, Happening, JobState, OverrideState, OverrideStatus};
 use ckpt_shared::client::ClientError;
-use ckpt_shared::duration::millis;
+use ckpt_shared::duration::{Rough, millis};
 use ckpt_shared::flink;
 use ckpt_shared::ids::JobId;
 use std::fmt;
@@ -23,6 +23,8 @@ use tokio::sync::broadcast;
 
 /// How many events a slow reader may be behind.
 const MOST_EVENTS: usize = 1_024;
+/// What was seen longer ago is told as old. A job that is followed is looked at every 2 s.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 /// A job of a Flink cluster.
 #[derive(Clone)]
@@ -307,6 +309,22 @@ impl FlinkJob {
             Err(error) if rest::has_no_checkpoints(&error) => Err(SeamError::NoCheckpoints),
             Err(error) => self.stale(error.to_string()),
         }
+    }
+
+    /// How it was seen last through REST, without asking.
+    pub(super) fn last_glance(&self) -> Result<Glance, SeamError> {
+        let statistics = self.known().rest.as_ref().map(|rest| (rest.at, rest.statistics.clone()));
+        let (at, statistics) = statistics.ok_or(SeamError::Silent)?;
+        let unheard = || {
+            let silent = self.now() - at;
+            (silent > LONGEST_SILENCE)
+                .then(|| format!("its cluster has said nothing of its checkpoints for {}", Rough(silent)))
+        };
+        let observation = match self.obstacle().or_else(unheard) {
+            Some(why) => self.stale(why)?,
+            None => self.through_rest().ok_or(SeamError::Silent)?,
+        };
+        Ok(Glance { observation, newest: statistics.history, last_completed: statistics.latest.completed })
     }
 
     pub(super) fn sees_with_agent(&self) -> bool {

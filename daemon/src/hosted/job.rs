@@ -9,7 +9,7 @@ use super::restore::FromSavepoint;
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
-use crate::seam::{Applied, Identity, JobCoordinator, Observation, Past, SeamError, Wanted};
+use crate::seam::{Applied, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted};
 use async_trait::async_trait;
 use ckpt_coordinator::config::Override;
 use ckpt_shared::api::{self, JobState};
@@ -118,6 +118,19 @@ impl JobCoordinator for HostedJob {
 
     async fn observe(&self) -> Result<Observation, SeamError> {
         self.ask(|owner, now| owner.observe(now)).await
+    }
+
+    async fn glance(&self) -> Result<Glance, SeamError> {
+        self.ask(|owner, now| Glance {
+            observation: owner.observe(now),
+            newest: owner.statistics.history().map(|seen| report::checkpoint(seen, false)).collect(),
+            last_completed: owner
+                .statistics
+                .latest_completed
+                .as_ref()
+                .map(|seen| report::checkpoint(seen, false)),
+        })
+        .await
     }
 
     async fn prepare(&self, _pull_in: bool, _dry_run: bool) -> Result<Observation, SeamError> {

@@ -2,6 +2,7 @@
 
 use super::layers::{Layer, Layers};
 use crate::clock::wall_millis;
+use crate::seam::Identity;
 use crate::state_dir::read_limited;
 use ckpt_coordinator::config::{Override, SubmittedConfig};
 use ckpt_shared::bounds::{BoundsError, CheckpointInterval, CheckpointTimeout};
@@ -27,6 +28,14 @@ pub struct Key {
     pub cluster: String,
     /// The job.
     pub job: JobId,
+}
+
+impl Key {
+    /// That of a job.
+    #[must_use]
+    pub fn of(job: &Identity) -> Self {
+        Self { cluster: job.cluster.clone(), job: job.id }
+    }
 }
 
 /// One job's override.

@@ -57,7 +57,7 @@ static CONSTANTS: LazyLock<[(&str, Value); 4]> = LazyLock::new(|| {
 });
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    let routes: OpenApiRouter<Api> = super::paths().merge(super::health());
+    let routes: OpenApiRouter<Api> = super::paths().merge(super::supervision());
     let openapi = Frame::openapi().merge_from(routes.into_openapi());
     let mut document = serde_json::to_value(openapi).unwrap_or_default();
     let mut components = document["components"].take();
@@ -71,7 +71,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             complete(path, method, operation, &mut components);
         }
-        if guard::is_health(path) {
+        if guard::is_health(path) || path == "/metrics" {
             item["servers"] = json!([{"url": "/"}]);
         }
     }

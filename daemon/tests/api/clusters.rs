@@ -12,6 +12,7 @@
 //! | `standing` | whether overrides hold: lost, foreign, paused, orphaned and adopted |
 //! | `lives` | ckptd restarts, jobs end, vanish and come again |
 //! | `history` | what is remembered of checkpoints, and the stream of all jobs |
+//! | `metrics` | what Prometheus is told of them |
 //! | `tls` | certificates |
 //! | `doctor` | the diagnosis |
 //!
@@ -21,6 +22,7 @@ mod doctor;
 mod history;
 mod list;
 mod lives;
+mod metrics;
 mod names;
 mod native;
 mod no_way;

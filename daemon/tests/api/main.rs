@@ -26,6 +26,7 @@
 //! | `fake_flink` | the cluster for those |
 //! | `openapi` | the description of the API |
 //! | `documented` | every answer of all these tests against it |
+//! | `metrics` | what Prometheus is told |
 //! | `lives` | checkpoints from their trigger to their deletion, in simulated time |
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -48,6 +49,7 @@ mod in_flight;
 mod jobs;
 mod last_moments;
 mod lives;
+mod metrics;
 mod openapi;
 mod policy;
 mod savepoints;

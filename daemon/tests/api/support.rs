@@ -13,6 +13,7 @@ use ckptd::config::Config;
 use ckptd::expiry::Expiry;
 use ckptd::flink::{Clusters, Settings};
 use ckptd::hosted::HostedJobs;
+use ckptd::metrics::Metrics;
 use ckptd::overrides::{Key, OverrideStore, Record};
 use ckptd::pauses::Pauses;
 use ckptd::registry::Registry;
@@ -40,6 +41,8 @@ pub(crate) struct Host {
     pub(crate) registry: Arc<Registry>,
     config: &'static str,
     expiry: Expiry,
+    /// They follow no job unless a test says so.
+    pub(crate) metrics: Metrics,
 }
 
 /// An answer, read to its end.
@@ -75,20 +78,22 @@ impl Host {
         let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides, &pauses)));
         let changes = Changes { overrides: overrides.clone(), audit, rules: Arc::new(rules) };
         let expiry = Expiry::start(&registry, changes.clone());
+        let metrics = Metrics::default();
         let api = Api {
             registry: Arc::clone(&registry),
             changes,
             pauses,
+            metrics: metrics.clone(),
             ready: tokio::sync::watch::channel(true).1,
         };
         let router = rest::router(api, Guard::new(TOKEN.to_owned(), vec![]));
-        Self { home, flink, router, overrides, registry, config, expiry }
+        Self { home, flink, router, overrides, registry, config, expiry, metrics }
     }
 
     /// Stops it and starts another one on the same directory.
     pub(crate) async fn restarted(self) -> Self {
-        let Self { home, flink, router, overrides, registry, config, expiry } = self;
-        drop((router, overrides, registry, expiry));
+        let Self { home, flink, router, overrides, registry, config, expiry, metrics } = self;
+        drop((router, overrides, registry, expiry, metrics));
         // What the owners still had to do is done when simulated time passes.
         tokio::time::sleep(Duration::from_millis(1)).await;
         Self::configured(home, flink, config).await

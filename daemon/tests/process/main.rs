@@ -5,6 +5,7 @@
 //! | `bad_days` | storage that does not answer, damage, bad timing |
 //! | `crashes` | what survives SIGKILL |
 //! | `savepoints` | savepoints across SIGKILL |
+//! | `prometheus` | what Prometheus makes of it |
 //! | `refusals` | what ckptd does not start with |
 //! | `signals` | SIGTERM and SIGINT |
 //! | `clients` | slow and half-open clients |
@@ -21,6 +22,7 @@ mod crashes;
 mod demo;
 mod full_disk;
 mod logs;
+mod prometheus;
 mod refusals;
 mod savepoints;
 mod signals;

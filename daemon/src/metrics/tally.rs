@@ -1,0 +1,244 @@
+//! What is counted of one job's checkpoints. It only rises, whatever becomes of the job's coordinator: Flink's own
+//! counts start anew with a JobManager.
+
+use super::{Labels, of_job};
+use crate::overrides::Key;
+use ckpt_coordinator::Monotonic;
+use ckpt_coordinator::reason::FailureReason;
+use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
+use ckpt_shared::ids::CheckpointId;
+use prometheus_client::metrics::histogram::Histogram;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many ended checkpoints are remembered, so that none counts twice. Flink's history holds ten, unless it is
+/// told otherwise.
+const MOST_COUNTED: usize = 1_024;
+/// How many checkpoints that were given more time are remembered.
+const MOST_EXTENDED: usize = 64;
+
+/// The bounds of durations, in seconds: from what is quick to what was rescued.
+const DURATIONS: [f64; 14] =
+    [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0];
+/// The bounds of sizes, in bytes: from 64 KiB to 4 TiB.
+const SIZES: [f64; 14] = {
+    let mut bounds = [65_536.0; 14];
+    let mut place = 1;
+    while place < bounds.len() {
+        bounds[place] = bounds[place - 1] * 4.0;
+        place += 1;
+    }
+    bounds
+};
+
+/// How a checkpoint ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct End {
+    pub(super) savepoint: bool,
+    /// Why it failed; `None` when it completed.
+    pub(super) reason: Option<&'static str>,
+}
+
+/// A reason that is none of Flink's.
+const OTHER: &str = "OTHER";
+
+/// Why a checkpoint failed: Flink's name of the reason. Its REST API has only the words, sometimes with a cause
+/// behind them.
+pub(super) fn reason(message: &str) -> &'static str {
+    let begins = |reason: &&FailureReason| message.starts_with(reason.words());
+    FailureReason::ALL.iter().find(begins).map_or(OTHER, |reason| reason.name())
+}
+
+/// The name that this is, if it is one that is known.
+pub(super) fn known_reason(name: &str) -> &'static str {
+    FailureReason::ALL.iter().map(|reason| reason.name()).find(|known| *known == name).unwrap_or(OTHER)
+}
+
+/// The counts of one job.
+#[derive(Debug)]
+pub(super) struct Tally {
+    pub(super) labels: Labels,
+    pub(super) ends: BTreeMap<End, u64>,
+    pub(super) durations: Histogram,
+    pub(super) sizes: Histogram,
+    pub(super) rescued: u64,
+    /// Those that need not be counted any more: when they were triggered, and their numbers.
+    counted: BTreeSet<(i64, CheckpointId)>,
+    /// Those that were given more time, and after how many milliseconds they would have expired.
+    extended: BTreeMap<CheckpointId, u64>,
+    /// Whether its newest checkpoints were looked at before.
+    pub(super) was_seen: bool,
+    /// When it was noticed that it has ended, or is gone.
+    pub(super) gone_since: Option<Monotonic>,
+}
+
+impl Tally {
+    pub(super) fn new(key: &Key, name: &str) -> Self {
+        // What has not happened yet is told as 0: otherwise the first time could not be seen as a rise.
+        let expected = [None, Some(FailureReason::CheckpointExpired.name())];
+        Self {
+            labels: of_job(key, name),
+            ends: expected.into_iter().map(|reason| (End { savepoint: false, reason }, 0)).collect(),
+            durations: Histogram::new(DURATIONS),
+            sizes: Histogram::new(SIZES),
+            rescued: 0,
+            counted: BTreeSet::new(),
+            extended: BTreeMap::new(),
+            was_seen: false,
+            gone_since: None,
+        }
+    }
+
+    /// A checkpoint in flight has more time now; it would have expired so many milliseconds after its trigger.
+    pub(super) fn was_given_time(&mut self, id: CheckpointId, after: u64) {
+        let known = self.extended.entry(id).or_insert(after);
+        *known = after.min(*known);
+        while self.extended.len() > MOST_EXTENDED {
+            self.extended.pop_first();
+        }
+    }
+
+    /// Counts those of the newest checkpoints that have ended and were not counted yet. What had ended before
+    /// `since`, in milliseconds since the epoch, when they are looked at for the first time, is none of ours.
+    pub(super) fn saw(&mut self, newest: &[Checkpoint], since: u64) {
+        let is_first = !std::mem::replace(&mut self.was_seen, true);
+        let since = i64::try_from(since).unwrap_or(i64::MAX);
+        for entry in newest.iter().filter(|entry| entry.status != CheckpointStatus::InProgress) {
+            let is_new = self.counted.insert((entry.trigger_timestamp, entry.id));
+            let ended_at = entry.trigger_timestamp.saturating_add(entry.end_to_end_duration.max(0));
+            if is_new && !(is_first && ended_at < since) {
+                self.count(entry);
+            }
+        }
+        while self.counted.len() > MOST_COUNTED {
+            self.counted.pop_first();
+        }
+    }
+
+    fn count(&mut self, entry: &Checkpoint) {
+        let completed = entry.status == CheckpointStatus::Completed;
+        let why = || reason(entry.failure_message.as_deref().unwrap_or_default());
+        self.ended(End { savepoint: entry.is_savepoint, reason: (!completed).then(why) });
+        let allowed = self.extended.remove(&entry.id);
+        if !completed {
+            return;
+        }
+        let took = u64::try_from(entry.end_to_end_duration).unwrap_or(0);
+        self.durations.observe(seconds(took));
+        self.sizes.observe(bytes(entry.state_size));
+        self.rescued += u64::from(allowed.is_some_and(|allowed| took > allowed));
+    }
+
+    /// Counts an end that no history tells of.
+    pub(super) fn ended(&mut self, end: End) {
+        *self.ends.entry(end).or_default() += 1;
+    }
+}
+
+/// Milliseconds as seconds.
+#[allow(clippy::cast_precision_loss, reason = "not in this millennium")]
+pub(super) fn seconds(millis: u64) -> f64 {
+    millis as f64 / 1_000.0
+}
+
+/// Bytes, of which less than 0 are not known.
+#[allow(clippy::cast_precision_loss, reason = "a size of petabytes may be off by a byte")]
+pub(super) fn bytes(size: i64) -> f64 {
+    size.max(0) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ckpt_shared::flink::CheckpointStatistics;
+    use serde_json::{Value, json};
+
+    /// Checkpoints with number, status, duration in milliseconds; each was triggered at its number in seconds.
+    fn newest(entries: &[(u64, &str, i64)]) -> Vec<Checkpoint> {
+        let recorded = include_str!("../../../shared/tests/flink-rest/checkpoints-in-progress.json");
+        let mut body = serde_json::from_str::<Value>(recorded).unwrap()["body"].clone();
+        let template = body["history"][0].clone();
+        let entry = |&(id, status, took): &(u64, &str, i64)| {
+            let mut entry = template.clone();
+            entry["id"] = json!(id);
+            entry["status"] = json!(status);
+            entry["trigger_timestamp"] = json!(id * 1_000);
+            entry["end_to_end_duration"] = json!(took);
+            entry["state_size"] = json!(1_000_000);
+            if status == "FAILED" {
+                entry["failure_message"] = json!("Checkpoint was declined. Cause: no space left");
+            }
+            entry
+        };
+        body["history"] = entries.iter().map(entry).collect();
+        serde_json::from_value::<CheckpointStatistics>(body).unwrap().history
+    }
+
+    fn tally() -> Tally {
+        let key = Key { cluster: "prod".to_owned(), job: ckpt_shared::ids::JobId::from_bits(1) };
+        Tally::new(&key, "orders")
+    }
+
+    const COMPLETED: End = End { savepoint: false, reason: None };
+    const DECLINED: End = End { savepoint: false, reason: Some("CHECKPOINT_DECLINED") };
+
+    #[test]
+    fn each_end_counts_once_and_what_was_before_does_not() {
+        let mut tally = tally();
+        tally.saw(&newest(&[(5, "IN_PROGRESS", -1), (4, "COMPLETED", 900), (3, "FAILED", 100)]), 4_500);
+        assert_eq!((tally.ends[&COMPLETED], tally.ends.get(&DECLINED)), (1, None));
+        for _ in 0..2 {
+            tally.saw(&newest(&[(6, "FAILED", 10), (5, "COMPLETED", 100), (4, "COMPLETED", 900)]), 4_500);
+            assert_eq!((tally.ends[&COMPLETED], tally.ends[&DECLINED]), (2, 1));
+        }
+    }
+
+    #[test]
+    fn a_jobmanager_that_starts_anew_takes_nothing_back() {
+        let mut tally = tally();
+        tally.saw(&[], 0);
+        tally.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]), 0);
+        tally.saw(&[], 0);
+        let mut again = newest(&[(1, "COMPLETED", 100)]);
+        again[0].trigger_timestamp = 60_000;
+        tally.saw(&again, 0);
+        assert_eq!(tally.ends[&COMPLETED], 3, "a number may come again");
+    }
+
+    #[test]
+    fn one_is_rescued_when_it_took_longer_than_a_change_found_it_allowed_to() {
+        let mut tally = tally();
+        tally.saw(&[], 0);
+        for id in 1..=4 {
+            tally.was_given_time(CheckpointId(id), 10_000);
+        }
+        tally.was_given_time(CheckpointId(1), 20_000);
+        let ends = [
+            (5, "COMPLETED", 60_000),
+            (4, "FAILED", 60_000),
+            (2, "COMPLETED", 9_999),
+            (1, "COMPLETED", 10_001),
+        ];
+        tally.saw(&newest(&ends), 0);
+        assert_eq!(tally.rescued, 1, "the first; the others were in time, failed, or given nothing");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut tally = tally();
+        for id in 0..5_000 {
+            tally.saw(&newest(&[(id, "COMPLETED", 1)]), 0);
+            tally.was_given_time(CheckpointId(id + 1), 1);
+        }
+        assert_eq!(tally.ends[&COMPLETED], 5_000);
+        assert!(tally.counted.len() <= MOST_COUNTED && tally.extended.len() <= MOST_EXTENDED);
+    }
+
+    #[test]
+    fn reasons_have_flinks_names_and_are_few() {
+        assert_eq!(reason(ckpt_shared::flink::EXPIRED), "CHECKPOINT_EXPIRED");
+        assert_eq!(reason("Checkpoint was declined (tasks not ready)"), "CHECKPOINT_DECLINED_TASK_NOT_READY");
+        assert_eq!(reason("java.lang.Error: 4711"), OTHER);
+        assert_eq!(known_reason("IO_EXCEPTION"), "IO_EXCEPTION");
+        assert_eq!(known_reason("4711"), OTHER);
+    }
+}
