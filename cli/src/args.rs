@@ -2,7 +2,7 @@
 
 use crate::commands::Command;
 use crate::exit;
-use ckpt_shared::api::parse_reason;
+use ckpt_shared::api::{Lasting, parse_by, parse_reason};
 use ckpt_shared::duration;
 use clap::{Args, Parser, ValueEnum, ValueHint};
 use std::path::PathBuf;
@@ -33,6 +33,10 @@ pub(crate) struct Globals {
     /// which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Who makes a change, for the audit log and whoever comes after [env: CKPT_USER] [default: your user name and
+    /// this machine's]
+    #[arg(long, global = true, value_name = "NAME", value_parser = parse_by)]
+    pub(crate) by: Option<String>,
     /// What to print instead of text for people
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Output>,
@@ -74,6 +78,30 @@ pub(crate) struct ChangeArgs {
     pub(crate) wait: bool,
     #[command(flatten)]
     pub(crate) limit: WaitLimit,
+}
+
+/// How long what is set lasts.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LastingArgs {
+    /// How long it lasts, such as 4h: then it ends by itself, and what was in force before applies again; forever
+    /// for one that does not end, where ckptd is configured otherwise
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_lasting)]
+    pub(crate) lasting: Option<Lasting>,
+}
+
+impl LastingArgs {
+    /// As it goes into a request.
+    pub(crate) fn lasting(&self) -> Lasting {
+        self.lasting.unwrap_or_default()
+    }
+}
+
+fn parse_lasting(text: &str) -> Result<Lasting, String> {
+    if text == "forever" {
+        return Ok(Lasting::Forever);
+    }
+    let time = duration::parse(text).map_err(|error| format!("{error}, or forever"))?;
+    Lasting::of(time).map_err(|error| error.to_string())
 }
 
 /// How long `--wait` waits.

@@ -9,6 +9,7 @@
 //! | `resolve`, `name` | from what was typed to one job, and what it is called |
 //! | `change`, `sentence` | the way of every change, and the one line that tells of it |
 //! | `standing` | whether overrides hold, and which exit code it is when they do not |
+//! | `past` | the checkpoints that have ended, from whatever server tells of them |
 //! | `operation`, `wait` | what was asked for by hand, until it has ended |
 //! | `render` | tables and screens as text, pure functions of what a server said |
 //! | `watch` | the screen, the polling and the following of one checkpoint or override behind `watch` |
@@ -25,6 +26,7 @@ mod error;
 pub mod exit;
 mod name;
 mod operation;
+mod past;
 mod render;
 mod resolve;
 mod sentence;

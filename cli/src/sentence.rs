@@ -6,6 +6,7 @@ mod part;
 mod unapplied;
 
 use crate::name::{is_hosted, label};
+use crate::render::origin::ending;
 use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, JobState, Via};
 use ckpt_shared::duration::Rough;
 use part::{Part, millis};
@@ -113,11 +114,20 @@ impl Change<'_> {
                 effects.push("no checkpoint in flight".to_owned());
             }
         }
+        effects.extend(self.ending());
         if let (true, Some(next)) = (self.patch.pull_in, self.after.next_trigger) {
             let left = rough(next.saturating_sub(self.after.observed_at));
             effects.push(format!("next checkpoint in {left}"));
         }
         effects
+    }
+
+    /// When what was set ends by itself, and what comes then.
+    fn ending(&self) -> Option<String> {
+        let parts = self.parts();
+        let set = parts.iter().filter(|part| matches!(part.asked, Field::Set(_)));
+        let origins = set.filter_map(|part| Some((part.name, part.after.origin.as_ref()?)));
+        ending(&origins.collect::<Vec<_>>(), self.after.observed_at)
     }
 
     fn parts(&self) -> Vec<Part<'_>> {
@@ -145,7 +155,7 @@ fn rough(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{InFlight, InFlightChange, Outcome, Value};
+    use ckpt_shared::api::{InFlight, InFlightChange, Origin, Outcome, Value};
 
     fn set(timeout: Option<&str>, interval: Option<&str>) -> ConfigurationPatch {
         ConfigurationPatch {
@@ -198,6 +208,25 @@ mod tests {
         assert_eq!(
             line(&patch, &jobs, true),
             "job/job123 timeout 10m → 20m (dry run, nothing changed; checkpoint 412 would expire in 11m 3s, now in 1m 3s)"
+        );
+    }
+
+    #[test]
+    fn what_ends_by_itself_says_so() {
+        let mut jobs = timeouts(None, Some(1_200_000));
+        let since = jobs.1.observed_at - 12;
+        jobs.1.checkpoint_timeout.origin = Some(Origin {
+            by: None,
+            reason: None,
+            since,
+            until: Some(since + 14_400_000),
+            afterwards: Some(600_000),
+        });
+        let patch = set(Some("20m"), None);
+        assert_eq!(
+            line(&patch, &jobs, false),
+            "job/job123 timeout 10m → 20m (revision 7, stored, applied; no checkpoint in flight; ends by itself at \
+             18:13:19 UTC (in 4h), then 10m again)"
         );
     }
 

@@ -3,7 +3,7 @@
 use crate::args::Globals;
 use crate::error::Error;
 use crate::exit::Exit;
-use ckpt_shared::api::ConfigurationList;
+use ckpt_shared::api::{ConfigurationList, parse_by};
 use ckpt_shared::client::{Answer, Client, ClientError, is_loopback};
 use ckpt_shared::paths;
 use std::fmt;
@@ -16,6 +16,8 @@ pub(crate) struct Environment {
     server: Option<String>,
     /// `CKPTCTL_TOKEN_FILE`.
     token_file: Option<PathBuf>,
+    /// Who is there: `CKPT_USER`, or else the user of `sudo` or of this session, and the machine's name.
+    user: Option<String>,
 }
 
 impl Environment {
@@ -25,8 +27,23 @@ impl Environment {
         Self {
             server: std::env::var("CKPTCTL_SERVER").ok().filter(|value| !value.is_empty()),
             token_file: path("CKPTCTL_TOKEN_FILE"),
+            user: user(),
         }
     }
+}
+
+/// Who is there, as far as that can be told; what cannot be sent is left out.
+fn user() -> Option<String> {
+    let named = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let found = named("CKPT_USER").or_else(|| {
+        let user = named("SUDO_USER").or_else(|| named("USER"))?;
+        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Some(match machine.trim() {
+            "" => user,
+            machine => format!("{user}@{machine}"),
+        })
+    });
+    found.and_then(|name| parse_by(&name).ok())
 }
 
 /// Where the server's address comes from.
@@ -80,7 +97,8 @@ impl Server {
         let state_dir = globals.state_dir.clone().or_else(paths::default_state_dir);
         let (token, used) = token(environment.token_file, state_dir.as_deref(), is_loopback(&url))?;
         let client = Client::new(&url, token)
-            .map_err(|error| Error::new(Exit::of(&error), format!("{error} (the address is {origin})")))?;
+            .map_err(|error| Error::new(Exit::of(&error), format!("{error} (the address is {origin})")))?
+            .called(globals.by.clone().or(environment.user));
         Ok(Self { client, origin, token: used })
     }
 
@@ -235,9 +253,11 @@ mod tests {
         let globals = |server: Option<&str>| Globals {
             server: server.map(str::to_owned),
             state_dir: Some(PathBuf::from("/nonexistent")),
+            by: None,
             output: None,
         };
-        let environment = || Environment { server: Some("http://127.0.0.1:2".to_owned()), token_file: None };
+        let environment =
+            || Environment { server: Some("http://127.0.0.1:2".to_owned()), ..Environment::default() };
         let gone = |server: &Server| {
             let cause = "Connection refused".to_owned();
             let server_name = server.address().to_owned();

@@ -4,6 +4,7 @@
 
 use ckpt_coordinator::Monotonic;
 use ckpt_shared::duration::millis;
+use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
@@ -72,6 +73,20 @@ pub fn wall_millis() -> u64 {
 }
 
 fn since_epoch() -> Duration {
+    if let Some((at, origin)) = SIMULATED.get() {
+        return at + origin.elapsed();
+    }
     #[allow(clippy::disallowed_methods, reason = "this is the door")]
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
+
+thread_local! {
+    /// The wall clock of a test: what it showed, and when on tokio's clock.
+    static SIMULATED: Cell<Option<(Duration, Instant)>> = const { Cell::new(None) };
+}
+
+/// Lets this thread's wall clock go with tokio's, from `millis` since the epoch on: what ends at a time of day can
+/// be tested with time that is paused. Called again, the clock jumps.
+pub fn simulate_wall_clock(millis: u64) {
+    SIMULATED.set(Some((Duration::from_millis(millis), Instant::now())));
 }

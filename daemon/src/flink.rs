@@ -11,6 +11,7 @@
 //! | `known` | what is known of it |
 //! | `keeping` | whether its override holds, and what to do when it does not: a state machine |
 //! | `reconcile` | the loop that keeps overrides in force |
+//! | `remembering` | the loop that looks at jobs for the sake of their history |
 //! | `apply` | putting an override in force |
 //! | `rest` | what is read from Flink's REST API |
 //! | `sight` | an observation, made of what REST and the agent tell |
@@ -29,6 +30,7 @@ mod known;
 mod link;
 mod news;
 mod reconcile;
+mod remembering;
 mod rest;
 mod settings;
 mod sight;
@@ -36,4 +38,4 @@ mod ways;
 
 pub use clusters::Clusters;
 pub use job::FlinkJob;
-pub use settings::{Attach, ClusterSettings, Options, Settings, SettingsError};
+pub use settings::{Attach, ClusterSettings, Entry, FlinkSection, Options, Settings, SettingsError};

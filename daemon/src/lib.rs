@@ -6,9 +6,14 @@
 //! | [`rest`] | its REST API |
 //! | [`change`] | the way of a change: validate, persist, apply, answer |
 //! | [`overrides`] | what operators changed, on disk |
+//! | [`expiry`] | overrides that end by themselves |
+//! | [`policy`] | which changes are allowed, and for how long |
+//! | [`audit`] | who did what, when and why, on disk |
+//! | [`config`] | the configuration file |
 //! | [`metrics`] | what Prometheus is told |
 //! | [`pauses`] | where reconcile is paused, on disk |
 //! | [`registry`] | every job, found by id or name |
+//! | `history` | the checkpoints of a job that have ended, in memory |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
 //! | [`hosted`] | coordinators that ckptd hosts itself |
 //! | [`flink`] | coordinators of real Flink clusters |
@@ -22,17 +27,22 @@
 //! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
 
 pub mod attach;
+pub mod audit;
 pub mod change;
 pub mod clock;
+pub mod config;
 pub mod demo;
 pub mod durable;
+pub mod expiry;
 pub mod flink;
+mod history;
 pub mod hosted;
 pub mod job_file;
 pub mod local_flink;
 pub mod metrics;
 pub mod overrides;
 pub mod pauses;
+pub mod policy;
 pub mod registry;
 pub mod rest;
 pub mod seam;

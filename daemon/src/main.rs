@@ -1,6 +1,6 @@
 //! `ckptd`: see `ckptd --help`.
 
-use ckptd::{demo, rest, serve};
+use ckptd::{demo, flink, rest, serve};
 use clap::{Parser, Subcommand};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -36,6 +36,11 @@ enum Command {
     },
     /// Save a checkpoint that is about to be thrown away, on real files, in about a minute.
     Demo(demo::Options),
+    /// Check a configuration file, and say whether ckptd serve --config would take it.
+    CheckConfig {
+        /// The file.
+        file: std::path::PathBuf,
+    },
     /// Print the description of the REST API, in OpenAPI 3.1.
     Openapi,
 }
@@ -52,6 +57,12 @@ fn main() -> ExitCode {
             start_log(log_json, *log);
             runtime.block_on(serve::run(options)).map_err(|error| error.to_string())
         }
+        Command::CheckConfig { file } => flink::Options { config: Some(file.clone()), ..Default::default() }
+            .settings()
+            .map_err(|error| error.to_string())
+            .and_then(|_| {
+                writeln!(io::stdout(), "{} is fine", file.display()).map_err(|error| error.to_string())
+            }),
         Command::Openapi => {
             io::stdout().write_all(rest::document().as_bytes()).map_err(|error| error.to_string())
         }

@@ -2,11 +2,17 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `layers` | the override of one value: a temporary one lies on what was there |
 //! | `file` | the format of `overrides.json` |
+//! | `merge` | what a change makes of what is there |
 //! | `store` | the one task that writes it |
 
 mod file;
+mod layers;
+mod merge;
 mod store;
 
 pub use file::{Key, LoadError, Record, Submitted};
-pub use store::{Adoption, Edit, EditError, Edited, IfMatch, OverrideStore};
+pub use layers::{Layer, Layers, MOST_LAYERS};
+pub use merge::{Adoption, Edit, EditError, Edited, Expired, IfMatch};
+pub use store::OverrideStore;

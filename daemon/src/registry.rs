@@ -2,6 +2,7 @@
 
 use crate::flink::Clusters;
 use crate::hosted::HostedJobs;
+use crate::overrides::Key;
 use crate::seam::{Identity, JobCoordinator};
 use ckpt_shared::ids::JobId;
 use std::sync::Arc;
@@ -68,10 +69,13 @@ impl Registry {
         jobs
     }
 
-    /// The job of this cluster with this id.
+    /// The job that an override belongs to.
     #[must_use]
-    pub fn find(&self, cluster: &str, id: JobId) -> Option<Job> {
-        self.all().find(|job| job.identity().id == id && job.identity().cluster == cluster)
+    pub fn job_of(&self, key: &Key) -> Option<Job> {
+        self.all().find(|job| {
+            let identity = job.identity();
+            identity.id == key.job && identity.cluster == key.cluster
+        })
     }
 
     /// The job with this id or this name, which may stand behind the name of its cluster and a slash.

@@ -6,24 +6,28 @@
 //! | `configuration` | `GET`, `PATCH`, `DELETE …/checkpoints/configuration` |
 //! | `flink` | Flink's paths |
 //! | `savepoints` | those for savepoints |
+//! | `audit` | who did what |
 //! | `reconcile` | where overrides are not kept, and taking one over |
 //! | `doctor` | whether Flink clusters can be changed from here |
 //! | `jobs` | submitting and cancelling |
 //! | `tasks` | the task protocol |
 //! | `events` | what happens, pushed |
 //! | `metrics` | what Prometheus scrapes, and the counting of requests |
+//! | `history` | the checkpoints that have ended |
 //! | `guard` | who may do what, and from where |
 //! | `input` | request bodies and conditions, parsed |
 //! | `error` | errors as Flink writes them |
 //! | `openapi` | the description of all of it |
 //! | `listen` | connections, with limits |
 
+mod audit;
 mod configuration;
 mod doctor;
 mod error;
 mod events;
 mod flink;
 mod guard;
+mod history;
 mod input;
 mod jobs;
 mod listen;
@@ -37,8 +41,8 @@ pub use guard::Guard;
 pub use listen::serve;
 pub use openapi::document;
 
+use crate::change::Changes;
 use crate::metrics::Metrics;
-use crate::overrides::OverrideStore;
 use crate::pauses::Pauses;
 use crate::registry::{Job, Registry};
 use axum::extract::Request;
@@ -58,8 +62,8 @@ use utoipa_axum::routes;
 pub struct Api {
     /// The jobs.
     pub registry: Arc<Registry>,
-    /// The overrides.
-    pub overrides: OverrideStore,
+    /// What changes need: the overrides, the audit log, and what is allowed.
+    pub changes: Changes,
     /// Where reconcile is paused.
     pub pauses: Pauses,
     /// What is counted.
@@ -115,6 +119,8 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(configuration::get, configuration::patch, configuration::delete))
         .routes(routes!(configuration::list))
         .routes(routes!(events::events))
+        .routes(routes!(events::all_events))
+        .routes(routes!(history::history))
         .routes(routes!(flink::jobs, jobs::submit))
         .routes(routes!(flink::details, jobs::cancel))
         .routes(routes!(flink::status))
@@ -137,6 +143,7 @@ fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(reconcile::status))
         .routes(routes!(reconcile::pause))
         .routes(routes!(reconcile::resume))
+        .routes(routes!(audit::audit))
         .routes(routes!(doctor::diagnose))
         .routes(routes!(openapi::openapi))
 }

@@ -14,6 +14,7 @@ use ckpt_shared::api::{self, JobState, Outcome, OverrideState, OverrideStatus, V
 use ckpt_shared::flink;
 use ckpt_shared::ids::{CheckpointId, JobId, TriggerId, VertexId};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// Which job it is.
@@ -48,6 +49,8 @@ pub struct Observation {
     pub merged: u64,
     /// How many periodic requests wait, to be run back to back.
     pub queued: u64,
+    /// How long checkpoints that completed lately usually took, as far as that was seen.
+    pub usual_duration: Option<Duration>,
     /// How its override stands, where that is not all said by whether it is in force.
     pub standing: Option<OverrideStatus>,
     /// Why the job does not run, or is not as it should be, when that is known.
@@ -77,6 +80,25 @@ pub struct Glance {
     pub newest: Vec<flink::Checkpoint>,
     /// The newest that completed and is no savepoint.
     pub last_completed: Option<flink::Checkpoint>,
+    /// Those of the newest, at least, that owe their completion to a change.
+    pub rescued: Vec<CheckpointId>,
+}
+
+/// The checkpoints of a job that have ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// The newest ones, the oldest of them first.
+    pub checkpoints: Vec<api::EndedCheckpoint>,
+    /// When that was seen, in milliseconds since the epoch.
+    pub observed_at: u64,
+}
+
+/// How long completed checkpoints usually took: the median of the newest ten. `newest_first` are their durations, in
+/// milliseconds.
+pub(crate) fn usual_duration(newest_first: impl Iterator<Item = u64>) -> Option<Duration> {
+    let mut durations: Vec<_> = newest_first.take(10).collect();
+    durations.sort_unstable();
+    durations.get(durations.len() / 2).copied().map(Duration::from_millis)
 }
 
 /// How a change reaches a coordinator.
@@ -242,6 +264,9 @@ pub trait JobCoordinator: Send + Sync {
     /// Flink's `/jobs/:jobid/checkpoints`.
     async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError>;
 
+    /// The checkpoints that have ended, as far as they are remembered.
+    async fn history(&self) -> Result<Past, SeamError>;
+
     /// Flink's `/jobs/:jobid/checkpoints/config`, with the values in force.
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError>;
 
@@ -260,6 +285,11 @@ pub trait JobCoordinator: Send + Sync {
     /// what is stored meanwhile.
     fn changing(&self) -> Changing {
         Changing::default()
+    }
+
+    /// Why nothing may be applied to it now unless somebody asks for it, if that is so.
+    fn hands_off(&self) -> Option<String> {
+        None
     }
 
     /// How its override stood when that was seen last, without asking.

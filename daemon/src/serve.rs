@@ -1,5 +1,9 @@
 //! The daemon as a whole: start, recovery, shutdown.
 
+use crate::audit::AuditLog;
+use crate::change::Changes;
+use crate::config::ConfigError;
+use crate::expiry::Expiry;
 use crate::flink::{self, Clusters, SettingsError};
 use crate::hosted::{HostedJobs, RecoverError, SubmitError};
 use crate::metrics::Metrics;
@@ -57,6 +61,9 @@ pub enum ServeError {
     /// Where reconcile is paused cannot be read.
     #[error(transparent)]
     Pauses(#[from] PausesError),
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// What is said about Flink cannot be.
     #[error(transparent)]
     Flink(#[from] SettingsError),
@@ -107,7 +114,8 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     if !options.listen.ip().to_canonical().is_loopback() && !options.listen_beyond_loopback {
         return Err(ServeError::BeyondLoopback(options.listen));
     }
-    let flink = options.flink.settings()?;
+    let config = options.flink.configured()?;
+    let flink = options.flink.over(config.flink)?;
     raise_open_files();
     let shutdown = Shutdown::new().map_err(ServeError::Signals)?;
     let directory = Arc::new(StateDir::open(options.state_dir)?);
@@ -134,8 +142,11 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink, &overrides, &pauses)));
     let metrics = Metrics::default();
     metrics.follow(&registry);
+    let audit = AuditLog::open(directory.audit(), config.audit);
+    let changes = Changes { overrides, audit, rules: Arc::new(config.rules) };
+    let _expiry = Expiry::start(&registry, changes.clone());
     let (ready, is_ready) = watch::channel(true);
-    let api = Api { registry, overrides, pauses, metrics, ready: is_ready };
+    let api = Api { registry, changes, pauses, metrics, ready: is_ready };
     let router = rest::router(api, Guard::new(token, options.allowed_hosts));
     tracing::info!(url = format!("http://{address}"), state = %directory.path().display(), pid = std::process::id(), "ckptd is ready");
     rest::serve(listener, router, async move {

@@ -6,6 +6,7 @@
 //! | `token` | the token for changes, readable for its owner alone |
 //! | `overrides.json` | what operators changed |
 //! | `reconcile.json` | where reconcile is paused |
+//! | `audit.jsonl`, `audit.jsonl.<n>` | who did what, when and why |
 //! | `jobs/<id>/job.toml` | a job as it was submitted, never rewritten |
 //! | `jobs/<id>/next-checkpoint` | the number of its next checkpoint |
 //! | `jobs/<id>/ended.json` | how and when it ended |
@@ -170,6 +171,12 @@ impl StateDir {
     #[must_use]
     pub fn pauses(&self) -> PathBuf {
         self.path.join("reconcile.json")
+    }
+
+    /// Where it is written who did what.
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        self.path.join("audit.jsonl")
     }
 
     /// Where the jobs are.

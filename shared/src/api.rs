@@ -4,6 +4,7 @@
 //! Durations are whole milliseconds, points in time milliseconds since the epoch; what is absent is
 //! `null`, never −1 or a huge number.
 
+mod audit;
 mod clusters;
 mod estimate;
 mod history;
@@ -11,11 +12,14 @@ mod origin;
 mod patch;
 mod standing;
 
+pub use audit::{Audit, AuditAction, AuditAsked, AuditEntry, AuditOutcome, AuditResult, AuditStep};
 pub use clusters::{Check, ClusterDiagnosis, ClusterState, Diagnosis, Verdict, Via};
 pub use estimate::{CheckpointDiagnosis, Estimate, MissingSubtask, Pace, Range, Spread, VertexProgress};
 pub use history::{CheckpointHistory, EndedCheckpoint};
 pub use origin::Origin;
-pub use patch::{ConfigurationPatch, Field, LONGEST_REASON, PatchError, parse_reason};
+pub use patch::{
+    ConfigurationPatch, Field, LONGEST_BY, LONGEST_REASON, Lasting, PatchError, parse_by, parse_reason,
+};
 pub use standing::{AdoptRequest, OverrideState, OverrideStatus, Pause, Reconcile, ReconcileRequest};
 
 use crate::ids::{CheckpointId, JobId};
@@ -31,6 +35,8 @@ pub const SCHEMA: &str = "ckpt/v1";
 /// The header that says when what an answer holds was seen, in milliseconds since the epoch; Flink's
 /// own bodies have no room for it.
 pub const OBSERVED_AT: &str = "ckpt-observed-at";
+/// The header in which whoever makes a change says who they are, in UTF-8: a claim, which nobody checks.
+pub const BY: &str = "ckpt-by";
 /// The cluster of the jobs that ckptd hosts itself.
 pub const HOSTED: &str = "hosted";
 /// The largest request body, in bytes.
@@ -238,6 +244,10 @@ pub struct Submission {
 pub struct Event {
     /// Always [`SCHEMA`].
     pub schema: String,
+    /// The job's cluster, [`HOSTED`] for ckptd's own jobs; an older ckptd leaves it out.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub cluster: String,
     /// The job.
     pub job_id: JobId,
     /// When.

@@ -4,11 +4,13 @@
 //! used: the token must not travel through them.
 
 mod error;
+#[cfg(feature = "events")]
+mod events;
 mod paths;
 mod tasks;
 
 use crate::api::{
-    AdoptRequest, Configuration, ConfigurationList, ConfigurationPatch, Diagnosis, Reconcile,
+    AdoptRequest, Audit, BY, Configuration, ConfigurationList, ConfigurationPatch, Diagnosis, Reconcile,
     ReconcileRequest, Submission,
 };
 use crate::flink;
@@ -71,6 +73,7 @@ pub struct Client {
     token: Option<String>,
     peer: Peer,
     limit: Duration,
+    by: Option<String>,
 }
 
 impl Client {
@@ -125,7 +128,13 @@ impl Client {
             .user_agent(peer.user_agent())
             .build()
             .map_err(|error| bad(causes(&error)))?;
-        Ok(Self { http, server: url.trim_end_matches('/').to_owned(), token, peer, limit })
+        Ok(Self { http, server: url.trim_end_matches('/').to_owned(), token, peer, limit, by: None })
+    }
+
+    /// The same client, which says with every change who makes it; see [`parse_by`](crate::api::parse_by).
+    #[must_use]
+    pub fn called(self, by: Option<String>) -> Self {
+        Self { by, ..self }
     }
 
     /// The server's address.
@@ -232,6 +241,20 @@ impl Client {
     /// See [`ClientError`].
     pub async fn resume_reconcile(&self, what: &ReconcileRequest) -> Result<Answer<Reconcile>, ClientError> {
         self.post(&format!("{}/resume", paths::RECONCILE), what).await
+    }
+
+    /// Who changed what: of this job if one is named, since then in milliseconds since the epoch, and so many
+    /// entries at most.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn audit(
+        &self,
+        job: Option<&str>,
+        since: Option<u64>,
+        limit: Option<usize>,
+    ) -> Result<Answer<Audit>, ClientError> {
+        self.get(&paths::audit(job, since, limit)).await
     }
 
     /// Submits a job file.
@@ -368,7 +391,12 @@ impl Client {
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         // Reading on this machine needs no token, and whoever listens there may not be ckptd.
         let needs_token = method != Method::GET || !self.is_loopback();
+        let is_change = method != Method::GET;
         let request = self.http.request(method, format!("{}{path}", self.server));
+        let request = match &self.by {
+            Some(by) if is_change => request.header(BY, by.as_bytes()),
+            _ => request,
+        };
         match &self.token {
             Some(token) if needs_token => request.bearer_auth(token),
             _ => request,

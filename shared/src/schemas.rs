@@ -1,6 +1,6 @@
 //! The schemas of what is read or written by hand; the others are derived.
 
-use crate::api::{ConfigurationPatch, LONGEST_REASON};
+use crate::api::{ConfigurationPatch, LONGEST_REASON, Lasting};
 use crate::bounds::{LONGEST, SHORTEST};
 use crate::duration::millis;
 use crate::flink::{OperationStatus, Quantile, QueueStatus};
@@ -36,6 +36,14 @@ impl PartialSchema for ConfigurationPatch {
             .schema_type(Type::Boolean)
             .default(Some(false.into()))
             .description(Some("Brings the pending trigger forward to now + interval."));
+        let lasting = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+            .minimum(Some(millis(Lasting::SHORTEST)))
+            .maximum(Some(millis(LONGEST)))
+            .description(Some(
+                "How long what is set lasts, in milliseconds: then what was in force before applies again. `null` is \
+                 until somebody ends it; left out, it lasts as ckptd is configured, and else for ever.",
+            ));
         let reason = ObjectBuilder::new()
             .schema_type(Type::String)
             .max_length(Some(LONGEST_REASON))
@@ -45,6 +53,7 @@ impl PartialSchema for ConfigurationPatch {
             .property("checkpointInterval", value("How often a checkpoint is triggered"))
             .property("checkpointTimeout", value("How long a checkpoint may take"))
             .property("pullIn", pull_in)
+            .property("for", lasting)
             .property("reason", reason)
             .additional_properties(Some(AdditionalProperties::FreeForm(false)))
             .description(Some(

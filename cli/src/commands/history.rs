@@ -4,10 +4,11 @@ use crate::args::Output;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::past::Past;
+use crate::render::csv::csv;
 use crate::render::{Style, history};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
-use ckpt_shared::client::Answer;
 use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]
@@ -15,16 +16,20 @@ pub(crate) struct Args {
     /// A job's name or id, or CLUSTER/NAME, or a unique prefix of these
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     job: String,
+    /// Print one line of CSV for each checkpoint that has ended, the oldest first: id, savepoint, completed,
+    /// triggered_at_ms, duration_ms, state_size_bytes, checkpointed_size_bytes, timeout_ms, rescued, reason, message
+    #[arg(long, conflicts_with = "output")]
+    csv: bool,
 }
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
-    let job = resolve::job(server, &args.job, Matching::Prefix).await?;
-    let Answer { value: statistics, body } =
-        server.client.checkpoints(&job.reference()).await.map_err(|error| server.failed(&error))?;
-    if output == Some(Output::Json) {
-        console::data(&body)?;
+    let job = resolve::job(server, &args.job, Matching::Prefix).await?.reference();
+    if args.csv || output == Some(Output::Json) {
+        let past = Past::of(server, &job).await.map_err(|error| server.failed(&error))?;
+        console::data(&if args.csv { csv(&past.checkpoints) } else { past.body })?;
         return Ok(Exit::Done);
     }
+    let statistics = server.client.checkpoints(&job).await.map_err(|error| server.failed(&error))?.value;
     if output == Some(Output::Name) {
         let names: Vec<_> =
             statistics.history.iter().map(|entry| format!("checkpoint/{}", entry.id)).collect();
@@ -33,8 +38,11 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         }
         return Ok(Exit::Done);
     }
+    let past = Past::of(server, &job).await.map_err(|error| server.failed(&error))?;
     let wide = output == Some(Output::Wide);
-    let mut lines = history::table(&statistics.history, wide, Style::of_stdout(wide));
+    let style = Style::of_stdout(wide);
+    let mut lines = history::chart(&past.checkpoints, console::width().unwrap_or(history::WIDTH), style);
+    lines.extend(history::table(&statistics.history, wide, style));
     lines.push(history::summary(&statistics.counts));
     console::data(&lines.join("\n"))?;
     Ok(Exit::Done)

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod adopt;
+mod audit;
 mod cancel;
 mod completions;
 mod doctor;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Reset(reset::Args),
     /// Carry the override of an earlier job of the same name over to the one that runs now
     Adopt(adopt::Args),
+    /// Show who changed what, when and why, and what came of it
+    Audit(audit::Args),
     /// Pause and resume the applying of overrides that stop holding, or say whether it is paused
     Reconcile(reconcile::Args),
     /// Follow jobs, or one job, as they go
@@ -68,6 +71,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Set(args) => set::run(&server()?, output, args).await,
         Command::Reset(args) => reset::run(&server()?, output, args).await,
         Command::Adopt(args) => adopt::run(&server()?, output, args).await,
+        Command::Audit(args) => audit::run(&server()?, output, args).await,
         Command::Reconcile(args) => reconcile::run(&server()?, output, args).await,
         Command::Watch(args) => watch::run(&server()?, output, args).await,
         Command::History(args) => history::run(&server()?, output, args).await,

@@ -1,6 +1,6 @@
 //! `ckptctl set JOB --timeout DURATION --interval DURATION`
 
-use crate::args::{ChangeArgs, Output};
+use crate::args::{ChangeArgs, LastingArgs, Output};
 use crate::change;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -26,6 +26,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "interval")]
     now: bool,
     #[command(flatten)]
+    lasting: LastingArgs,
+    #[command(flatten)]
     change: ChangeArgs,
 }
 
@@ -34,6 +36,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         interval: args.interval.map_or(Field::Keep, Field::Set),
         timeout: args.timeout.map_or(Field::Keep, Field::Set),
         pull_in: args.now,
+        lasting: args.lasting.lasting(),
         reason: None,
     };
     change::run(server, output, &args.job, patch, &args.change).await

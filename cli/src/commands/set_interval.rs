@@ -1,6 +1,6 @@
 //! `ckptctl set-interval JOB DURATION`
 
-use crate::args::{ChangeArgs, Output};
+use crate::args::{ChangeArgs, LastingArgs, Output};
 use crate::change;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -21,6 +21,8 @@ pub(crate) struct Args {
     #[arg(long)]
     now: bool,
     #[command(flatten)]
+    lasting: LastingArgs,
+    #[command(flatten)]
     change: ChangeArgs,
 }
 
@@ -28,6 +30,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let patch = ConfigurationPatch {
         interval: Field::Set(args.interval),
         pull_in: args.now,
+        lasting: args.lasting.lasting(),
         ..ConfigurationPatch::default()
     };
     change::run(server, output, &args.job, patch, &args.change).await

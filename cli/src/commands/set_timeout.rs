@@ -1,6 +1,6 @@
 //! `ckptctl set-timeout JOB DURATION`
 
-use crate::args::{ChangeArgs, Output};
+use crate::args::{ChangeArgs, LastingArgs, Output};
 use crate::change;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -18,10 +18,16 @@ pub(crate) struct Args {
     #[arg(value_name = "DURATION", allow_hyphen_values = true)]
     timeout: CheckpointTimeout,
     #[command(flatten)]
+    lasting: LastingArgs,
+    #[command(flatten)]
     change: ChangeArgs,
 }
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
-    let patch = ConfigurationPatch { timeout: Field::Set(args.timeout), ..ConfigurationPatch::default() };
+    let patch = ConfigurationPatch {
+        timeout: Field::Set(args.timeout),
+        lasting: args.lasting.lasting(),
+        ..ConfigurationPatch::default()
+    };
     change::run(server, output, &args.job, patch, &args.change).await
 }

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::name::quoted;
 use crate::resolve::{self, Matching};
 use crate::server::Server;
-use crate::watch::{Goal, Target, Watch, lines, screen};
+use crate::watch::{Goal, Target, Watch, full_screen, lines, screen};
 use ckpt_shared::duration::{self, Exact};
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// How often to ask, at least 100ms
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = pause)]
     every: Duration,
+    /// Redraw plain text instead of a full screen with keys, for screen readers and for recording
+    #[arg(long)]
+    plain: bool,
     /// End when this has come about
     #[arg(long, value_enum, value_name = "WHAT", requires = "job")]
     until: Option<Until>,
@@ -57,9 +60,10 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let watch = Watch { server, target, every: args.every, until };
     let on_screen = output != Some(Output::Json) && io::stdout().is_terminal();
     let watching = async {
-        match on_screen {
-            true => screen(&watch).await,
-            false => lines(&watch).await,
+        match (on_screen, args.plain) {
+            (true, false) => full_screen(&watch).await,
+            (true, true) => screen(&watch).await,
+            (false, _) => lines(&watch).await,
         }
     };
     let Some(limit) = args.wait_timeout else {

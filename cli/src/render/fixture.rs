@@ -1,8 +1,8 @@
 //! A job to render: job123 while its checkpoint 7 waits for the last of its subtasks.
 
 use ckpt_shared::api::{
-    ClusterState, Configuration, Failures, HOSTED, InFlight, JobState, OverrideState, OverrideStatus, SCHEMA,
-    Value, Via,
+    ClusterState, Configuration, EndedCheckpoint, Failures, HOSTED, InFlight, JobState, OverrideState,
+    OverrideStatus, SCHEMA, Value, Via,
 };
 use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
 use ckpt_shared::ids::{CheckpointId, JobId};
@@ -145,5 +145,22 @@ pub(crate) fn checkpoint(id: u64, status: CheckpointStatus) -> Checkpoint {
         failure_message: failed.then(|| ckpt_shared::flink::EXPIRED.to_owned()),
         external_path: None,
         discarded: None,
+    }
+}
+
+/// One that completed after `took` milliseconds, one every 30 s.
+pub(crate) fn ended(id: u64, took: u64, timeout: Option<u64>) -> EndedCheckpoint {
+    EndedCheckpoint {
+        id: Some(CheckpointId(id)),
+        savepoint: false,
+        completed: true,
+        triggered_at: 1_790_000_000_000 + (id - 1) * 30_000,
+        duration: Some(took),
+        state_size: Some(1_288_490_189),
+        checkpointed_size: Some(52_428_800),
+        timeout,
+        rescued: false,
+        reason: None,
+        message: None,
     }
 }

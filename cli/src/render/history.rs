@@ -1,10 +1,39 @@
-//! The table of a job's recent checkpoints.
+//! The table of a job's recent checkpoints, and the chart above it.
 
+use super::chart::{self, Point};
 use super::text::{rough, size, utc};
 use super::{NONE, Paint, Style, build, cell, lines};
 use crate::console::clean;
+use ckpt_shared::api::EndedCheckpoint;
 use ckpt_shared::flink::{Checkpoint, CheckpointStatus, Counts};
 use comfy_table::Cell;
+
+/// The width of a chart where there is no terminal.
+pub(crate) const WIDTH: u16 = 80;
+/// How high a chart is in text.
+const HEIGHT: usize = 12;
+/// How many reasons of failures are told below it.
+const MOST_REASONS: usize = 5;
+
+/// How long the checkpoints took that have ended, against the timeout of their time, with why the newest of those
+/// that failed did; an empty line at the end. Nothing when there are none.
+pub(crate) fn chart(checkpoints: &[EndedCheckpoint], width: u16, style: Style) -> Vec<String> {
+    let points: Vec<_> = checkpoints.iter().map(Point::ended).collect();
+    let mut lines: Vec<_> = chart::chart(&points, width.into(), HEIGHT).iter().map(chart::plain).collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    lines.push(style.line(&chart::legend(&points), Paint::Faint));
+    let reasons = chart::failures(checkpoints);
+    let others = reasons.len().saturating_sub(MOST_REASONS);
+    let style = Style { width: Some(width), ..style };
+    lines.extend(reasons.iter().take(MOST_REASONS).flat_map(|reason| style.lines(reason, Paint::Alarm)));
+    if others > 0 {
+        lines.push(style.line(&format!("… {others} more, see them with --csv"), Paint::Faint));
+    }
+    lines.push(String::new());
+    lines
+}
 
 /// The table's lines, the heading first. Why a checkpoint failed stands on a line below it, so that the
 /// table fits 80 columns.

@@ -3,6 +3,7 @@
 mod gauges;
 
 use super::jobs::urgency;
+use super::origin;
 use super::standing::{self, details, predicate, word};
 use super::text::{at, cut_middle, due, exact_or_none, percent, rough};
 use super::{NONE, Paint, Style, build, cell, lines};
@@ -63,6 +64,9 @@ pub(super) fn head(job: &Configuration, now: u64, style: Style) -> Vec<String> {
     all.push(String::new());
     let rows = vec![row("interval", &job.checkpoint_interval), row("timeout", &job.checkpoint_timeout)];
     all.extend(lines(&build(&["VALUE", "SUBMITTED", "OVERRIDE", "IN FORCE"], rows, style)));
+    for sentence in origin::sentences(job, now) {
+        all.extend(style.lines(&sentence, Paint::Plain));
+    }
     all
 }
 

@@ -1,16 +1,20 @@
 //! Tables and screens as text: pure functions of what a server said and of the space there is.
 
+pub(crate) mod audit;
 mod below;
+pub(crate) mod chart;
 pub(crate) mod cluster;
+pub(crate) mod csv;
 pub(crate) mod doctor;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod history;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod origin;
 pub(crate) mod screen;
 pub(crate) mod standing;
-mod text;
+pub(crate) mod text;
 
 use crate::console;
 use ckpt_shared::api::JobState;

@@ -52,7 +52,7 @@ pub(super) fn predicate(job: &Configuration) -> &'static str {
 
 /// Since when an override does not hold, when that is tried to be changed, and why: `since 2m, next try in
 /// 14s: …`; `None` when it holds or nothing is known of it.
-pub(super) fn details(job: &Configuration, now: u64) -> Option<String> {
+pub(crate) fn details(job: &Configuration, now: u64) -> Option<String> {
     trouble(job)?;
     let status = job.override_status.as_ref()?;
     let since = status.since.map(|since| format!("since {}", age(since, now)));

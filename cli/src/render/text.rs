@@ -7,22 +7,22 @@ use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A number of milliseconds, exactly.
-pub(super) fn exact(millis: u64) -> String {
+pub(crate) fn exact(millis: u64) -> String {
     Exact(Duration::from_millis(millis)).to_string()
 }
 
 /// The same, if it is known.
-pub(super) fn exact_or_none(millis: Option<u64>) -> String {
+pub(crate) fn exact_or_none(millis: Option<u64>) -> String {
     millis.map_or_else(|| NONE.to_owned(), exact)
 }
 
 /// A number of milliseconds, as precisely as a reader needs.
-pub(super) fn rough(millis: u64) -> String {
+pub(crate) fn rough(millis: u64) -> String {
     Rough(Duration::from_millis(millis)).to_string()
 }
 
 /// As much of a text as fits, with a sign that there was more.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -42,7 +42,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// `in 5.9s`, as seen at `now`.
-pub(super) fn due(at: Option<u64>, now: u64) -> String {
+pub(crate) fn due(at: Option<u64>, now: u64) -> String {
     match at {
         None => NONE.to_owned(),
         Some(at) if at <= now => "now".to_owned(),
@@ -51,12 +51,12 @@ pub(super) fn due(at: Option<u64>, now: u64) -> String {
 }
 
 /// Whole percent, rounded down: 100% only when all are there.
-pub(super) fn percent(part: u32, whole: u32) -> u64 {
+pub(crate) fn percent(part: u32, whole: u32) -> u64 {
     u64::from(part) * 100 / u64::from(whole.max(1))
 }
 
 /// As much of a name as fits: its beginning and its end, which tell it from others, with a sign in between.
-pub(super) fn cut_middle(name: &str, width: usize) -> String {
+pub(crate) fn cut_middle(name: &str, width: usize) -> String {
     if name.width() <= width {
         return name.to_owned();
     }
@@ -73,20 +73,20 @@ pub(super) fn cut_middle(name: &str, width: usize) -> String {
 }
 
 /// How long something that was seen at `at` has been old, in whole seconds.
-pub(super) fn age(at: u64, now: u64) -> String {
+pub(crate) fn age(at: u64, now: u64) -> String {
     let millis = now.saturating_sub(at) / 1_000 * 1_000;
     if millis < 60_000 { exact(millis) } else { rough(millis) }
 }
 
 /// The time of day in UTC, with the date if it is another day's.
-pub(super) fn at(millis: u64, now: u64) -> String {
+pub(crate) fn at(millis: u64, now: u64) -> String {
     const DAY: u64 = 86_400_000;
     let format = if millis / DAY == now / DAY { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
     utc(i64::try_from(millis).unwrap_or(-1), format)
 }
 
 /// A number of bytes.
-pub(super) fn size(bytes: i64) -> String {
+pub(crate) fn size(bytes: i64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let Ok(bytes) = u64::try_from(bytes) else {
         return NONE.to_owned();
@@ -107,7 +107,7 @@ pub(super) fn size(bytes: i64) -> String {
 }
 
 /// A point in time in UTC, by a format of strftime.
-pub(super) fn utc(millis: i64, format: &str) -> String {
+pub(crate) fn utc(millis: i64, format: &str) -> String {
     match Timestamp::from_millisecond(millis) {
         Ok(at) if millis >= 0 => at.strftime(format).to_string(),
         _ => NONE.to_owned(),

@@ -15,7 +15,10 @@ pub(super) struct Part<'a> {
 impl Part<'_> {
     /// Whether it is as it was.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.before.overridden == self.after.overridden && self.before.effective == self.after.effective
+        let until = |value: &Value| value.origin.as_ref().and_then(|origin| origin.until);
+        self.before.overridden == self.after.overridden
+            && self.before.effective == self.after.effective
+            && until(self.before) == until(self.after)
     }
 
     /// Old and new value.
@@ -33,6 +36,9 @@ impl Part<'_> {
                 }
             }
             Field::Set(_) if self.is_unchanged() => format!("{name} is {new} already"),
+            Field::Set(_) if same && self.before.overridden == self.after.overridden => {
+                format!("{name} stays {new}, with another end")
+            }
             Field::Set(_) if same => format!("{name} stays {new}, now as an override"),
             Field::Keep | Field::Set(_) => format!("{name} {old} → {new}"),
             Field::Clear if self.is_unchanged() => format!("{name} is {new} as submitted already"),

@@ -46,6 +46,11 @@ impl Daemon {
         Self { child, home, server }
     }
 
+    #[allow(dead_code, reason = "not every test that has a daemon asks")]
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     pub(crate) fn state(&self) -> &Path {
         self.home.path()
     }

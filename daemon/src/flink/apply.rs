@@ -65,6 +65,7 @@ impl FlinkJob {
         };
         drop(one_at_a_time);
         let revision_in_force = (observation.effective == wanted).then_some(revision);
+        self.note_timeout(observation.effective.timeout());
         self.tell(Happening::Configured {
             revision,
             checkpoint_interval: wanted.interval().map(millis),

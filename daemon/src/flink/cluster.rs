@@ -3,6 +3,7 @@
 use super::job::FlinkJob;
 use super::link::Link;
 use super::reconcile;
+use super::remembering;
 use super::rest;
 use super::settings::{Attach, ClusterSettings};
 use crate::clock::wall_millis;
@@ -37,7 +38,7 @@ pub(super) struct Cluster {
     /// Nobody named it: it was found on this machine.
     pub(super) found: bool,
     jobs: Jobs,
-    tasks: [AbortHandle; 2],
+    tasks: [AbortHandle; 3],
 }
 
 /// The jobs of a cluster, the oldest first. Clones share one list.
@@ -73,6 +74,7 @@ impl Cluster {
         let tasks = [
             tokio::spawn(follower.run()).abort_handle(),
             tokio::spawn(reconcile::keep(Arc::clone(&link), jobs.clone())).abort_handle(),
+            tokio::spawn(remembering::remember(Arc::clone(&link), jobs.clone())).abort_handle(),
         ];
         Self { link, found, jobs, tasks }
     }
@@ -138,6 +140,7 @@ impl Follower {
         let jobs = self.jobs.all();
         self.look_for_a_way(&jobs).await;
         self.forget_ended(&jobs).await;
+        self.forget_replaced(&jobs).await;
         let looked_at: Vec<_> = jobs.iter().filter(|job| self.is_looked_at(job)).cloned().collect();
         let looks = futures::stream::iter(looked_at);
         looks.for_each_concurrent(AT_ONCE, |job| async move { drop(job.observe().await) }).await;
@@ -209,6 +212,25 @@ impl Follower {
                 && let Err(error) = self.link.overrides.remove(key).await
             {
                 tracing::error!(job = %job.id(), %error, "the override of a job that has ended cannot be removed");
+            }
+        }
+    }
+
+    /// A job that is gone, whose name runs under another id, and of which nothing is overridden any more, as when its
+    /// override has ended: there is nothing left to keep for it.
+    async fn forget_replaced(&self, jobs: &[FlinkJob]) {
+        let names: HashSet<_> = jobs
+            .iter()
+            .filter(|job| job.is_there() && !job.state().has_ended())
+            .map(|job| job.identity().name.as_str())
+            .collect();
+        for job in jobs.iter().filter(|job| !job.is_there()) {
+            let is_over = self.link.record(job.id()).is_some_and(|record| !record.is_override());
+            if is_over
+                && names.contains(job.identity().name.as_str())
+                && let Err(error) = self.link.overrides.remove(self.link.key(job.id())).await
+            {
+                tracing::error!(job = %job.id(), %error, "the record of a job that is gone cannot be removed");
             }
         }
     }

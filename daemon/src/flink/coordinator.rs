@@ -6,7 +6,9 @@ use super::rest;
 use super::sight;
 use super::ways::Way;
 use crate::clock::wall_millis;
-use crate::seam::{Applied, Changing, Glance, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use crate::seam::{
+    Applied, Changing, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted,
+};
 use async_trait::async_trait;
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_shared::api::{self, JobState, OverrideState, OverrideStatus};
@@ -170,6 +172,24 @@ impl JobCoordinator for FlinkJob {
         self.must_read("/checkpoints").await
     }
 
+    async fn history(&self) -> Result<Past, SeamError> {
+        // What is remembered is told also when its cluster does not answer.
+        if self.obstacle().is_none() && !self.state().has_ended() && self.known().wants_rest(self.now()) {
+            drop(self.ask_rest().await);
+        }
+        let known = self.known();
+        match &known.rest {
+            Some(rest) => Ok(Past { checkpoints: known.history.all(), observed_at: rest.at_wall }),
+            None => {
+                drop(known);
+                let why = self.obstacle().unwrap_or_else(|| {
+                    format!("cluster {} has not told of this job's checkpoints yet", self.link().name())
+                });
+                Err(SeamError::Unreachable(why))
+            }
+        }
+    }
+
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
         self.ask_rest().await.map_err(|error| self.link().refused(&error))?;
         let base = self.base(wall_millis());
@@ -201,6 +221,10 @@ impl JobCoordinator for FlinkJob {
 
     fn changing(&self) -> Changing {
         Changing::of(&self.known().changing)
+    }
+
+    fn hands_off(&self) -> Option<String> {
+        self.link().pause()
     }
 
     fn standing(&self) -> Option<OverrideStatus> {

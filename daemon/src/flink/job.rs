@@ -13,7 +13,7 @@ use ckpt_agent::protocol::{Answered, Ask, Sight};
 use ckpt_coordinator::Monotonic;
 use ckpt_shared::api::{self, Happening, JobState, OverrideState, OverrideStatus};
 use ckpt_shared::client::ClientError;
-use ckpt_shared::duration::Rough;
+use ckpt_shared::duration::{Rough, millis};
 use ckpt_shared::flink;
 use ckpt_shared::ids::JobId;
 use std::fmt;
@@ -136,8 +136,9 @@ impl FlinkJob {
     }
 
     pub(super) fn tell(&self, what: Happening) {
-        let Identity { id, .. } = self.0.identity;
-        let event = api::Event { schema: api::SCHEMA.to_owned(), job_id: id, at: wall_millis(), what };
+        let Identity { id, cluster, .. } = self.0.identity.clone();
+        let event =
+            api::Event { schema: api::SCHEMA.to_owned(), cluster, job_id: id, at: wall_millis(), what };
         drop(self.0.events.send(event));
     }
 
@@ -153,10 +154,29 @@ impl FlinkJob {
             at: now.monotonic,
             at_wall: now.wall_millis(),
         });
+        self.remember(&statistics.history);
         if let Some(before) = before {
             news::between(&before.statistics, &statistics).into_iter().for_each(|news| self.tell(news));
         }
         Ok(())
+    }
+
+    /// Takes what has ended into the history, with the timeout in force.
+    fn remember(&self, history: &[flink::Checkpoint]) {
+        let Health { ahead, .. } = self.link().health();
+        let submitted = self.base(wall_millis()).submitted;
+        let mut known = self.known();
+        let in_force = known.in_force(&submitted);
+        known.history.saw(history, |there| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0));
+        // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
+        if let Some(in_force) = in_force {
+            known.history.timeout_is(wall_millis(), millis(in_force.timeout()));
+        }
+    }
+
+    /// Notes the timeout that a change has just put in force.
+    pub(super) fn note_timeout(&self, timeout: Duration) {
+        self.known().history.timeout_is(wall_millis(), millis(timeout));
     }
 
     /// Asks the cluster for its state, and refuses when it has ended.
@@ -196,6 +216,7 @@ impl FlinkJob {
             reach: self.link().ways.reach(self.link()),
             kept: self.orphaned(&known).or_else(|| known.keeping.status(self.link().clock.now())),
             trouble: self.stranded().or_else(|| self.not_kept()),
+            usual_duration: known.rest.as_ref().and_then(|rest| rest::usual_duration(&rest.statistics)),
             observed_at,
         }
     }
@@ -303,7 +324,9 @@ impl FlinkJob {
             Some(why) => self.stale(why)?,
             None => self.through_rest().ok_or(SeamError::Silent)?,
         };
-        Ok(Glance { observation, newest: statistics.history, last_completed: statistics.latest.completed })
+        let rescued = self.known().history.rescued();
+        let last_completed = statistics.latest.completed;
+        Ok(Glance { observation, newest: statistics.history, last_completed, rescued })
     }
 
     pub(super) fn sees_with_agent(&self) -> bool {

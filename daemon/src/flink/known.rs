@@ -4,6 +4,7 @@ use super::keeping::{Incarnation, Keeping};
 use super::rest::{self, CACHED};
 use super::sight;
 use crate::attach::Jvm;
+use crate::history::History;
 use crate::overrides::Record;
 use ckpt_agent::protocol::Sight;
 use ckpt_coordinator::Monotonic;
@@ -23,6 +24,10 @@ pub(super) struct Known {
     pub(super) rest: Option<FromRest>,
     /// What the agent saw, and when.
     pub(super) sight: Option<(Sight, Monotonic)>,
+    /// The checkpoints that were seen to have ended.
+    pub(super) history: History,
+    /// When it was looked at last for the sake of that alone.
+    pub(super) looked_at: Option<Monotonic>,
     /// In which JVM it saw that.
     pub(super) seen_in: Option<Jvm>,
     /// When it began to run last, as far as that was asked.
@@ -60,6 +65,8 @@ impl Known {
             missing: false,
             rest: None,
             sight: None,
+            history: History::default(),
+            looked_at: None,
             seen_in: None,
             running_since: None,
             keeping: Keeping::default(),

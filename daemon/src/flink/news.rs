@@ -1,5 +1,6 @@
 //! What happened to a job's checkpoints between two looks.
 
+use crate::history;
 use ckpt_shared::api::Happening;
 use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
 
@@ -43,7 +44,7 @@ fn tell(was: Option<&Checkpoint>, is: &Checkpoint, news: &mut Vec<Happening>) {
         }
         CheckpointStatus::Failed => {
             let message = is.failure_message.clone().unwrap_or_default();
-            let reason = if message == ckpt_shared::flink::EXPIRED { "CHECKPOINT_EXPIRED" } else { "FAILED" };
+            let reason = history::reason(&message).unwrap_or("FAILED");
             news.push(Happening::Failed { id: Some(id), reason: reason.to_owned(), message });
         }
     }

@@ -34,6 +34,8 @@ const PATIENT: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 8;
 /// For how long a change that was stored and is being applied is left to whoever makes it.
 const OTHERS_CHANGE: Duration = Duration::from_secs(30);
+/// For how long, in milliseconds, an override whose time is up is left to whoever ends it.
+const ENDING: u64 = 10_000;
 
 /// Keeps the overrides of a cluster's jobs in force, for ever.
 pub(super) async fn keep(link: Arc<Link>, jobs: Jobs) {
@@ -98,6 +100,10 @@ impl FlinkJob {
     async fn reconcile(&self) {
         let Some(record) = self.link().record(self.id()) else { return };
         if self.known().keeping.next_try().is_some_and(|at| self.now() < at) {
+            return;
+        }
+        if record.next_end().is_some_and(|until| until <= wall_millis() && wall_millis() - until < ENDING) {
+            // Whoever ends it puts in force what was before, and nobody else is suspected of that.
             return;
         }
         let began = self.now();

@@ -1,5 +1,6 @@
 //! What is read from Flink's REST API.
 
+use crate::seam;
 use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
 use ckpt_shared::api::{Failures, JobState};
 use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout, LONGEST, SHORTEST};
@@ -177,4 +178,10 @@ pub(super) fn failures_in_a_row(seen: &CheckpointStatistics) -> u32 {
     let failed =
         over.filter(|entry| !entry.is_savepoint).take_while(|entry| entry.status == CheckpointStatus::Failed);
     u32::try_from(failed.count()).unwrap_or(u32::MAX)
+}
+/// How long checkpoints that completed lately usually took; savepoints are another matter.
+pub(super) fn usual_duration(statistics: &CheckpointStatistics) -> Option<Duration> {
+    let is_it = |entry: &&Checkpoint| entry.status == CheckpointStatus::Completed && !entry.is_savepoint;
+    let completed = statistics.history.iter().filter(is_it);
+    seam::usual_duration(completed.filter_map(|entry| u64::try_from(entry.end_to_end_duration).ok()))
 }

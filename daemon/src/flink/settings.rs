@@ -1,6 +1,6 @@
 //! Which clusters are followed, and what is allowed there: from the command line and a file.
 
-use crate::job_file;
+use crate::config::{Config, ConfigError};
 use crate::state_dir::read_limited;
 use ckpt_shared::api::{HOSTED, LARGEST_BODY};
 use ckpt_shared::client::{Access, Client, ClientError, Peer};
@@ -30,7 +30,7 @@ pub struct Options {
     /// Load it also into JobManagers of other users, which only root can.
     #[arg(long)]
     pub attach_other_users: bool,
-    /// A file with clusters and what is allowed for each.
+    /// A file with clusters and what is allowed for each, with a policy for changes, and more.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -82,6 +82,9 @@ pub struct Settings {
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The file cannot be read.
     #[error("cannot read {path}: {cause}", path = .path.display())]
     Unreadable {
@@ -114,19 +117,21 @@ pub enum SettingsError {
     BadUrl(#[from] ClientError),
 }
 
-/// The configuration file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct File {
-    attach: Option<Attach>,
-    attach_other_users: bool,
-    flink: Vec<Entry>,
+/// What the configuration file says about Flink.
+#[derive(Debug, Default)]
+pub struct FlinkSection {
+    /// When a library may be loaded, unless a cluster says otherwise.
+    pub attach: Option<Attach>,
+    /// Whether it may be loaded into JVMs of other users.
+    pub attach_other_users: bool,
+    /// The clusters.
+    pub clusters: Vec<Entry>,
 }
 
-/// A cluster in it.
+/// A cluster in the configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Entry {
+pub struct Entry {
     name: Option<String>,
     url: String,
     attach: Option<Attach>,
@@ -136,12 +141,27 @@ struct Entry {
 }
 
 impl Options {
+    /// Reads the configuration file, if one is named.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn configured(&self) -> Result<Config, ConfigError> {
+        self.config.as_deref().map(Config::load).transpose().map(Option::unwrap_or_default)
+    }
+
     /// Reads the file, if one is named, and puts the command line over it.
     ///
     /// # Errors
     /// [`SettingsError`].
     pub fn settings(&self) -> Result<Settings, SettingsError> {
-        let file = self.config.as_deref().map(load).transpose()?.unwrap_or_default();
+        self.over(self.configured()?.flink)
+    }
+
+    /// Puts the command line over what the file says.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn over(&self, file: FlinkSection) -> Result<Settings, SettingsError> {
         let default = Consent {
             attach: self.attach.or(file.attach).unwrap_or_default(),
             other_users: self.attach_other_users || file.attach_other_users,
@@ -151,7 +171,7 @@ impl Options {
             Entry { name: name.map(str::to_owned), url: url.to_owned(), ..Entry::default() }
         });
         let mut settings = Settings::default();
-        for entry in file.flink.into_iter().chain(typed) {
+        for entry in file.clusters.into_iter().chain(typed) {
             let consent = Consent {
                 attach: entry.attach.unwrap_or(default.attach),
                 other_users: entry.attach_other_users.unwrap_or(default.other_users),
@@ -230,17 +250,6 @@ fn split(text: &str) -> (Option<&str>, &str) {
         Some((name, url)) if !name.contains("//") => (Some(name), url),
         _ => (None, text),
     }
-}
-
-fn load(path: &Path) -> Result<File, SettingsError> {
-    let unreadable = |cause| SettingsError::Unreadable { path: path.to_owned(), cause };
-    let content = read_limited(path, LARGEST_BODY as u64).map_err(unreadable)?;
-    let mistake = |cause: String| SettingsError::Mistake { path: path.to_owned(), cause };
-    let text = String::from_utf8(content).map_err(|error| mistake(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        mistake(job_file::at(&text, start, error.message()).to_string())
-    })
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(super) struct Base {
     /// How its override stood when it was looked at last to keep it, or that it has none and another job has.
     pub(super) kept: Option<OverrideStatus>,
     pub(super) trouble: Option<String>,
+    /// How long checkpoints usually took, as Flink's REST API told last.
+    pub(super) usual_duration: Option<Duration>,
     pub(super) observed_at: u64,
 }
 
@@ -75,6 +77,7 @@ impl Base {
             next_trigger: None,
             merged: 0,
             queued: 0,
+            usual_duration: self.usual_duration,
             standing,
             trouble: self.trouble,
             reach: self.reach,

@@ -3,16 +3,17 @@
 use super::life::Stage;
 use super::owner::Owner;
 use super::report::Life;
-use super::statistics::age;
+use super::statistics::{Seen, age};
 use super::triggers::Asked;
 use crate::clock::Moment;
-use crate::seam::{Applied, Observation, Reach, SeamError, Wanted};
+use crate::seam::{self, Applied, Observation, Reach, SeamError, Wanted};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::{Coordinator, Event, InFlight, InFlightUpdate, Kind, View};
 use ckpt_shared::api::{Happening, JobState, Outcome};
 use ckpt_shared::duration::{Exact, Rough, millis};
 use ckpt_shared::flink::{self, CheckpointStatus};
 use ckpt_shared::ids::{CheckpointId, TriggerId};
+use std::time::Duration;
 
 impl Owner {
     pub(super) fn effective(&self) -> EffectiveConfig {
@@ -61,12 +62,19 @@ impl Owner {
             next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
             merged: view.merged,
             queued: 0,
+            usual_duration: self.usual_duration(),
             standing: None,
             trouble: self.trouble(now),
             reach: Reach::HOSTED,
             stale: None,
             observed_at: now.wall_millis(),
         }
+    }
+
+    /// How long checkpoints usually took lately; savepoints are another matter.
+    fn usual_duration(&self) -> Option<Duration> {
+        let is_it = |seen: &&Seen| seen.status == CheckpointStatus::Completed && !seen.kind.is_savepoint();
+        seam::usual_duration(self.statistics.history().filter(is_it).filter_map(|seen| seen.duration))
     }
 
     /// What there is to see without a coordinator.
@@ -119,6 +127,8 @@ impl Owner {
             let (updated, actions) = coordinator.update(now.monotonic, overridden, pull_in);
             updates = updated;
             if changes {
+                // What the change lets expire did so with the new timeout.
+                self.note_timeout(now);
                 self.configured(now);
             }
             self.perform(now, actions);

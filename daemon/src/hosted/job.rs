@@ -9,7 +9,7 @@ use super::restore::FromSavepoint;
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
-use crate::seam::{Applied, Glance, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use crate::seam::{Applied, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted};
 use async_trait::async_trait;
 use ckpt_coordinator::config::Override;
 use ckpt_shared::api::{self, JobState};
@@ -123,6 +123,7 @@ impl JobCoordinator for HostedJob {
     async fn glance(&self) -> Result<Glance, SeamError> {
         self.ask(|owner, now| Glance {
             observation: owner.observe(now),
+            rescued: owner.past.rescued(),
             newest: owner.statistics.history().map(|seen| report::checkpoint(seen, false)).collect(),
             last_completed: owner
                 .statistics
@@ -180,6 +181,10 @@ impl JobCoordinator for HostedJob {
 
     async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
         self.ask(|owner, _| report::statistics(&owner.statistics)).await
+    }
+
+    async fn history(&self) -> Result<Past, SeamError> {
+        self.ask(|owner, now| Past { checkpoints: owner.past.all(), observed_at: now.wall_millis() }).await
     }
 
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {

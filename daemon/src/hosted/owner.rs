@@ -7,7 +7,7 @@ use super::files::CheckpointFiles;
 use super::job::{Question, Setup};
 use super::life::{Done, Stage};
 use super::metadata::{Metadata, StoredSubtask};
-use super::report::Life;
+use super::report::{self, Life};
 use super::reports::Locations;
 use super::restore::FromSavepoint;
 use super::savepoints::LastSavepoint;
@@ -15,11 +15,15 @@ use super::sessions::Sessions;
 use super::statistics::Statistics;
 use super::triggers::{Made, Triggers};
 use crate::clock::{Clock, Moment};
+use crate::history::{Flight, History};
 use crate::job_file::JobSpec;
 use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, Wanted};
-use ckpt_coordinator::{Action, Coordinator, Event, Fact, Kind, RequestToken, Snapshot, TriggerOutcome};
+use ckpt_coordinator::{
+    Action, Coordinator, Event, Fact, Kind, Monotonic, RequestToken, Snapshot, TriggerOutcome,
+};
 use ckpt_shared::api::{self, Happening, JobState};
+use ckpt_shared::duration::millis;
 use ckpt_shared::ids::{CheckpointId, SessionId, Subtask};
 use ckpt_shared::tasks::TaskEvent;
 use std::collections::BTreeMap;
@@ -53,6 +57,8 @@ pub(super) struct Owner {
     pub(super) coordinator: Option<Coordinator>,
     pub(super) history: Life,
     pub(super) statistics: Statistics,
+    /// The checkpoints that have ended, with the timeout that each had.
+    pub(super) past: History,
     pub(super) triggers: Triggers,
     pub(super) last_savepoint: LastSavepoint,
     /// The number of the next checkpoint, as far as earlier coordinators know: the disk may have refused to
@@ -94,6 +100,7 @@ impl Owner {
             coordinator: None,
             history,
             statistics: Statistics::new(spec.graph()),
+            past: History::default(),
             triggers: Triggers::default(),
             last_savepoint: LastSavepoint::default(),
             next_id: CheckpointId::FIRST,
@@ -279,6 +286,7 @@ impl Owner {
         let files = &self.files;
         let path = |id, kind: &Kind| format!("file:{}", files.directory(id, kind).display());
         self.statistics.record(now, fact, path);
+        self.remember(now, fact);
         let job = &self.identity.name;
         let happening = match fact {
             Fact::Created { id, kind } => Happening::Triggered { id: *id, savepoint: kind.is_savepoint() },
@@ -315,14 +323,63 @@ impl Owner {
         self.tell_readers(now, happening);
     }
 
+    /// Notes which timeout is in force now: the history says it of every checkpoint.
+    pub(super) fn note_timeout(&mut self, now: Moment) {
+        self.past.timeout_is(monotonic_millis(now.monotonic), millis(self.effective().timeout()));
+    }
+
+    /// Takes a checkpoint that has ended into the history.
+    fn remember(&mut self, now: Moment, fact: &Fact) {
+        let at = monotonic_millis(now.monotonic);
+        match fact {
+            Fact::Created { .. } => self.note_timeout(now),
+            Fact::Completed { id } | Fact::Failed { id, .. } => {
+                let Some(seen) = self.statistics.get(*id) else { return };
+                let from = monotonic_millis(seen.triggered.monotonic);
+                let to = seen.duration.map_or(at, |took| from + took);
+                let reason = match fact {
+                    Fact::Failed { reason, .. } => Some(reason.name().to_owned()),
+                    _ => None,
+                };
+                self.past.ended(report::ended(seen, reason), Flight { from, to });
+            }
+            Fact::FailedWithoutId { reason } => {
+                let ended = api::EndedCheckpoint {
+                    id: None,
+                    savepoint: false,
+                    completed: false,
+                    triggered_at: now.wall_millis(),
+                    duration: None,
+                    state_size: None,
+                    checkpointed_size: None,
+                    timeout: None,
+                    rescued: false,
+                    reason: Some(reason.name().to_owned()),
+                    message: Some(reason.to_string()),
+                };
+                self.past.ended(ended, Flight { from: at, to: at });
+            }
+            Fact::Acknowledged { .. }
+            | Fact::AcknowledgedLate { .. }
+            | Fact::Discarded { .. }
+            | Fact::Merged { .. } => {}
+        }
+    }
+
     /// Pushes an event to whoever reads them; nobody has to.
     pub(super) fn tell_readers(&self, now: Moment, what: Happening) {
         let event = api::Event {
             schema: api::SCHEMA.to_owned(),
+            cluster: self.identity.cluster.clone(),
             job_id: self.identity.id,
             at: now.wall_millis(),
             what,
         };
         drop(self.events.send(event));
     }
+}
+
+/// A moment in milliseconds on the clock that is never put back.
+fn monotonic_millis(moment: Monotonic) -> u64 {
+    millis(moment.since(Monotonic::default()))
 }

@@ -3,7 +3,7 @@
 use super::statistics::{Acknowledged, Sample, Seen, Statistics};
 use crate::job_file::JobSpec;
 use ckpt_coordinator::config::{EffectiveConfig, Mode, RetentionPolicy, SubmittedConfig, Tolerable};
-use ckpt_shared::api::{Failures, JobState};
+use ckpt_shared::api::{EndedCheckpoint, Failures, JobState};
 use ckpt_shared::duration::millis;
 use ckpt_shared::flink::{
     Alignment, AlignmentSummary, Checkpoint, CheckpointConfig, CheckpointStatistics, CheckpointStatus,
@@ -97,6 +97,23 @@ pub(super) fn checkpoint(seen: &Seen, detailed: bool) -> Checkpoint {
         failure_message: seen.failure.as_ref().map(|failure| failure.message.clone()),
         external_path: completed.then(|| seen.path.clone()),
         discarded: completed.then_some(seen.discarded),
+    }
+}
+
+/// One that has ended, for the history; which timeout it had is found out there.
+pub(super) fn ended(seen: &Seen, reason: Option<String>) -> EndedCheckpoint {
+    EndedCheckpoint {
+        id: Some(seen.id),
+        savepoint: seen.kind.is_savepoint(),
+        completed: seen.status == CheckpointStatus::Completed,
+        triggered_at: seen.triggered.wall_millis(),
+        duration: seen.duration,
+        state_size: Some(seen.bytes()),
+        checkpointed_size: Some(seen.bytes()),
+        timeout: None,
+        rescued: false,
+        reason,
+        message: seen.failure.as_ref().map(|failure| failure.message.clone()),
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn follow(metrics: Weak<Inner>, registry: Weak<Registry>) {
                 }
             }
             Some((key, News::Look)) => {
-                if let Some(job) = registry.find(&key.cluster, key.job) {
+                if let Some(job) = registry.job_of(&key) {
                     look(&metrics, &key, &job).await;
                 }
             }
@@ -129,7 +129,7 @@ async fn look(metrics: &Arc<Inner>, key: &Key, job: &Job) {
     let glance = timeout(GLANCE_LIMIT, job.glance()).await;
     if let Some(tally) = metrics.tallies().get_mut(key) {
         match glance {
-            Ok(Ok(glance)) => tally.saw(&glance.newest, metrics.started_at),
+            Ok(Ok(glance)) => tally.saw(&glance.newest, &glance.rescued, metrics.started_at),
             // Its cluster has not told anything yet, or its owner is busy.
             Ok(Err(_)) => {}
             Err(_) => tracing::debug!(job = %key.job, "its owner does not answer; it is looked at later"),

@@ -1,5 +1,7 @@
 //! The format of `overrides.json`.
 
+use super::layers::{Layer, Layers};
+use crate::clock::wall_millis;
 use crate::seam::Identity;
 use crate::state_dir::read_limited;
 use ckpt_coordinator::config::{Override, SubmittedConfig};
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 /// The format's number; it changes when an older ckptd could not read the file any more.
 const SCHEMA: u32 = 1;
+/// The number of a file in which a record has layers: whoever does not know them would let them never end.
+const WITH_LAYERS: u32 = 2;
 /// No file with a human's overrides is larger, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -36,23 +40,87 @@ impl Key {
 
 /// One job's override.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Record {
     /// The job's name when it was changed, for people who read the file.
     pub name: String,
-    /// Counts the changes; it rises through resets too.
+    /// Counts the changes; it rises through resets too, and when an override ends by itself.
     pub revision: u64,
-    /// Instead of the submitted interval, in milliseconds.
-    pub checkpoint_interval: Option<u64>,
-    /// Instead of the submitted timeout, in milliseconds.
-    pub checkpoint_timeout: Option<u64>,
-    /// Why, as its author put it.
+    /// Instead of the submitted interval.
+    pub interval: Layers,
+    /// Instead of the submitted timeout.
+    pub timeout: Layers,
+    /// Why, as the author of the last change put it.
     pub reason: Option<String>,
     /// When, in milliseconds since the epoch.
     pub changed_at: u64,
     /// As the job was submitted, for jobs of Flink clusters: a change there overwrites what Flink shows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted: Option<Submitted>,
+}
+
+/// A record in the file: the values on top for people, and the layers where these do not say all.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Written {
+    name: String,
+    revision: u64,
+    checkpoint_interval: Option<u64>,
+    checkpoint_timeout: Option<u64>,
+    reason: Option<String>,
+    changed_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submitted: Option<Submitted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layers: Option<Both>,
+}
+
+/// The layers of both values, the lowest first.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Both {
+    checkpoint_interval: Vec<Layer>,
+    checkpoint_timeout: Vec<Layer>,
+}
+
+impl From<Record> for Written {
+    fn from(record: Record) -> Self {
+        let top = |layers: &Layers| layers.all().last().map(|layer| layer.value);
+        let says_all = !record.has_layers();
+        let Record { name, revision, interval, timeout, reason, changed_at, submitted } = record;
+        Self {
+            name,
+            revision,
+            checkpoint_interval: top(&interval),
+            checkpoint_timeout: top(&timeout),
+            reason,
+            changed_at,
+            submitted,
+            layers: (!says_all).then(|| Both {
+                checkpoint_interval: interval.all().to_vec(),
+                checkpoint_timeout: timeout.all().to_vec(),
+            }),
+        }
+    }
+}
+
+impl TryFrom<Written> for Record {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { name, revision, reason, changed_at, submitted, layers, .. } = written;
+        let stack = |what: &str, top: Option<u64>, layers: Option<Vec<Layer>>| match layers {
+            None => Ok(Layers::plain(top, reason.as_ref(), changed_at)),
+            Some(layers) if layers.last().map(|layer| layer.value) != top => {
+                Err(format!("the topmost layer of {what} is not the value that is given for it"))
+            }
+            Some(layers) => Layers::checked(layers).map_err(|why| format!("{what}: {why}")),
+        };
+        let (interval, timeout) =
+            layers.map(|both| (both.checkpoint_interval, both.checkpoint_timeout)).unzip();
+        let interval = stack("checkpointInterval", written.checkpoint_interval, interval)?;
+        let timeout = stack("checkpointTimeout", written.checkpoint_timeout, timeout)?;
+        Ok(Self { name, revision, interval, timeout, reason, changed_at, submitted })
+    }
 }
 
 /// The two values as a job was submitted, in milliseconds.
@@ -91,30 +159,80 @@ impl Record {
     /// Whether it stands in for anything that was submitted, as a reset does not.
     #[must_use]
     pub fn is_override(&self) -> bool {
-        self.checkpoint_interval.is_some() || self.checkpoint_timeout.is_some()
+        let now = wall_millis();
+        self.interval.value(now).is_some() || self.timeout.value(now).is_some()
     }
 
     /// Its values and its revision, for a sentence.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let value = |name: &str, millis: Option<u64>| {
-            millis
+        let now = wall_millis();
+        let value = |name: &str, layers: &Layers| {
+            layers
+                .value(now)
                 .map(|millis| format!("{name} {}, ", Exact(Duration::from_millis(millis))))
                 .unwrap_or_default()
         };
-        let (timeout, interval) = (self.checkpoint_timeout, self.checkpoint_interval);
-        format!("{}{}revision {}", value("timeout", timeout), value("interval", interval), self.revision)
+        format!(
+            "{}{}revision {}",
+            value("timeout", &self.timeout),
+            value("interval", &self.interval),
+            self.revision
+        )
     }
 
-    /// The override itself.
+    /// The override as it is now: what has ended is none any more, though it may still be written down.
     ///
     /// # Errors
     /// [`BoundsError`] when a value is out of bounds, which no record of the store is.
     pub fn overridden(&self) -> Result<Override, BoundsError> {
+        self.overridden_at(wall_millis())
+    }
+
+    /// The override as it is at `now`, in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// [`BoundsError`] when a value is out of bounds, which no record of the store is.
+    pub fn overridden_at(&self, now: u64) -> Result<Override, BoundsError> {
         Ok(Override {
-            interval: self.checkpoint_interval.map(CheckpointInterval::from_millis).transpose()?,
-            timeout: self.checkpoint_timeout.map(CheckpointTimeout::from_millis).transpose()?,
+            interval: self.interval.value(now).map(CheckpointInterval::from_millis).transpose()?,
+            timeout: self.timeout.value(now).map(CheckpointTimeout::from_millis).transpose()?,
         })
+    }
+
+    /// Takes away what has ended. Whether there was something.
+    pub(super) fn end(&mut self, now: u64) -> bool {
+        let interval = self.interval.end(now);
+        self.timeout.end(now) || interval
+    }
+
+    /// When the next layer ends, in milliseconds since the epoch.
+    #[must_use]
+    pub fn next_end(&self) -> Option<u64> {
+        [&self.interval, &self.timeout].into_iter().filter_map(Layers::next_end).min()
+    }
+
+    /// Whether its layers say more than its other fields.
+    fn has_layers(&self) -> bool {
+        let plain = |layers: &Layers| {
+            let value = layers.all().last().map(|layer| layer.value);
+            *layers == Layers::plain(value, self.reason.as_ref(), self.changed_at)
+        };
+        !plain(&self.interval) || !plain(&self.timeout)
+    }
+
+    /// Whether every value in it is one.
+    fn check(&self) -> Result<(), BoundsError> {
+        for layer in self.interval.all() {
+            CheckpointInterval::from_millis(layer.value)?;
+        }
+        for layer in self.timeout.all() {
+            CheckpointTimeout::from_millis(layer.value)?;
+        }
+        match &self.submitted {
+            Some(own) => own.put_into(&mut SubmittedConfig::default()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -169,15 +287,16 @@ impl Document {
             schema: u32,
         }
         if let Ok(Numbered { schema }) = serde_json::from_slice(&content)
-            && schema != SCHEMA
+            && !(SCHEMA..=WITH_LAYERS).contains(&schema)
         {
-            return Err(damaged(format!("they have schema {schema}, and this ckptd reads schema {SCHEMA}")));
+            return Err(damaged(format!(
+                "they have schema {schema}, and this ckptd reads schema {SCHEMA} and {WITH_LAYERS}"
+            )));
         }
         let document: Self = serde_json::from_slice(&content).map_err(|error| damaged(error.to_string()))?;
         for (cluster, jobs) in &document.clusters {
             for (job, record) in jobs {
-                let submitted = record.submitted.map(|own| own.put_into(&mut SubmittedConfig::default()));
-                if let Err(error) = record.overridden().and(submitted.unwrap_or(Ok(()))) {
+                if let Err(error) = record.check() {
                     return Err(damaged(format!("job {job} of cluster {cluster}: {error}")));
                 }
             }
@@ -186,7 +305,11 @@ impl Document {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        let has_layers = self.clusters.values().flat_map(BTreeMap::values).any(Record::has_layers);
+        let schema = if has_layers { WITH_LAYERS } else { SCHEMA };
+        // Whatever it was read with.
+        let written = Self { schema, clusters: self.clusters.clone() };
+        let mut bytes = serde_json::to_vec_pretty(&written).unwrap_or_default();
         bytes.push(b'\n');
         bytes
     }
@@ -202,6 +325,24 @@ impl Document {
 
     pub(super) fn get(&self, key: &Key) -> Option<&Record> {
         self.clusters.get(&key.cluster)?.get(&key.job)
+    }
+
+    /// Those of which something has ended.
+    pub(super) fn ended(&self, now: u64) -> Vec<Key> {
+        let ended = |record: &Record| record.next_end().is_some_and(|until| until <= now);
+        self.records().filter(|(_, record)| ended(record)).map(|(key, _)| key).collect()
+    }
+
+    /// When the next layer of any of them ends.
+    pub(super) fn next_end(&self) -> Option<u64> {
+        self.records().filter_map(|(_, record)| record.next_end()).min()
+    }
+
+    fn records(&self) -> impl Iterator<Item = (Key, &Record)> {
+        let of = |(cluster, jobs): (&String, _)| (cluster.clone(), jobs);
+        self.clusters.iter().map(of).flat_map(|(cluster, jobs): (_, &BTreeMap<JobId, Record>)| {
+            jobs.iter().map(move |(job, record)| (Key { cluster: cluster.clone(), job: *job }, record))
+        })
     }
 
     pub(super) fn insert(&mut self, key: &Key, record: Record) {
@@ -251,12 +392,72 @@ mod tests {
         assert_eq!(String::from_utf8(document.to_bytes()).unwrap(), file);
     }
 
+    const TEMPORARY: &str = r#"{
+  "schema": 2,
+  "$internal.job-checkpoint-overrides": {
+    "hosted": {
+      "0123456789abcdef0123456789abcdef": {
+        "name": "job123",
+        "revision": 4,
+        "checkpointInterval": null,
+        "checkpointTimeout": 1200000,
+        "reason": "storage is slow",
+        "changedAt": 1790000000000,
+        "layers": {
+          "checkpointInterval": [],
+          "checkpointTimeout": [
+            {
+              "value": 600000,
+              "until": null,
+              "by": null,
+              "reason": null,
+              "since": 1780000000000
+            },
+            {
+              "value": 1200000,
+              "until": 1790014400000,
+              "by": "ada@host",
+              "reason": "storage is slow",
+              "since": 1790000000000
+            }
+          ]
+        }
+      }
+    }
+  }
+}
+"#;
+
+    #[test]
+    fn the_format_of_schema_2_stays_readable() {
+        let document = load(TEMPORARY).unwrap();
+        assert_eq!(String::from_utf8(document.to_bytes()).unwrap(), TEMPORARY);
+        assert_eq!(document.next_end(), Some(1_790_014_400_000));
+        assert_eq!(document.ended(1_790_014_399_999), []);
+        assert_eq!(document.ended(1_790_014_400_000).len(), 1);
+    }
+
+    #[test]
+    fn damaged_layers_are_named_with_their_place() {
+        for (from, to, part) in [
+            ("\"value\": 1200000", "\"value\": 1200001", "topmost layer of checkpointTimeout"),
+            ("\"until\": null", "\"until\": 1790000000000", "checkpointTimeout: a layer ends no later"),
+            ("\"value\": 600000", "\"value\": 1", "0123456789abcdef of cluster hosted: 1ms is too short"),
+            ("\"by\": \"ada@host\"", "\"who\": \"ada@host\"", "unknown field `who`"),
+            ("\"checkpointInterval\": [],", "", "missing field `checkpointInterval`"),
+        ] {
+            assert!(TEMPORARY.contains(from));
+            let error = load(&TEMPORARY.replace(from, to)).unwrap_err();
+            assert!(error.contains(part) && error.contains("repair the file"), "{from} gave {error}");
+        }
+    }
+
     #[test]
     fn damage_is_named_with_its_place() {
         for (content, part) in [
             ("", "line 1 column 0"),
             ("{\"schema\": 1,\n \"$internal.job-ch", "line 2"),
-            (r#"{"schema": 2, "future": true}"#, "schema 2"),
+            (r#"{"schema": 3, "future": true}"#, "schema 3"),
             (r#"{"schema": 1, "$internal.job-checkpoint-overrides": {}, "more": 1}"#, "unknown field `more`"),
             (
                 r#"{"schema": 1, "$internal.job-checkpoint-overrides": {"hosted": {"0123456789abcdef0123456789abcdef":

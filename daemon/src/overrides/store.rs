@@ -1,10 +1,9 @@
 //! The one task that writes `overrides.json`. Requests that come together share a write.
 
 use super::file::{Document, Key, LoadError, Record, Submitted};
+use super::merge::{Adoption, Edit, EditError, Edited, Expired, expire, merge, take_over};
 use crate::clock::wall_millis;
 use crate::durable;
-use ckpt_coordinator::config::{Override, SubmittedConfig};
-use ckpt_shared::api::{ConfigurationPatch, HOSTED};
 use ckpt_shared::ids::JobId;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,95 +12,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// The most edits that wait, and that share a write.
 const MOST_WAITING: usize = 1_024;
 
-/// What `If-Match` demands of a revision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IfMatch {
-    /// `*`: any.
-    Any,
-    /// This one; `None` stands for a tag that no revision has.
-    Revision(Option<u64>),
-}
-
-/// A change of one job's override.
-#[derive(Debug, Clone)]
-pub struct Edit {
-    /// Whose.
-    pub key: Key,
-    /// The job's name.
-    pub name: String,
-    /// What changes.
-    pub patch: ConfigurationPatch,
-    /// What the revision must be.
-    pub if_match: IfMatch,
-    /// As the job was submitted. It is written down with the first change, which may be the last moment
-    /// at which it can be seen.
-    pub submitted: SubmittedConfig,
-}
-
-/// One job takes over the override of an earlier one, whose own then ends: one step, whole or not at all.
-#[derive(Debug, Clone)]
-pub struct Adoption {
-    /// The earlier job.
-    pub from: Key,
-    /// Who takes it over.
-    pub key: Key,
-    /// That one's name.
-    pub name: String,
-    /// Why; the override's own reason stays when there is none.
-    pub reason: Option<String>,
-    /// As it was submitted.
-    pub submitted: SubmittedConfig,
-}
-
-/// What an edit led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edited {
-    /// The override before.
-    pub previous: Override,
-    /// The override now.
-    pub overridden: Override,
-    /// The revision now.
-    pub revision: u64,
-}
-
-/// Why an edit was not made. Nothing was written then.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum EditError {
-    /// `If-Match` names another revision.
-    #[error(
-        "the job's revision is {actual} by now; look at it again, and repeat the change if it still holds"
-    )]
-    Stale {
-        /// The revision.
-        actual: u64,
-    },
-    /// What should be taken over is not there.
-    #[error(
-        "the override that should be adopted is not there any more, as when somebody has just adopted it; look at the job again"
-    )]
-    NothingToAdopt,
-    /// The job has an override of its own.
-    #[error(
-        "the job has an override of its own (revision {revision}); reset it first, and adopt the other one then"
-    )]
-    HasItsOwn {
-        /// Its revision.
-        revision: u64,
-    },
-    /// It could not be stored.
-    #[error("the change could not be stored, so nothing was changed: {cause}")]
-    NotStored {
-        /// Why.
-        cause: Arc<str>,
-    },
-}
-
 enum Request {
     Edit(Edit, oneshot::Sender<Result<Edited, EditError>>),
     Adopt(Adoption, oneshot::Sender<Result<Edited, EditError>>),
     PutBack(Key, Box<Record>, oneshot::Sender<Result<(), EditError>>),
     Remove(Key, oneshot::Sender<Result<(), EditError>>),
     SubmittedAgain(Key, Submitted, oneshot::Sender<Result<(), EditError>>),
+    Expire(Key, oneshot::Sender<Result<Option<Expired>, EditError>>),
 }
 
 /// The overrides, in memory and on disk. Clones share one store.
@@ -109,19 +26,64 @@ enum Request {
 pub struct OverrideStore {
     requests: mpsc::Sender<Request>,
     durable: watch::Receiver<Arc<Document>>,
+    ended_meanwhile: Arc<[Expired]>,
 }
 
 impl OverrideStore {
-    /// Reads the file at `path` and starts the task that writes it, which ends with the last clone.
+    /// Reads the file at `path` and starts the task that writes it, which ends with the last clone. What ended
+    /// since it was written ends here, before anybody can apply it.
     ///
     /// # Errors
     /// [`LoadError`] when the file is damaged.
     pub fn open(path: PathBuf) -> Result<Self, LoadError> {
-        let document = Arc::new(Document::load(&path)?);
+        let mut document = Document::load(&path)?;
+        let ended_meanwhile = end_what_has_ended(&path, &mut document);
+        let document = Arc::new(document);
         let (requests, waiting) = mpsc::channel(MOST_WAITING);
         let (publish, durable) = watch::channel(Arc::clone(&document));
         tokio::spawn(write_what_comes(path, document, waiting, publish));
-        Ok(Self { requests, durable })
+        Ok(Self { requests, durable, ended_meanwhile })
+    }
+
+    /// Those that had ended when the file was read.
+    #[must_use]
+    pub fn ended_meanwhile(&self) -> &[Expired] {
+        &self.ended_meanwhile
+    }
+
+    /// Those of which something has ended, and is still there.
+    #[must_use]
+    pub fn ended(&self) -> Vec<Key> {
+        self.durable.borrow().ended(wall_millis())
+    }
+
+    /// When the next one ends, in milliseconds since the epoch.
+    #[must_use]
+    pub fn next_end(&self) -> Option<u64> {
+        self.durable.borrow().next_end()
+    }
+
+    /// Resolves when something was stored since the last time.
+    pub async fn stored(&mut self) {
+        if self.durable.changed().await.is_err() {
+            // The task that writes has ended: nothing will be stored any more.
+            std::future::pending::<()>().await;
+        }
+        self.durable.borrow_and_update();
+    }
+
+    /// What would be left of a job's override if what has ended were taken away; `None` when nothing has.
+    #[must_use]
+    pub fn preview_expiry(&self, key: &Key) -> Option<Expired> {
+        expire(&self.durable.borrow(), key, wall_millis())
+    }
+
+    /// Takes away what has ended of a job's override, durably; `None` when nothing has.
+    ///
+    /// # Errors
+    /// [`EditError::NotStored`].
+    pub async fn expire(&self, key: Key) -> Result<Option<Expired>, EditError> {
+        self.ask(|answer| Request::Expire(key, answer)).await
     }
 
     /// A job's record, as it is on disk.
@@ -221,58 +183,22 @@ impl OverrideStore {
     }
 }
 
-/// Merges an edit over what is there; the record is `None` when nothing changes.
-fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<Record>), EditError> {
-    let current = document.get(&edit.key);
-    let revision = current.map_or(0, |record| record.revision);
-    if let IfMatch::Revision(wanted) = edit.if_match
-        && wanted != Some(revision)
+/// Ends what had ended before ckptd came back. A disk that refuses does not let it go on: it is written down with
+/// the next change, and until then each start ends it again.
+fn end_what_has_ended(path: &Path, document: &mut Document) -> Arc<[Expired]> {
+    let now = wall_millis();
+    let old = document.clone();
+    let ended: Vec<_> =
+        document.ended(now).into_iter().filter_map(|key| expire(document, &key, now)).collect();
+    for expired in &ended {
+        document.insert(&expired.key, expired.now.clone());
+    }
+    if !ended.is_empty()
+        && let Err(error) = replace_or_restore(path, &old.to_bytes(), &document.to_bytes())
     {
-        return Err(EditError::Stale { actual: revision });
+        tracing::error!(%error, "overrides have ended, which cannot be written down now");
     }
-    let previous = current.and_then(|record| record.overridden().ok()).unwrap_or_default();
-    let overridden = Override {
-        interval: edit.patch.interval.merge(previous.interval),
-        timeout: edit.patch.timeout.merge(previous.timeout),
-    };
-    if overridden == previous {
-        return Ok((Edited { previous, overridden, revision }, None));
-    }
-    let revision = revision + 1;
-    let record = Record {
-        name: edit.name.clone(),
-        revision,
-        checkpoint_interval: overridden.interval.map(|interval| interval.as_millis()),
-        checkpoint_timeout: overridden.timeout.map(|timeout| timeout.as_millis()),
-        reason: edit.patch.reason.clone(),
-        changed_at: wall_millis(),
-        submitted: match edit.key.cluster == HOSTED {
-            // A hosted job's file is never rewritten.
-            true => None,
-            false => current.and_then(|record| record.submitted).or(Some(Submitted::of(&edit.submitted))),
-        },
-    };
-    Ok((Edited { previous, overridden, revision }, Some(record)))
-}
-
-/// The record of whoever takes an override over.
-fn take_over(document: &Document, adoption: &Adoption) -> Result<(Edited, Record), EditError> {
-    let left = document.get(&adoption.from).filter(|left| left.is_override());
-    let left = left.ok_or(EditError::NothingToAdopt)?;
-    let own = document.get(&adoption.key);
-    if let Some(own) = own.filter(|own| own.is_override()) {
-        return Err(EditError::HasItsOwn { revision: own.revision });
-    }
-    let record = Record {
-        name: adoption.name.clone(),
-        revision: left.revision.max(own.map_or(0, |own| own.revision)) + 1,
-        reason: adoption.reason.clone().or(left.reason.clone()),
-        changed_at: wall_millis(),
-        submitted: own.and_then(|own| own.submitted).or(Some(Submitted::of(&adoption.submitted))),
-        ..left.clone()
-    };
-    let overridden = record.overridden().unwrap_or_default();
-    Ok((Edited { previous: Override::default(), overridden, revision: record.revision }, record))
+    ended.into()
 }
 
 /// Answers that wait for a write: told the outcome of their own edit, or that the write failed.
@@ -341,6 +267,13 @@ fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
             }
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(()))))));
         }
+        Request::Expire(key, answer) => {
+            let expired = expire(draft, &key, wall_millis());
+            if let Some(expired) = &expired {
+                draft.insert(&key, expired.now.clone());
+            }
+            waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(expired))))));
+        }
         Request::Remove(key, answer) => {
             draft.remove(&key);
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(()))))));
@@ -381,8 +314,11 @@ fn replace_or_restore(path: &Path, old: &[u8], new: &[u8]) -> std::io::Result<()
 
 #[cfg(test)]
 mod tests {
+    use super::super::IfMatch;
     use super::*;
-    use ckpt_shared::api::Field;
+    use crate::clock::simulate_wall_clock;
+    use ckpt_coordinator::config::{Override, SubmittedConfig};
+    use ckpt_shared::api::{ConfigurationPatch, Field};
     use ckpt_shared::bounds::CheckpointTimeout;
     use ckpt_shared::ids::JobId;
 
@@ -394,6 +330,8 @@ mod tests {
             patch: ConfigurationPatch { timeout, ..ConfigurationPatch::default() },
             if_match: IfMatch::Any,
             submitted: SubmittedConfig::default(),
+            until: None,
+            by: None,
         }
     }
 
@@ -416,12 +354,56 @@ mod tests {
         assert_eq!((adopted.revision, adopted.previous), (3, Override::default()));
         assert_eq!(store.record(&on_flink(1)), None);
         let record = store.record(&on_flink(2)).unwrap();
-        assert_eq!((record.revision, record.checkpoint_timeout), (3, Some(2_000)));
+        assert_eq!((record.revision, record.timeout.value(0)), (3, Some(2_000)));
         assert_eq!(record.submitted, Some(Submitted::of(&SubmittedConfig::default())));
         assert!(matches!(store.adopt(adoption(1, 3)).await, Err(EditError::NothingToAdopt)));
         store.edit(Edit { key: on_flink(4), ..edit(4, 9_000) }).await.unwrap();
         assert!(matches!(store.adopt(adoption(2, 4)).await, Err(EditError::HasItsOwn { revision: 1 })));
         assert_eq!(store.record(&on_flink(2)), Some(record));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_counts_as_a_change_and_is_ended_before_it_is_read_again() {
+        simulate_wall_clock(1_000_000);
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("overrides.json");
+        let store = OverrideStore::open(path.clone()).unwrap();
+        store.edit(edit(1, 1_000)).await.unwrap();
+        let temporary = |millis, until| Edit { until: Some(until), ..edit(1, millis) };
+        let edited = store.edit(temporary(2_000, 1_060_000)).await.unwrap();
+        assert_eq!((edited.revision, edited.changed), (2, true));
+        store.edit(temporary(3_000, 1_030_000)).await.unwrap();
+        let key = edit(1, 1_000).key;
+        let in_force = |store: &OverrideStore| store.record(&key).unwrap().overridden().unwrap().timeout;
+        let millis = |timeout: Option<CheckpointTimeout>| timeout.map(CheckpointTimeout::as_millis);
+        assert_eq!((store.next_end(), store.ended()), (Some(1_030_000), vec![]));
+        simulate_wall_clock(1_030_000);
+        assert_eq!(millis(in_force(&store)), Some(2_000), "before it is written down");
+        assert_eq!(store.ended(), vec![key.clone()]);
+        let expired = store.expire(key.clone()).await.unwrap().unwrap();
+        assert_eq!((expired.before.revision, expired.now.revision), (3, 4));
+        assert_eq!(store.expire(key.clone()).await.unwrap(), None);
+        drop(store);
+        simulate_wall_clock(2_000_000);
+        let store = OverrideStore::open(path.clone()).unwrap();
+        assert_eq!(store.ended_meanwhile().len(), 1);
+        let record = Document::load(&path).unwrap().get(&key).unwrap().clone();
+        assert_eq!((record.revision, millis(record.overridden().unwrap().timeout)), (5, Some(1_000)));
+        assert_eq!(millis(in_force(&store)), Some(1_000));
+        assert_eq!(OverrideStore::open(path).unwrap().ended_meanwhile().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_ninth_layer_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let store = OverrideStore::open(home.path().join("overrides.json")).unwrap();
+        let far = wall_millis() + 1_000_000_000;
+        for nth in 0..8 {
+            store.edit(Edit { until: Some(far - nth), ..edit(1, 1_000 + nth) }).await.unwrap();
+        }
+        let refused = store.edit(Edit { until: Some(far - 8), ..edit(1, 9_000) }).await.unwrap_err();
+        assert!(matches!(refused, EditError::TooDeep), "{refused}");
+        assert_eq!(store.record(&edit(1, 1_000).key).unwrap().revision, 8);
     }
 
     /// On one thread the writer runs only when all have asked: what comes together shares a write.
@@ -439,7 +421,7 @@ mod tests {
         assert_eq!(revisions[90..], [10; 10], "none of ten changes of a job was lost");
         assert!(writes.has_changed().unwrap());
         let written = Document::load(&path).unwrap();
-        assert_eq!(written.get(&edit(7, 1_000).key).unwrap().checkpoint_timeout, Some(1_097));
+        assert_eq!(written.get(&edit(7, 1_000).key).unwrap().timeout.value(0), Some(1_097));
         assert_eq!(written, **writes.borrow_and_update());
         assert!(!writes.has_changed().unwrap(), "it was one write");
     }

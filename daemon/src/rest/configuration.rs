@@ -2,9 +2,8 @@
 
 use super::Api;
 use super::error::ApiError;
-use super::input::{Known, STORE_LIMIT, SmallBody, if_match};
-use super::metrics::Changed;
-use crate::change::{self, ChangeError, Request};
+use super::input::{Asking, Known, STORE_LIMIT, SmallBody, if_match};
+use crate::change::{self, ChangeError, Request, Who};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,9 +14,10 @@ use tokio::time::timeout;
 use utoipa::IntoParams;
 
 /// What is documented of both ways to change something.
+pub(super) const BY: &str =
+    "Who makes the change, in 1 to 100 printable characters (UTF-8): a claim, which is written down.";
 const IF_MATCH: &str = "The revision that the change is for, as `ETag` gave it; `*` for any.";
-const NO_CHANGE: &str =
-    "the job has ended, or was submitted without an interval or without checkpoints, or its cluster refuses.";
+const NO_CHANGE: &str = "the policy does not allow it, or the job has ended, or was submitted without an interval or without checkpoints, or its cluster refuses.";
 const NOT_STORED: &str = "the change could not be stored, or not in time; then it may still come into force.";
 
 /// The query of a change.
@@ -52,7 +52,7 @@ pub(super) struct ListQuery {
 )]
 pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let configuration = change::look(job.as_ref(), &api.overrides).await?;
+    let configuration = change::look(job.as_ref(), &api.changes.overrides).await?;
     Ok(answer(StatusCode::OK, &configuration))
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Resu
     path = "/jobs/{job}/checkpoints/configuration",
     operation_id = "change_configuration",
     tag = "configuration",
-    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = IF_MATCH)),
+    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = IF_MATCH), ("Ckpt-By" = Option<String>, Header, description = BY)),
     request_body = ConfigurationPatch,
     responses(
         (status = 200, description = "It is stored and in force, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
@@ -81,11 +81,12 @@ pub(super) async fn patch(
     Path(job): Path<String>,
     Known(query): Known<ChangeQuery>,
     headers: HeaderMap,
+    Asking(who): Asking,
     body: SmallBody,
 ) -> Result<Response, ApiError> {
     let patch = ConfigurationPatch::from_json(&body.of_kind("application/json")?)
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
-    edit(&api, &job, &headers, &query, patch).await
+    edit(&api, &job, &headers, &query, patch, who).await
 }
 
 /// Resets a job to what was submitted.
@@ -94,7 +95,7 @@ pub(super) async fn patch(
     path = "/jobs/{job}/checkpoints/configuration",
     operation_id = "reset_configuration",
     tag = "configuration",
-    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = IF_MATCH)),
+    params(ChangeQuery, ("If-Match" = Option<String>, Header, description = IF_MATCH), ("Ckpt-By" = Option<String>, Header, description = BY)),
     responses(
         (status = 200, description = "It is stored and in force, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
         (status = 202, description = "It is stored, and not in force yet.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
@@ -110,8 +111,9 @@ pub(super) async fn delete(
     Path(job): Path<String>,
     Known(query): Known<ChangeQuery>,
     headers: HeaderMap,
+    Asking(who): Asking,
 ) -> Result<Response, ApiError> {
-    edit(&api, &job, &headers, &query, ConfigurationPatch::clear_all()).await
+    edit(&api, &job, &headers, &query, ConfigurationPatch::clear_all(), who).await
 }
 
 /// The configurations of all jobs.
@@ -129,7 +131,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let mut jobs = api.registry.jobs();
     jobs.retain(|job| query.all || !job.last_state().has_ended());
-    let looks = jobs.iter().map(|job| change::look(job.as_ref(), &api.overrides));
+    let looks = jobs.iter().map(|job| change::look(job.as_ref(), &api.changes.overrides));
     let mut seen = Vec::new();
     for (job, look) in jobs.iter().zip(futures::future::join_all(looks).await) {
         match look {
@@ -137,7 +139,7 @@ pub(super) async fn list(
             Ok(configuration) => seen.push(configuration),
             Err(_) if job.last_state().has_ended() && !query.all => {}
             // It is shown all the same, and stands in nobody's way.
-            Err(error) => seen.push(change::unseen(job.as_ref(), &api.overrides, &error)),
+            Err(error) => seen.push(change::unseen(job.as_ref(), &api.changes.overrides, &error)),
         }
     }
     let observed_at = seen.iter().map(|configuration| configuration.observed_at).min();
@@ -160,9 +162,10 @@ async fn edit(
     headers: &HeaderMap,
     query: &ChangeQuery,
     patch: ConfigurationPatch,
+    who: Who,
 ) -> Result<Response, ApiError> {
-    let request = Request { patch, if_match: if_match(headers)?, dry_run: query.dry_run };
-    make(change::change(api.job(job)?, api.overrides.clone(), request), query.dry_run).await
+    let request = Request { patch, if_match: if_match(headers)?, dry_run: query.dry_run, who };
+    make(change::change(api.job(job)?, api.changes.clone(), request), query.dry_run).await
 }
 
 /// Makes a change on a task of its own: a client that goes away must not leave it stored and not applied.
@@ -191,6 +194,5 @@ fn answer(status: StatusCode, configuration: &Configuration) -> Response {
         headers.insert(header::ETAG, tag);
     }
     headers.insert(OBSERVED_AT, HeaderValue::from(configuration.observed_at));
-    response.extensions_mut().insert(Changed(configuration.clone()));
     response
 }

@@ -28,6 +28,12 @@ impl ApiError {
     }
 }
 
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(Errors::one(self.sentence))).into_response();
@@ -61,7 +67,7 @@ impl From<EditError> for ApiError {
         let status = match error {
             EditError::Stale { .. } => StatusCode::PRECONDITION_FAILED,
             EditError::NothingToAdopt => StatusCode::NOT_FOUND,
-            EditError::HasItsOwn { .. } => StatusCode::CONFLICT,
+            EditError::HasItsOwn { .. } | EditError::TooDeep => StatusCode::CONFLICT,
             EditError::NotStored { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())
@@ -73,8 +79,9 @@ impl From<ChangeError> for ApiError {
         match error {
             ChangeError::Seam(error) => error.into(),
             ChangeError::Edit(error) => error.into(),
+            ChangeError::Audit(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             ChangeError::NoneToAdopt { .. } => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            ChangeError::NoInterval | ChangeError::SeveralToAdopt(_) => {
+            ChangeError::NoInterval | ChangeError::SeveralToAdopt(_) | ChangeError::Policy(_) => {
                 Self::new(StatusCode::CONFLICT, error.to_string())
             }
         }

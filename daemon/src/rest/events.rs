@@ -1,5 +1,7 @@
 //! What happens to a job, pushed as server-sent events.
 
+mod all;
+
 use super::Api;
 use super::error::ApiError;
 use axum::extract::{Path, State};
@@ -10,6 +12,7 @@ use ckpt_shared::api::{self, Happening};
 use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_stream::wrappers::BroadcastStream;
@@ -35,23 +38,45 @@ static STREAMS: Semaphore = Semaphore::const_new(64);
 )]
 pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
+    let identity = job.identity();
+    let (cluster, job_id) = (identity.cluster.clone(), identity.id);
+    let events = BroadcastStream::new(job.events()).map(move |event| {
+        event.unwrap_or_else(|Lagged(missed)| {
+            all::event(cluster.clone(), job_id, Happening::Lagged { missed })
+        })
+    });
+    pushed(&api, events)
+}
+
+/// What happens to all jobs, as server-sent events.
+///
+/// It begins with the state of each job that ckptd knows, those that have ended too. A job that comes later
+/// begins with its state as well, and one that is not there any more is told of with its last state and a reason.
+#[utoipa::path(
+    get,
+    path = "/checkpoints/events",
+    tag = "configuration",
+    responses(
+        (status = 200, body = api::Event, content_type = "text/event-stream"),
+        (status = 503, description = "too many event streams are open."),
+    )
+)]
+pub(super) async fn all_events(State(api): State<Api>) -> Result<Response, ApiError> {
+    pushed(&api, all::all(Arc::clone(&api.registry)))
+}
+
+/// The stream, as long as there is a place for one more.
+fn pushed(api: &Api, events: impl Stream<Item = api::Event> + Send + 'static) -> Result<Response, ApiError> {
     let place = STREAMS.try_acquire().map_err(|_| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too many event streams are open; close one, or poll instead",
         )
     })?;
-    let job_id = job.identity().id;
-    let stream = BroadcastStream::new(job.events()).map(move |event| {
+    let events = events.inspect(move |_| {
         let _held = &place;
-        event.unwrap_or_else(|Lagged(missed)| api::Event {
-            schema: api::SCHEMA.to_owned(),
-            job_id,
-            at: crate::clock::wall_millis(),
-            what: Happening::Lagged { missed },
-        })
     });
-    let stream = as_sse(stream).take_until(until_shutdown(&api));
+    let stream = as_sse(events).take_until(until_shutdown(api));
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 

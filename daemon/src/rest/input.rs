@@ -1,13 +1,15 @@
 //! Request bodies and conditions, parsed before anything else happens.
 
 use super::error::ApiError;
+use crate::change::Who;
 pub(super) use crate::durable::STORE_LIMIT;
 use crate::overrides::IfMatch;
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Query, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use ckpt_shared::api::LARGEST_BODY;
+use ckpt_shared::api::{BY, LARGEST_BODY, parse_by};
 use ckpt_shared::ids::TriggerId;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -112,6 +114,29 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequestParts<S> for Kno
                 Err(ApiError::bad_request(format!("the query is not understood: {}", error.body_text())))
             }
         }
+    }
+}
+
+/// Who asks for something: what they call themselves, and where from.
+pub(super) struct Asking(pub(super) Who);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asking {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, ApiError> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let from = peer.map(|peer| peer.0.ip().to_canonical().to_string());
+        let mut names = parts.headers.get_all(BY).iter();
+        let bad = |why: &str| ApiError::bad_request(format!("the header {BY} is not understood: {why}"));
+        let by = match (names.next(), names.next()) {
+            (None, _) => None,
+            (Some(_), Some(_)) => return Err(bad("it comes twice")),
+            (Some(name), None) => {
+                let name = std::str::from_utf8(name.as_bytes()).map_err(|_| bad("it is not UTF-8"))?;
+                Some(parse_by(name).map_err(|error| bad(&error.to_string()))?)
+            }
+        };
+        Ok(Self(Who { by, from }))
     }
 }
 

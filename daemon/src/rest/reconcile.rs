@@ -1,15 +1,20 @@
 //! Where overrides are not kept, and an override that changes its job.
 
 use super::Api;
-use super::configuration::{ChangeQuery, make};
+use super::configuration::{BY, ChangeQuery, make};
 use super::error::ApiError;
-use super::input::{Known, STORE_LIMIT, SmallBody};
-use crate::change;
+use super::input::{Asking, Known, STORE_LIMIT, SmallBody};
+use crate::audit::Ending;
+use crate::change::{self, Who};
+use crate::clock::wall_millis;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use ckpt_shared::api::{AdoptRequest, Configuration, Reconcile, ReconcileRequest, parse_reason};
+use ckpt_shared::api::{
+    AdoptRequest, AuditAction, AuditAsked, AuditResult, Configuration, Reconcile, ReconcileRequest,
+    parse_reason,
+};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -39,6 +44,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Reconcile> {
     path = "/reconcile/pause",
     operation_id = "pause_reconcile",
     tag = "configuration",
+    params(("Ckpt-By" = Option<String>, Header, description = BY)),
     request_body(content = Option<ReconcileRequest>),
     responses(
         (status = 200, body = Reconcile),
@@ -49,13 +55,15 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Reconcile> {
 pub(super) async fn pause(
     State(api): State<Api>,
     Known(NoQuery {}): Known<NoQuery>,
+    Asking(who): Asking,
     body: SmallBody,
 ) -> Result<Json<Reconcile>, ApiError> {
     let ReconcileRequest { cluster, reason } = body.object(LIKE)?;
     let reason = checked(reason)?;
     api.must_follow(cluster.as_deref())?;
+    let asked = asked(AuditAction::Pause, who, cluster.clone(), reason.clone());
     tracing::info!(cluster, reason, "reconcile is paused");
-    in_time(api.pauses.pause(cluster, reason)).await?;
+    noted(&api, asked, api.pauses.pause(cluster, reason)).await?;
     Ok(Json(Reconcile::new(api.pauses.all())))
 }
 
@@ -67,6 +75,7 @@ pub(super) async fn pause(
     path = "/reconcile/resume",
     operation_id = "resume_reconcile",
     tag = "configuration",
+    params(("Ckpt-By" = Option<String>, Header, description = BY)),
     request_body(content = Option<ReconcileRequest>),
     responses(
         (status = 200, body = Reconcile),
@@ -77,6 +86,7 @@ pub(super) async fn pause(
 pub(super) async fn resume(
     State(api): State<Api>,
     Known(NoQuery {}): Known<NoQuery>,
+    Asking(who): Asking,
     body: SmallBody,
 ) -> Result<Json<Reconcile>, ApiError> {
     let ReconcileRequest { cluster, reason } = body.object(LIKE)?;
@@ -87,7 +97,8 @@ pub(super) async fn resume(
     if let Some(name) = cluster.as_deref().filter(|name| !is_paused(name)) {
         api.must_follow(Some(name))?;
     }
-    in_time(api.pauses.resume(cluster.as_deref())).await?;
+    let asked = asked(AuditAction::Resume, who, cluster.clone(), None);
+    noted(&api, asked, api.pauses.resume(cluster.as_deref())).await?;
     tracing::info!(cluster, "reconcile goes on");
     Ok(Json(Reconcile::new(api.pauses.all())))
 }
@@ -95,6 +106,42 @@ pub(super) async fn resume(
 fn checked(reason: Option<String>) -> Result<Option<String>, ApiError> {
     let reason = reason.map(|text| parse_reason(&text)).transpose();
     reason.map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+fn asked(action: AuditAction, who: Who, cluster: Option<String>, reason: Option<String>) -> AuditAsked {
+    AuditAsked {
+        at: wall_millis(),
+        action,
+        by: who.by,
+        from: who.from,
+        cluster,
+        job_id: None,
+        name: None,
+        interval: None,
+        timeout: None,
+        until: None,
+        reason,
+        revision: None,
+    }
+}
+
+/// Does it with a line in the audit log before and after.
+async fn noted<E: std::fmt::Display>(
+    api: &Api,
+    asked: AuditAsked,
+    storing: impl Future<Output = Result<(), E>>,
+) -> Result<(), ApiError> {
+    let begun = api.changes.audit.begin(asked).await;
+    let begun = begun.map_err(|error| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+    let stored = in_time(storing).await;
+    let (result, why) = match &stored {
+        Ok(()) => (AuditResult::Applied, None),
+        Err(error) => (AuditResult::Refused, Some(error.to_string())),
+    };
+    if let Err(cause) = begun.end(Ending::with(result, why)).await {
+        tracing::error!(%cause, "a pause has no result in the audit log");
+    }
+    stored
 }
 
 async fn in_time<E: std::fmt::Display>(storing: impl Future<Output = Result<(), E>>) -> Result<(), ApiError> {
@@ -115,7 +162,7 @@ async fn in_time<E: std::fmt::Display>(storing: impl Future<Output = Result<(), 
     path = "/jobs/{job}/checkpoints/configuration/adopt",
     operation_id = "adopt_override",
     tag = "configuration",
-    params(ChangeQuery),
+    params(ChangeQuery, ("Ckpt-By" = Option<String>, Header, description = BY)),
     request_body(content = Option<AdoptRequest>),
     responses(
         (status = 200, description = "It is stored and in force, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
@@ -131,10 +178,11 @@ pub(super) async fn adopt(
     State(api): State<Api>,
     Path(job): Path<String>,
     Known(query): Known<ChangeQuery>,
+    Asking(who): Asking,
     body: SmallBody,
 ) -> Result<Response, ApiError> {
     let mut request: AdoptRequest = body.object(r#"{"reason": "it was deployed anew"}"#)?;
     request.reason = checked(request.reason)?;
     let job = api.job(&job)?;
-    make(change::adopt(job, api.overrides.clone(), request, query.dry_run), query.dry_run).await
+    make(change::adopt(job, api.changes.clone(), request, query.dry_run, who), query.dry_run).await
 }

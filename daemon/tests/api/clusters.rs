@@ -11,6 +11,7 @@
 //! | `native` | a cluster that has FLIP-571 itself |
 //! | `standing` | whether overrides hold: lost, foreign, paused, orphaned and adopted |
 //! | `lives` | ckptd restarts, jobs end, vanish and come again |
+//! | `history` | what is remembered of checkpoints, and the stream of all jobs |
 //! | `metrics` | what Prometheus is told of them |
 //! | `tls` | certificates |
 //! | `doctor` | the diagnosis |
@@ -18,6 +19,7 @@
 //! Sockets are real, so time is too; while a test waits, pauses and limits pass ten times as fast.
 
 mod doctor;
+mod history;
 mod list;
 mod lives;
 mod metrics;

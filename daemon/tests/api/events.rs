@@ -8,15 +8,18 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 /// A reader of a job's events.
-struct Reader {
+pub(crate) struct Reader {
     stream: BodyDataStream,
     text: String,
 }
 
 impl Reader {
     async fn open(host: &Host, job: &str) -> Self {
-        let path = format!("/v1/jobs/{job}/checkpoints/events");
-        let request = request(Method::GET, &path).body(Body::empty()).unwrap();
+        Self::open_path(host, &format!("/v1/jobs/{job}/checkpoints/events")).await
+    }
+
+    pub(crate) async fn open_path(host: &Host, path: &str) -> Self {
+        let request = request(Method::GET, path).body(Body::empty()).unwrap();
         let response = host.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -48,7 +51,7 @@ impl Reader {
     }
 
     /// The next event of this name; what comes before it is passed over.
-    async fn next_named(&mut self, name: &str) -> Value {
+    pub(crate) async fn next_named(&mut self, name: &str) -> Value {
         loop {
             let event = self.next().await;
             if event["event"] == name {
@@ -163,4 +166,23 @@ async fn a_reader_that_is_too_slow_is_told_that_events_are_missing() {
     assert_eq!(lagged["event"], "lagged");
     let missed = lagged["missed"].as_u64().unwrap();
     assert_eq!(reader.next().await["revision"], missed + 1, "what follows is what comes after the gap");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_stream_tells_of_all_jobs_and_of_those_that_come_later() {
+    let host = Host::new().await;
+    let calm = host.run(&calm()).await;
+    let mut reader = Reader::open_path(&host, "/v1/checkpoints/events").await;
+    let there = reader.next().await;
+    assert_eq!((&there["event"], &there["state"]), (&json!("state"), &json!("RUNNING")));
+    assert_eq!((&there["jobId"], &there["cluster"]), (&json!(calm), &json!("hosted")));
+    let later = host.run(&job_file("later", 1, "timeout = '1h'", "")).await;
+    let appeared = reader.next_named("state").await;
+    assert_eq!(appeared["jobId"], json!(later));
+    host.change("calm", &json!({"checkpointTimeout": 700_000})).await;
+    let configured = reader.next_named("configured").await;
+    assert_eq!((&configured["jobId"], &configured["checkpointTimeout"]), (&json!(calm), &json!(700_000)));
+    host.trigger("later").await;
+    let triggered = reader.next_named("triggered").await;
+    assert_eq!((&triggered["jobId"], &triggered["id"]), (&json!(later), &json!(1)));
 }

@@ -3,6 +3,9 @@
 //! | module | holds |
 //! |---|---|
 //! | `changes` | FLIP-571's path: what a change does, revisions, conditions, dry runs |
+//! | `temporary` | overrides that end by themselves |
+//! | `policy` | changes that are not allowed |
+//! | `audit` | who did what |
 //! | `bad_changes` | what is refused, with nothing changed |
 //! | `in_flight` | what a change does to checkpoints in flight and to the next trigger |
 //! | `states` | changes of jobs that restart, have ended or are unknown |
@@ -15,6 +18,7 @@
 //! | `errors` | unknown paths, vertices and checkpoints, wrong methods |
 //! | `guard` | who may do what |
 //! | `events` | what is pushed |
+//! | `history` | the checkpoints that have ended |
 //! | `jobs` | submitting, cancelling, bringing back |
 //! | `tasks` | programs as tasks: claims, events, reports, losses |
 //! | `last_moments` | what happens while a checkpoint's metadata is being stored |
@@ -26,6 +30,7 @@
 //! | `lives` | checkpoints from their trigger to their deletion, in simulated time |
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod audit;
 mod bad_changes;
 mod changes;
 mod clusters;
@@ -39,15 +44,18 @@ mod fake_flink;
 mod flink;
 mod from_savepoint;
 mod guard;
+mod history;
 mod in_flight;
 mod jobs;
 mod last_moments;
 mod lives;
 mod metrics;
 mod openapi;
+mod policy;
 mod savepoints;
 mod shape;
 mod states;
 mod support;
 mod tasks;
+mod temporary;
 mod triggers;

@@ -176,7 +176,13 @@ fn events_and_reports_are_as_described() {
         Happening::Merged { merged: 1 },
         Happening::Lagged { missed: 1 },
     ];
-    let event = |what| Event { schema: SCHEMA.into(), job_id: JobId::from_bits(1), at: 1, what };
+    let event = |what| Event {
+        schema: SCHEMA.into(),
+        cluster: "hosted".into(),
+        job_id: JobId::from_bits(1),
+        at: 1,
+        what,
+    };
     check("Event", &happenings.map(event));
     let snapshot = StoredSnapshot { vertex: "v".into(), index: 0, location: "f".into(), bytes: 1 };
     let restored = RestoredFrom {
@@ -235,7 +241,7 @@ fn events_and_reports_are_as_described() {
 #[test]
 fn a_field_that_is_not_described_is_found() {
     let schema = json!({"$ref": "#/components/schemas/InFlight"});
-    let mut seen = json!({"id": 7, "savepoint": false, "acknowledged": 1, "subtasks": 2, "elapsed": 9, "remaining": null});
+    let mut seen = json!({"id": 7, "savepoint": false, "acknowledged": 1, "subtasks": 2, "elapsed": 9, "remaining": null, "estimate": null});
     assert_eq!(documented::misfit(&seen, &schema), None);
     seen["more"] = json!(1);
     assert!(documented::misfit(&seen, &schema).is_some());

@@ -7,6 +7,10 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, request};
 use ckpt_shared::api::HOSTED;
 use ckpt_shared::ids::JobId;
+use ckptd::audit::AuditLog;
+use ckptd::change::Changes;
+use ckptd::config::Config;
+use ckptd::expiry::Expiry;
 use ckptd::flink::{Clusters, Settings};
 use ckptd::hosted::HostedJobs;
 use ckptd::metrics::Metrics;
@@ -35,6 +39,8 @@ pub(crate) struct Host {
     pub(crate) router: Router,
     pub(crate) overrides: OverrideStore,
     pub(crate) registry: Arc<Registry>,
+    config: &'static str,
+    expiry: Expiry,
     /// They follow no job unless a test says so.
     pub(crate) metrics: Metrics,
 }
@@ -58,30 +64,39 @@ impl Host {
 
     /// One that follows these Flink clusters.
     pub(crate) async fn following(home: TempDir, flink: Settings) -> Self {
+        Self::configured(home, flink, "").await
+    }
+
+    /// One with a configuration file, which only says what does not concern Flink.
+    pub(crate) async fn configured(home: TempDir, flink: Settings, config: &'static str) -> Self {
         let directory = Arc::new(StateDir::open(Some(home.path().to_owned())).unwrap());
         let overrides = OverrideStore::open(directory.overrides()).unwrap();
         let pauses = Pauses::open(directory.pauses()).unwrap();
+        let Config { rules, audit, .. } = Config::parse("/etc/ckptd.toml".as_ref(), config).unwrap();
+        let audit = AuditLog::open(directory.audit(), audit);
         let hosted = HostedJobs::recover(directory, overrides.clone()).await.unwrap();
         let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides, &pauses)));
         let metrics = Metrics::default();
+        let changes = Changes { overrides: overrides.clone(), audit, rules: Arc::new(rules) };
+        let expiry = Expiry::start(&registry, changes.clone());
         let api = Api {
             registry: Arc::clone(&registry),
-            overrides: overrides.clone(),
+            changes,
             pauses,
             metrics: metrics.clone(),
             ready: tokio::sync::watch::channel(true).1,
         };
         let router = rest::router(api, Guard::new(TOKEN.to_owned(), vec![]));
-        Self { home, flink, router, overrides, registry, metrics }
+        Self { home, flink, router, overrides, registry, config, expiry, metrics }
     }
 
     /// Stops it and starts another one on the same directory.
     pub(crate) async fn restarted(self) -> Self {
-        let Self { home, flink, router, overrides, registry, metrics } = self;
-        drop((router, overrides, registry, metrics));
+        let Self { home, flink, router, overrides, registry, config, expiry, metrics } = self;
+        drop((router, overrides, registry, expiry, metrics));
         // What the owners still had to do is done when simulated time passes.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        Self::following(home, flink).await
+        Self::configured(home, flink, config).await
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -288,6 +303,18 @@ pub(crate) fn calm() -> String {
 /// The two values that `calm` was submitted with.
 pub(crate) fn submitted() -> Value {
     json!({"interval": 3_600_000, "timeout": 600_000})
+}
+
+/// A value's three forms, without where its override comes from.
+pub(crate) fn forms(value: &Value) -> Value {
+    json!({"submitted": value["submitted"], "override": value["override"], "effective": value["effective"]})
+}
+
+/// What is warned of, besides long timeouts.
+pub(crate) fn trouble(configuration: &Value) -> Vec<&str> {
+    let warnings = configuration["warnings"].as_array().unwrap();
+    let warnings = warnings.iter().map(|warning| warning.as_str().unwrap());
+    warnings.filter(|warning| !warning.starts_with("interval + timeout is ")).collect()
 }
 
 /// One of the three forms of both values.

@@ -10,6 +10,7 @@
 //! | `signals` | SIGTERM and SIGINT |
 //! | `clients` | slow and half-open clients |
 //! | `full_disk` | a disk that takes no more |
+//! | `temporary` | overrides that end by themselves, and the audit log |
 //! | `logs` | logs for people and for machines |
 //! | `demo` | the demonstration |
 //! | `wordcount` | tasks of one's own |
@@ -26,4 +27,5 @@ mod refusals;
 mod savepoints;
 mod signals;
 mod support;
+mod temporary;
 mod wordcount;

@@ -2,10 +2,11 @@
 //! misread number costs a checkpoint.
 
 use crate::bounds::{BoundsError, CheckpointInterval, CheckpointTimeout, LONGEST, SHORTEST};
-use crate::duration::millis;
+use crate::duration::{Exact, millis};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::time::Duration;
 
 /// The longest `reason`, in characters.
 pub const LONGEST_REASON: usize = 500;
@@ -43,8 +44,43 @@ pub struct ConfigurationPatch {
     pub timeout: Field<CheckpointTimeout>,
     /// `pullIn`: bring the pending trigger forward to now + interval.
     pub pull_in: bool,
+    /// `for`: how long what is set lasts.
+    pub lasting: Lasting,
     /// `reason`: why, for whoever comes after.
     pub reason: Option<String>,
+}
+
+/// How long an override lasts before it ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lasting {
+    /// Left out: as ckptd is configured, and without that, for ever.
+    #[default]
+    AsConfigured,
+    /// `null`: until somebody ends it.
+    Forever,
+    /// So long, from [`Self::SHORTEST`] to [`LONGEST`].
+    For(Duration),
+}
+
+impl Lasting {
+    /// The shortest time for which a value can be overridden.
+    pub const SHORTEST: Duration = Duration::from_secs(1);
+
+    /// So long.
+    ///
+    /// # Errors
+    /// [`PatchError`] when it is shorter than [`Self::SHORTEST`] or longer than [`LONGEST`].
+    pub fn of(time: Duration) -> Result<Self, PatchError> {
+        match time {
+            time if time < Self::SHORTEST || time > LONGEST => Err(PatchError(format!(
+                "an override cannot be made for {}; it lasts from {} to {}, or until somebody ends it",
+                Exact(time),
+                Exact(Self::SHORTEST),
+                Exact(LONGEST)
+            ))),
+            time => Ok(Self::For(time)),
+        }
+    }
 }
 
 /// Why a body is no [`ConfigurationPatch`]. One clear sentence each.
@@ -69,6 +105,12 @@ impl ConfigurationPatch {
     #[must_use]
     pub fn changes_nothing(&self) -> bool {
         self.interval == Field::Keep && self.timeout == Field::Keep
+    }
+
+    /// Whether it sets one of the two values, and does not only clear.
+    #[must_use]
+    pub fn sets_something(&self) -> bool {
+        matches!(self.interval, Field::Set(_)) || matches!(self.timeout, Field::Set(_))
     }
 
     /// Parses a request body.
@@ -99,10 +141,11 @@ impl ConfigurationPatch {
                         PatchError(format!("pullIn is {}; it must be true or false", kind(&value)))
                     })?;
                 }
+                "for" => patch.lasting = lasting(&value)?,
                 "reason" => patch.reason = Some(reason(&value)?),
                 _ => {
                     return Err(PatchError(format!(
-                        "unknown field '{}'; the fields are checkpointInterval, checkpointTimeout, pullIn and reason",
+                        "unknown field '{}'; the fields are checkpointInterval, checkpointTimeout, pullIn, for and reason",
                         name.escape_debug()
                     )));
                 }
@@ -110,6 +153,11 @@ impl ConfigurationPatch {
         }
         if patch.changes_nothing() {
             return Err(PatchError(format!("the body changes neither value; {WANTED}")));
+        }
+        if patch.lasting != Lasting::AsConfigured && !patch.sets_something() {
+            return Err(PatchError(
+                "for says how long a value lasts, and none is set; leave it out".to_owned(),
+            ));
         }
         Ok(patch)
     }
@@ -124,6 +172,11 @@ impl ConfigurationPatch {
         body.extend(timeout.map(|value| ("checkpointTimeout".to_owned(), value)));
         if self.pull_in {
             body.insert("pullIn".to_owned(), Value::Bool(true));
+        }
+        match self.lasting {
+            Lasting::AsConfigured => {}
+            Lasting::Forever => drop(body.insert("for".to_owned(), Value::Null)),
+            Lasting::For(time) => drop(body.insert("for".to_owned(), Value::from(millis(time)))),
         }
         if let Some(reason) = &self.reason {
             body.insert("reason".to_owned(), Value::String(reason.clone()));
@@ -159,6 +212,22 @@ fn field<T>(
     }
 }
 
+fn lasting(value: &Value) -> Result<Lasting, PatchError> {
+    match value {
+        Value::Null => Ok(Lasting::Forever),
+        Value::Number(number) if number.is_u64() => {
+            Lasting::of(Duration::from_millis(number.as_u64().unwrap_or(0)))
+        }
+        _ => Err(PatchError(format!(
+            "for is {}; it must be a whole number of milliseconds from {} to {}, or null for an override that does \
+             not end by itself",
+            kind(value),
+            millis(Lasting::SHORTEST),
+            millis(LONGEST)
+        ))),
+    }
+}
+
 fn reason(value: &Value) -> Result<String, PatchError> {
     let text =
         value.as_str().ok_or_else(|| PatchError(format!("reason is {}; it must be a text", kind(value))))?;
@@ -176,6 +245,24 @@ pub fn parse_reason(text: &str) -> Result<String, PatchError> {
     }
     if text.chars().any(char::is_control) {
         return Err(PatchError("reason has control characters; write it on one plain line".to_owned()));
+    }
+    Ok(text.to_owned())
+}
+
+/// The longest name of somebody, in characters.
+pub const LONGEST_BY: usize = 100;
+
+/// Takes what somebody calls themselves: one plain word or line of at most [`LONGEST_BY`] characters.
+///
+/// # Errors
+/// [`PatchError`] for anything else.
+pub fn parse_by(text: &str) -> Result<String, PatchError> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if length == 0 || length > LONGEST_BY || text.chars().any(char::is_control) {
+        return Err(PatchError(format!(
+            "who makes a change is named in 1 to {LONGEST_BY} printable characters, such as ada@laptop"
+        )));
     }
     Ok(text.to_owned())
 }
@@ -239,6 +326,19 @@ mod tests {
     }
 
     #[test]
+    fn how_long_it_lasts_is_left_out_null_or_a_time() {
+        for (body, lasting) in [
+            (r#"{"checkpointTimeout": 60000}"#, Lasting::AsConfigured),
+            (r#"{"checkpointTimeout": 60000, "for": null}"#, Lasting::Forever),
+            (r#"{"checkpointTimeout": 60000, "for": 14400000}"#, Lasting::For(Duration::from_secs(14_400))),
+        ] {
+            let patch = parse(body).unwrap();
+            assert_eq!(patch.lasting, lasting);
+            assert_eq!(ConfigurationPatch::from_json(patch.to_json().to_string().as_bytes()), Ok(patch));
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused_with_a_sentence() {
         for (body, part) in [
             ("", "the body is empty"),
@@ -265,6 +365,10 @@ mod tests {
             (r#"{"pullIn": true}"#, "changes neither"),
             (r#"{"reason": "because"}"#, "changes neither"),
             (r#"{"checkpointTimeout": 60000, "pullIn": 1}"#, "true or false"),
+            (r#"{"checkpointTimeout": 60000, "for": 999}"#, "lasts from 1s to"),
+            (r#"{"checkpointTimeout": 60000, "for": 31536000001}"#, "lasts from 1s to"),
+            (r#"{"checkpointTimeout": 60000, "for": "4h"}"#, "for is the text"),
+            (r#"{"checkpointTimeout": null, "for": 60000}"#, "none is set"),
             (r#"{"checkpointTimeout": 60000, "reason": 7}"#, "must be a text"),
             (r#"{"checkpointTimeout": 60000, "reason": "a\u001b[2Jb"}"#, "control characters"),
             ("{\"checkpointTimeout\": 60000, \"reason\": \"\u{7f}\"}", "control characters"),

@@ -69,6 +69,18 @@ pub(super) fn doctor(cluster: Option<&str>) -> String {
     }
 }
 
+/// The path of the audit log.
+pub(super) fn audit(job: Option<&str>, since: Option<u64>, limit: Option<usize>) -> String {
+    let job = job.map(|job| format!("job={}", escape(job)));
+    let since = since.map(|since| format!("since={since}"));
+    let limit = limit.map(|limit| format!("limit={limit}"));
+    let query: Vec<_> = [job, since, limit].into_iter().flatten().collect();
+    match query.as_slice() {
+        [] => "/audit".to_owned(),
+        query => format!("/audit?{}", query.join("&")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +93,8 @@ mod tests {
         assert_eq!(checkpoints("prod/orders"), "/jobs/prod%2Forders/checkpoints");
         assert_eq!(doctor(Some("a&b=c#")), "/doctor?cluster=a%26b%3Dc%23");
         assert_eq!(doctor(None), "/doctor");
+        assert_eq!(audit(None, None, None), "/audit");
+        assert_eq!(audit(Some("prod/a b"), Some(7), Some(9)), "/audit?job=prod%2Fa%20b&since=7&limit=9");
         assert_eq!(submission(Some("/a b&c")), "/jobs?fromSavepoint=%2Fa%20b%26c");
     }
 

@@ -57,22 +57,11 @@ impl Client {
         after: Option<u64>,
     ) -> Result<reqwest::Response, ClientError> {
         let path = format!("{}/events", in_session(job, session));
-        let mut request = self.request(Method::GET, &path).header("Accept", "text/event-stream");
+        let mut request = self.request(Method::GET, &path);
         if let Some(after) = after {
             request = request.header("Last-Event-ID", after);
         }
-        let begun = tokio::time::timeout(self.limit, async {
-            let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
-            match answer.status().is_success() {
-                true => Ok(answer),
-                false => Err(self.read(answer).await.err().unwrap_or_else(|| self.nonsense("it says no"))),
-            }
-        });
-        let late = || ClientError::Unreachable {
-            server: self.server.clone(),
-            cause: "no answer in time".to_owned(),
-        };
-        begun.await.unwrap_or_else(|_| Err(late()))
+        self.begin(request).await
     }
 }
 

@@ -1,7 +1,7 @@
 use super::native::{native, passed_on, record, until_applied};
 use super::*;
 use crate::fake_flink::now;
-use crate::support::{configuration_path, request};
+use crate::support::{configuration_path, forms, request};
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::json;
@@ -14,7 +14,7 @@ async fn what_was_submitted_is_what_was_written_down() {
     let host = host.restarted().await;
     let seen = until_applied(&host, 1).await;
     let timeout = json!({"submitted": 20_000, "override": 1_200_000, "effective": 1_200_000});
-    assert_eq!(seen["checkpointTimeout"], timeout);
+    assert_eq!(forms(&seen["checkpointTimeout"]), timeout);
     assert_eq!(passed_on(&fake).len(), 1, "it holds, so nothing is sent");
     let answer = host.delete(&configuration_path(ONE)).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["revision"]), (200, &json!(2)), "{}", answer.body);
@@ -107,7 +107,7 @@ async fn a_job_that_is_submitted_again_under_its_id_keeps_its_own_values() {
     });
     let again = again.await;
     let timeout = json!({"submitted": 40_000, "override": 1_200_000, "effective": 1_200_000});
-    assert_eq!(again["checkpointTimeout"], timeout);
+    assert_eq!(forms(&again["checkpointTimeout"]), timeout);
     assert_eq!(record(&host)["submitted"], submitted);
     assert_eq!(fake.values(ONE), (json!(30_000), json!(1_200_000)));
 }

@@ -1,6 +1,6 @@
 use super::native::{native, passed_on, record, until_applied};
 use super::*;
-use crate::support::configuration_path;
+use crate::support::{configuration_path, forms, trouble};
 use serde_json::json;
 
 async fn until_state(host: &Host, id: &str, state: &str) -> Value {
@@ -39,7 +39,7 @@ async fn an_override_waits_while_its_cluster_is_away_and_says_so_after_a_restart
     let waiting = until_state(&host, ONE, "waiting").await;
     assert_eq!((&waiting["name"], &waiting["revision"]), (&json!("orders"), &json!(1)), "{waiting:#}");
     let timeout = json!({"submitted": 20_000, "override": 1_200_000, "effective": null});
-    assert_eq!(waiting["checkpointTimeout"], timeout);
+    assert_eq!(forms(&waiting["checkpointTimeout"]), timeout);
     assert_eq!(host.configuration("orders").await["overrideStatus"]["state"], "waiting");
     let refused = host.patch("orders", &json!({"checkpointTimeout": 900_000})).await.error(503);
     assert!(!refused.contains("does not list") && refused.contains("nothing was changed"), "{refused}");
@@ -110,7 +110,7 @@ async fn while_reconcile_is_paused_nothing_is_applied_by_itself() {
     assert_eq!(resumed["pauses"], json!([]));
     until_applied(&host, 2).await;
     assert_eq!(fake.values(ONE).1, 1_300_000);
-    assert_eq!(host.configuration(ONE).await["warnings"], json!([]));
+    assert!(trouble(&host.configuration(ONE).await).is_empty());
 }
 
 #[tokio::test]

@@ -1,0 +1,76 @@
+//! The checkpoints of a job that have ended, from whatever server tells of them.
+
+use crate::server::Server;
+use ckpt_shared::api::EndedCheckpoint;
+use ckpt_shared::client::{Answer, Client, ClientError};
+use ckpt_shared::flink::{self, Checkpoint, CheckpointStatus};
+
+/// The checkpoints, the oldest first, and the answer as it came.
+#[derive(Debug)]
+pub(crate) struct Past {
+    pub(crate) checkpoints: Vec<EndedCheckpoint>,
+    pub(crate) body: String,
+}
+
+impl Past {
+    /// What a server remembers of a job: ckptd's own history, or the statistics of an older one.
+    pub(crate) async fn of(server: &Server, job: &str) -> Result<Self, ClientError> {
+        Self::told_by(&server.client, job).await
+    }
+
+    /// The same, of a client.
+    pub(crate) async fn told_by(client: &Client, job: &str) -> Result<Self, ClientError> {
+        match client.history(job).await {
+            Ok(Answer { value, body }) => Ok(Self { checkpoints: value.checkpoints, body }),
+            Err(error) if error.status().is_some_and(|status| matches!(status.as_u16(), 400 | 404)) => {
+                // Where there is no such path, `history` is taken for the id of a trigger.
+                let Answer { value, body } = client.checkpoints(job).await?;
+                Ok(Self { checkpoints: of_statistics(&value.history), body })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What Flink's statistics tell; nothing of timeouts.
+fn of_statistics(history: &[Checkpoint]) -> Vec<EndedCheckpoint> {
+    let number = |number: i64| u64::try_from(number).ok();
+    let ended = |entry: &Checkpoint| EndedCheckpoint {
+        id: Some(entry.id),
+        savepoint: entry.is_savepoint,
+        completed: entry.status == CheckpointStatus::Completed,
+        triggered_at: number(entry.trigger_timestamp).unwrap_or(0),
+        duration: number(entry.end_to_end_duration),
+        state_size: number(entry.state_size),
+        checkpointed_size: number(entry.checkpointed_size),
+        timeout: None,
+        rescued: false,
+        reason: entry
+            .failure_message
+            .as_deref()
+            .filter(|message| *message == flink::EXPIRED)
+            .map(|_| "CHECKPOINT_EXPIRED".to_owned()),
+        message: entry.failure_message.clone(),
+    };
+    let done = history.iter().rev().filter(|entry| entry.status != CheckpointStatus::InProgress);
+    done.map(ended).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::fixture::checkpoint;
+
+    #[test]
+    fn statistics_are_a_history_without_timeouts() {
+        let history = [
+            checkpoint(3, CheckpointStatus::InProgress),
+            checkpoint(2, CheckpointStatus::Failed),
+            checkpoint(1, CheckpointStatus::Completed),
+        ];
+        let past = of_statistics(&history);
+        let told: Vec<_> = past.iter().map(|one| (one.id.unwrap().0, one.completed, one.timeout)).collect();
+        assert_eq!(told, [(1, true, None), (2, false, None)]);
+        assert_eq!(past[1].reason.as_deref(), Some("CHECKPOINT_EXPIRED"));
+    }
+}

@@ -1,0 +1,178 @@
+//! The one task that writes the audit log. What comes together shares a write, and its `fsync`.
+
+use super::Settings;
+use super::files::Files;
+use super::line::{Ending, Line};
+use super::read::{self, Query};
+use crate::clock::wall_millis;
+use crate::overrides::{Key, OverrideStore};
+use ckpt_shared::api::{Audit, AuditAsked, AuditEntry, AuditResult};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// The most lines that wait, and that share a write.
+const MOST_WAITING: usize = 1_024;
+/// How many read it at once.
+const MOST_READERS: usize = 4;
+/// How many of the newest entries are looked at for some that have no end.
+const LOOKED_AT: usize = 4_096;
+
+/// It could not be written, so nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the change could not be written to the audit log, so nothing was changed: {0}")]
+pub struct NotWritten(Arc<str>);
+
+type Written = oneshot::Sender<Result<(), Arc<str>>>;
+
+/// The audit log. Clones share one.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    path: Arc<Path>,
+    lines: mpsc::Sender<(Vec<u8>, Written)>,
+    readers: Arc<Semaphore>,
+}
+
+/// Something that was written down as asked for, and has to be given an end.
+#[derive(Debug)]
+#[must_use = "it stays without an end"]
+pub struct Begun {
+    id: String,
+    log: AuditLog,
+}
+
+impl AuditLog {
+    /// Starts the task that appends to the file at `path`, which ends with the last clone.
+    #[must_use]
+    pub fn open(path: PathBuf, settings: Settings) -> Self {
+        let (lines, waiting) = mpsc::channel(MOST_WAITING);
+        tokio::spawn(write_what_comes(Files::new(path.clone(), settings), waiting));
+        Self { path: path.into(), lines, readers: Arc::new(Semaphore::new(MOST_READERS)) }
+    }
+
+    /// Writes down what is asked for, durably and before it is done.
+    ///
+    /// # Errors
+    /// [`NotWritten`]; it must not be done then.
+    pub async fn begin(&self, asked: AuditAsked) -> Result<Begun, NotWritten> {
+        let id = format!("{:016x}", rand::random::<u64>());
+        self.write(&[Line::Asked { id: id.clone(), asked }]).await.map_err(NotWritten)?;
+        Ok(Begun { id, log: self.clone() })
+    }
+
+    /// Writes down what was refused before anything was done. Nothing hangs on it.
+    pub async fn refused(&self, asked: AuditAsked, why: String) {
+        let id = format!("{:016x}", rand::random::<u64>());
+        let ending = Ending::with(AuditResult::Refused, Some(why));
+        let lines = [Line::Asked { id: id.clone(), asked }, Line::Ended { id, at: wall_millis(), ending }];
+        if let Err(cause) = self.write(&lines).await {
+            tracing::error!(%cause, "what was refused cannot be written to the audit log");
+        }
+    }
+
+    /// Gives an end to what an earlier ckptd had begun, as far as what is stored tells it.
+    pub async fn close_what_was_begun(&self, overrides: &OverrideStore) {
+        let query = Query { limit: LOOKED_AT, ..Query::default() };
+        let begun = match self.read(query).await {
+            Ok(Audit { entries, .. }) => entries.into_iter().filter(|entry| entry.outcome.is_none()),
+            Err(error) => {
+                tracing::error!(%error, "the audit log cannot be read");
+                return;
+            }
+        };
+        let ended = |AuditEntry { id, asked, .. }| {
+            let ending = what_came_of(&asked, overrides);
+            Line::Ended { id, at: wall_millis(), ending }
+        };
+        let lines: Vec<_> = begun.map(ended).collect();
+        if !lines.is_empty()
+            && let Err(cause) = self.write(&lines).await
+        {
+            tracing::error!(%cause, "what an earlier ckptd had begun cannot be given an end in the audit log");
+        }
+    }
+
+    /// Reads it, the newest first.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub async fn read(&self, query: Query) -> io::Result<Audit> {
+        let _turn = self.readers.acquire().await.map_err(io::Error::other)?;
+        let path = Arc::clone(&self.path);
+        tokio::task::spawn_blocking(move || read::read(&path, &query)).await.map_err(io::Error::other)?
+    }
+
+    async fn write(&self, lines: &[Line]) -> Result<(), Arc<str>> {
+        let bytes = lines.iter().flat_map(Line::to_bytes).collect();
+        let (answer, answered) = oneshot::channel();
+        self.lines
+            .try_send((bytes, answer))
+            .map_err(|_| Arc::<str>::from("too many changes wait for the disk; try again in a moment"))?;
+        answered.await.unwrap_or_else(|_| Err("ckptd is shutting down".into()))
+    }
+}
+
+impl Begun {
+    /// Writes down what came of it, durably.
+    ///
+    /// # Errors
+    /// Why that failed; what was done is done.
+    pub async fn end(self, ending: Ending) -> Result<(), Arc<str>> {
+        let Self { id, log } = self;
+        log.write(&[Line::Ended { id, at: wall_millis(), ending }]).await
+    }
+}
+
+/// What is stored tells what came of a change whose ckptd ended.
+fn what_came_of(asked: &AuditAsked, overrides: &OverrideStore) -> Ending {
+    let unknown = || {
+        let why = "ckptd ended before it was known what came of it";
+        Ending::with(AuditResult::Unknown, Some(why.to_owned()))
+    };
+    let (Some(cluster), Some(job), Some(revision)) = (asked.cluster.clone(), asked.job_id, asked.revision)
+    else {
+        return unknown();
+    };
+    let key = Key { cluster, job };
+    let ended = overrides.ended_meanwhile().iter().find(|expired| expired.key == key);
+    let stored = ended.map(|expired| expired.before.clone()).or_else(|| overrides.record(&key));
+    // A job without a record may have ended since.
+    let Some(stored) = stored.map(|record| record.revision) else { return unknown() };
+    match stored.cmp(&revision) {
+        std::cmp::Ordering::Less => {
+            Ending::with(AuditResult::Refused, Some("ckptd ended before it was stored".to_owned()))
+        }
+        std::cmp::Ordering::Equal => Ending::with(
+            AuditResult::Stored,
+            Some("ckptd ended after it was stored; whether it was in force is not known".to_owned()),
+        ),
+        std::cmp::Ordering::Greater => unknown(),
+    }
+}
+
+async fn write_what_comes(files: Files, mut waiting: mpsc::Receiver<(Vec<u8>, Written)>) {
+    let mut files = Some(files);
+    let mut batch = Vec::new();
+    while waiting.recv_many(&mut batch, MOST_WAITING).await > 0 {
+        let (lines, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+        let Some(mut own) = files.take() else { return };
+        let written = tokio::task::spawn_blocking(move || {
+            let written = own.append(&lines.concat());
+            (own, written)
+        });
+        let written = match written.await {
+            Ok((own, written)) => {
+                files = Some(own);
+                written.map_err(|error| Arc::<str>::from(error.to_string()))
+            }
+            Err(error) => Err(error.to_string().into()),
+        };
+        if let Err(cause) = &written {
+            tracing::error!(%cause, "the audit log cannot be written");
+        }
+        for answer in answers {
+            drop(answer.send(written.clone()));
+        }
+    }
+}

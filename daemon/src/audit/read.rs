@@ -1,0 +1,124 @@
+//! Reading the audit log, the newest file first, and no more of it than is asked for.
+
+use super::files::{numbered, numbers};
+use super::line::{Ending, Line, entry};
+use ckpt_shared::api::{Audit, AuditAsked, AuditEntry};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+/// How much is read for one answer, in bytes.
+const MOST_READ: u64 = 256 * 1024 * 1024;
+/// No line is longer, in bytes.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Only of this job: its name, its id, or either behind the name of its cluster and a slash.
+    pub job: Option<String>,
+    /// Only from then on, in milliseconds since the epoch.
+    pub since: Option<u64>,
+    /// So many at most.
+    pub limit: usize,
+}
+
+impl Query {
+    fn wants(&self, asked: &AuditAsked) -> bool {
+        let is_job = |wanted: &str| {
+            let within =
+                asked.cluster.as_deref().and_then(|cluster| wanted.strip_prefix(cluster)?.strip_prefix('/'));
+            let is = |text: &str| {
+                asked.name.as_deref() == Some(text) || asked.job_id.is_some_and(|id| id.to_string() == text)
+            };
+            is(wanted) || within.is_some_and(is)
+        };
+        self.since.is_none_or(|since| asked.at >= since) && self.job.as_deref().is_none_or(is_job)
+    }
+}
+
+/// What was found so far.
+struct Found<'a> {
+    query: &'a Query,
+    ended: HashMap<String, (u64, Ending)>,
+    seen: HashSet<String>,
+    entries: Vec<AuditEntry>,
+    more: bool,
+}
+
+/// Reads what is wanted. A file that is put aside meanwhile is not missed: the one that is written is opened before
+/// the others are listed, and what is read twice counts once.
+pub(super) fn read(path: &Path, query: &Query) -> io::Result<Audit> {
+    let (ended, seen) = (HashMap::new(), HashSet::new());
+    let mut found = Found { query, ended, seen, entries: Vec::new(), more: false };
+    let mut left = MOST_READ;
+    let current = File::open(path);
+    let older = match numbers(path) {
+        Ok(numbers) => numbers,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let older = older.iter().rev().map(|number| File::open(numbered(path, *number)));
+    for file in std::iter::once(current).chain(older) {
+        let file = match file {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let size = file.metadata()?.len();
+        if size > left {
+            found.more = true;
+            break;
+        }
+        left -= size;
+        if !found.take(file)? {
+            break;
+        }
+    }
+    Ok(Audit::new(found.entries, found.more))
+}
+
+impl Found<'_> {
+    /// Reads one file. Whether an older one could have something that is wanted.
+    fn take(&mut self, file: File) -> io::Result<bool> {
+        let mut asked = VecDeque::new();
+        let mut newest = None;
+        let room = (self.query.limit - self.entries.len()).saturating_add(1);
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            match Line::parse(&line) {
+                Some(Line::Asked { id, asked: what }) => {
+                    newest = newest.max(Some(what.at));
+                    if self.query.wants(&what) && self.seen.insert(id.clone()) {
+                        asked.push_back((id, what));
+                    }
+                    if asked.len() > room {
+                        asked.pop_front();
+                    }
+                }
+                Some(Line::Ended { id, at, ending }) => {
+                    newest = newest.max(Some(at));
+                    self.ended.insert(id, (at, ending));
+                }
+                // What a crash left of a line.
+                None => {}
+            }
+        }
+        for (id, what) in asked.into_iter().rev() {
+            if self.entries.len() == self.query.limit {
+                self.more = true;
+                return Ok(false);
+            }
+            let ended = self.ended.remove(&id);
+            self.entries.push(entry(id, what, ended));
+        }
+        let is_older = |since| newest.is_some_and(|newest| newest < since);
+        Ok(!self.query.since.is_some_and(is_older))
+    }
+}

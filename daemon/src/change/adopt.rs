@@ -1,0 +1,101 @@
+//! Taking over the override that an earlier job of the same name left behind.
+
+use super::carry::carry_out;
+use super::look::{Held, Stage, answer};
+use super::record::{self, ending};
+use super::{ChangeError, Changes, Who, key};
+use crate::overrides::{Adoption, Key};
+use crate::policy::Asked;
+use crate::registry::Job;
+use crate::seam::{Identity, Observation, SeamError};
+use ckpt_shared::api::{AdoptRequest, Configuration};
+
+/// Lets a job take over the override that an earlier job of its name left behind, or says what that would do. What
+/// lies on each other is taken over whole, and ends when it would have ended.
+///
+/// # Errors
+/// [`ChangeError`]; nothing has changed then.
+pub async fn adopt(
+    job: Job,
+    changes: Changes,
+    request: AdoptRequest,
+    dry_run: bool,
+    who: Who,
+) -> Result<Configuration, ChangeError> {
+    let _changing = job.changing();
+    let asked = record::adopts(job.identity(), &who, request.reason.clone());
+    let (before, adoption) = match plan(&job, &changes, request, dry_run).await {
+        Ok(planned) => planned,
+        Err(error) => {
+            if !dry_run {
+                changes.audit.refused(asked, error.to_string()).await;
+            }
+            return Err(error);
+        }
+    };
+    let overrides = &changes.overrides;
+    let foreseen = overrides.preview_adoption(&adoption)?;
+    if dry_run {
+        let applied = job.preview(foreseen.overridden, false).await?;
+        let mut held = Held::of(foreseen.record);
+        held.wanted.revision = overrides.record(&adoption.key).map_or(0, |record| record.revision);
+        return Ok(answer(job.identity(), &applied, &held, Stage { stored: false, applied: false }));
+    }
+    tracing::info!(job = %job.identity().id, from = %adoption.from.job, "an override is adopted");
+    let steps = record::adopted_steps(&before.submitted, &foreseen);
+    let begun = changes.audit.begin(record::with_adopted(asked, &foreseen, steps)).await?;
+    let (from, left) = (adoption.from.clone(), overrides.record(&adoption.from));
+    let mut made = match overrides.adopt(adoption).await {
+        Ok(adopted) => carry_out(&job, overrides, before, adopted, false).await,
+        Err(error) => Err(error.into()),
+    };
+    if let (Err(ChangeError::Seam(SeamError::Ended { .. })), Some(left)) = (&made, left) {
+        // Whoever comes next may want it.
+        if let Err(error) = overrides.put_back(from, left).await {
+            made = Err(error.into());
+        }
+    }
+    let written = record::ended(begun, ending(&made, None)).await;
+    if let Ok(configuration) = &mut made {
+        configuration.warnings.extend(written);
+    }
+    made
+}
+
+async fn plan(
+    job: &Job,
+    changes: &Changes,
+    AdoptRequest { from, reason }: AdoptRequest,
+    dry_run: bool,
+) -> Result<(Observation, Adoption), ChangeError> {
+    let left_behind = job.left_behind();
+    let from = match (from, left_behind.as_slice()) {
+        (Some(from), left) if left.contains(&from) => from,
+        (None, [only]) => *only,
+        (None, [_, _, ..]) => return Err(ChangeError::SeveralToAdopt(left_behind)),
+        (_, left) => {
+            return Err(ChangeError::NoneToAdopt { wanted: from, others: left.to_vec() });
+        }
+    };
+    let before = job.prepare(false, dry_run).await?;
+    if before.state.has_ended() {
+        return Err(SeamError::Ended { state: before.state }.into());
+    }
+    let Identity { cluster, name, .. } = job.identity().clone();
+    let from = Key { cluster, job: from };
+    let submitted = before.submitted.clone();
+    let adoption = Adoption { from, key: key(job.identity()), name, reason, submitted };
+    let foreseen = changes.overrides.preview_adoption(&adoption)?;
+    if foreseen.overridden.interval.is_some() && before.submitted.interval.is_none() {
+        return Err(ChangeError::NoInterval);
+    }
+    let reason = foreseen.record.as_ref().and_then(|record| record.reason.as_deref());
+    changes.rules.check(&Asked {
+        job: job.identity(),
+        interval: foreseen.overridden.interval,
+        timeout: foreseen.overridden.timeout,
+        timeout_in_force: before.effective.timeout(),
+        reason,
+    })?;
+    Ok((before, adoption))
+}

@@ -1,0 +1,182 @@
+//! Overrides that end by themselves. What an operator set for a while is taken away when its time is up: durably
+//! first, and then in force. What could not be put in force, as with a cluster that is away, is what should hold from
+//! then on, and is kept like any other.
+//!
+//! The wall clock says when, and it may jump or stand still with the machine: it is looked at again and again.
+
+use crate::audit::Ending;
+use crate::change::{self, Changes};
+use crate::clock::wall_millis;
+use crate::overrides::{Expired, Key};
+use crate::registry::{Job, Registry};
+use crate::seam::{SeamError, Wanted};
+use ckpt_shared::api::AuditResult;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+/// How often is looked at the clock, whatever it should be.
+const AT_LEAST: Duration = Duration::from_secs(30);
+/// How long after a disk that refused, and how soon at the earliest.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How many are put in force at once.
+const AT_ONCE: usize = 32;
+
+/// The task that ends overrides; it ends with this value.
+#[derive(Debug)]
+pub struct Expiry(AbortHandle);
+
+impl Drop for Expiry {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Expiry {
+    /// Starts it.
+    #[must_use]
+    pub fn start(registry: &Arc<Registry>, changes: Changes) -> Self {
+        Self(tokio::spawn(run(Arc::downgrade(registry), changes)).abort_handle())
+    }
+}
+
+async fn run(registry: Weak<Registry>, changes: Changes) {
+    changes.audit.close_what_was_begun(&changes.overrides).await;
+    for expired in changes.overrides.ended_meanwhile() {
+        tell(expired, "an override ended while ckptd was not running");
+        let why = "it ended while ckptd was not running";
+        note(&changes, expired, Ending::with(AuditResult::Stored, Some(why.to_owned()))).await;
+    }
+    let mut overrides = changes.overrides.clone();
+    let carrying = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let mut refused = false;
+        for key in overrides.ended() {
+            let Some(registry) = registry.upgrade() else { return };
+            let Ok(turn) = Arc::clone(&carrying).acquire_owned().await else { return };
+            let job = registry.job_of(&key);
+            match end(job.as_ref(), &changes, key).await {
+                Ok(Some(ended)) => {
+                    let changes = changes.clone();
+                    tokio::spawn(async move {
+                        ended.carry_out(&changes).await;
+                        drop(turn);
+                    });
+                }
+                Ok(None) => {}
+                Err(()) => refused = true,
+            }
+        }
+        let pause = match overrides.next_end() {
+            _ if refused => AGAIN,
+            Some(next) => Duration::from_millis(next.saturating_sub(wall_millis())).min(AT_LEAST),
+            None => AT_LEAST,
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = overrides.stored() => {}
+        }
+    }
+}
+
+/// What ended durably, and is to be put in force.
+struct Ended {
+    job: Option<Job>,
+    expired: Expired,
+    begun: Option<crate::audit::Begun>,
+    _changing: Option<crate::seam::Changing>,
+}
+
+/// Takes away what has ended, durably. The audit log does not keep an override alive that should be gone.
+async fn end(job: Option<&Job>, changes: &Changes, key: Key) -> Result<Option<Ended>, ()> {
+    let changing = job.map(|job| job.changing());
+    let Some(foreseen) = changes.overrides.preview_expiry(&key) else { return Ok(None) };
+    let begun = match changes.audit.begin(change::expiry(&foreseen)).await {
+        Ok(begun) => Some(begun),
+        Err(error) => {
+            tracing::error!(job = foreseen.now.name, %error, "an override ends without a line in the audit log");
+            None
+        }
+    };
+    let refused = match changes.overrides.expire(key).await {
+        Ok(Some(expired)) => {
+            tell(&expired, "an override has ended");
+            return Ok(Some(Ended { job: job.cloned(), expired, begun, _changing: changing }));
+        }
+        Ok(None) => None,
+        Err(error) => {
+            tracing::error!(job = foreseen.now.name, %error, "an override has ended, which cannot be stored; it is tried again");
+            Some(error)
+        }
+    };
+    if let Some(begun) = begun {
+        let why =
+            refused.as_ref().map_or_else(|| "somebody changed it meanwhile".to_owned(), ToString::to_string);
+        drop(begun.end(Ending::with(AuditResult::Refused, Some(why))).await);
+    }
+    match refused {
+        Some(_) => Err(()),
+        None => Ok(None),
+    }
+}
+
+impl Ended {
+    /// Puts in force what was before, unless hands are off.
+    async fn carry_out(self, changes: &Changes) {
+        let Self { job, expired, begun, _changing } = self;
+        let overridden = expired.now.overridden().unwrap_or_default();
+        let wanted = Wanted { overridden, revision: expired.now.revision };
+        let applied = match &job {
+            None => Err("its job is not known here now".to_owned()),
+            Some(job) if !job.is_there() => Err("its cluster does not list the job now".to_owned()),
+            Some(job) => match job.hands_off() {
+                Some(why) => Err(why),
+                None => {
+                    match change::put_in_force(job, &changes.overrides, wanted, false, Vec::new()).await {
+                        Ok(applied) if applied.observation.holds() => Ok(()),
+                        Ok(applied) => {
+                            Err(SeamError::NotNow { state: applied.observation.state }.to_string())
+                        }
+                        Err(error) => Err(error.to_string()),
+                    }
+                }
+            },
+        };
+        let ending = match applied {
+            Ok(()) => Ending::with(AuditResult::Applied, None),
+            Err(why) => {
+                tracing::warn!(job = expired.now.name, why, "what was before it is not in force yet");
+                Ending::with(AuditResult::Stored, Some(why))
+            }
+        };
+        if let Some(begun) = begun
+            && let Err(cause) = begun.end(ending).await
+        {
+            tracing::error!(job = expired.now.name, %cause, "its end has no result in the audit log");
+        }
+    }
+}
+
+fn tell(expired: &Expired, what: &str) {
+    let Expired { key, before, now } = expired;
+    tracing::info!(
+        cluster = key.cluster,
+        job = now.name,
+        was = before.in_words(),
+        is = now.in_words(),
+        reason = before.reason,
+        "{what}"
+    );
+}
+
+async fn note(changes: &Changes, expired: &Expired, ending: Ending) {
+    let noted = match changes.audit.begin(change::expiry(expired)).await {
+        Ok(begun) => begun.end(ending).await.map_err(|cause| cause.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(cause) = noted {
+        tracing::error!(job = expired.now.name, cause, "its end is not in the audit log");
+    }
+}
