@@ -143,7 +143,12 @@ fn globals(words: &[OsString]) -> Globals {
         }
         None
     };
-    Globals { server: value("--server"), state_dir: value("--state-dir").map(Into::into), output: None }
+    Globals {
+        server: value("--server"),
+        state_dir: value("--state-dir").map(Into::into),
+        by: None,
+        output: None,
+    }
 }
 
 #[cfg(test)]
