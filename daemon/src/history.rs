@@ -75,6 +75,11 @@ impl History {
         }
     }
 
+    /// Those that owe their completion to a change.
+    pub(crate) fn rescued(&self) -> Vec<CheckpointId> {
+        self.ended.iter().filter(|(_, one)| one.rescued).filter_map(|(_, one)| one.id).collect()
+    }
+
     /// All that is remembered, the oldest first.
     pub(crate) fn all(&self) -> Vec<EndedCheckpoint> {
         self.ended.iter().map(|(_, ended)| ended.clone()).collect()

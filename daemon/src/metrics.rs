@@ -26,8 +26,6 @@ use crate::clock::{Clock, wall_millis};
 use crate::overrides::{Key, OverrideStore};
 use crate::pauses::Pauses;
 use crate::registry::Registry;
-use ckpt_shared::api::{Configuration, Outcome};
-use ckpt_shared::ids::CheckpointId;
 use requests::Requests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,25 +75,6 @@ impl Metrics {
     /// Counts a request that was answered.
     pub fn answered(&self, asked: &Asked) {
         self.0.requests.count(asked);
-    }
-
-    /// Notes which checkpoints in flight a change has given more time: they may come to owe their completion to it.
-    pub fn changed(&self, configuration: &Configuration) {
-        if !configuration.stored {
-            return;
-        }
-        let extended = configuration.in_flight.iter().filter_map(|checkpoint| {
-            let change = checkpoint.change.filter(|change| change.outcome == Outcome::Extended)?;
-            Some((checkpoint.id, checkpoint.elapsed + change.previous_remaining?))
-        });
-        let extended: Vec<(CheckpointId, u64)> = extended.collect();
-        if extended.is_empty() {
-            return;
-        }
-        let key = Key { cluster: configuration.cluster.clone(), job: configuration.job_id };
-        let mut tallies = self.0.tallies();
-        let tally = tallies.entry(key).or_insert_with_key(|key| Tally::new(key, &configuration.name));
-        extended.into_iter().for_each(|(id, after)| tally.was_given_time(id, after));
     }
 
     /// All that there is to tell now.

@@ -71,6 +71,19 @@ impl Observation {
     }
 }
 
+/// A job as it was seen last.
+#[derive(Debug, Clone)]
+pub struct Glance {
+    /// How it was.
+    pub observation: Observation,
+    /// Its newest checkpoints, the newest first, those in progress included.
+    pub newest: Vec<flink::Checkpoint>,
+    /// The newest that completed and is no savepoint.
+    pub last_completed: Option<flink::Checkpoint>,
+    /// Those of the newest, at least, that owe their completion to a change.
+    pub rescued: Vec<CheckpointId>,
+}
+
 /// The checkpoints of a job that have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Past {
@@ -86,17 +99,6 @@ pub(crate) fn usual_duration(newest_first: impl Iterator<Item = u64>) -> Option<
     let mut durations: Vec<_> = newest_first.take(10).collect();
     durations.sort_unstable();
     durations.get(durations.len() / 2).copied().map(Duration::from_millis)
-}
-
-/// A job as it was seen last.
-#[derive(Debug, Clone)]
-pub struct Glance {
-    /// How it was.
-    pub observation: Observation,
-    /// Its newest checkpoints, the newest first, those in progress included.
-    pub newest: Vec<flink::Checkpoint>,
-    /// The newest that completed and is no savepoint.
-    pub last_completed: Option<flink::Checkpoint>,
 }
 
 /// How a change reaches a coordinator.

@@ -140,12 +140,12 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     }
     warn_of_strangers(&overrides, &flink);
     let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink, &overrides, &pauses)));
+    let metrics = Metrics::default();
+    metrics.follow(&registry);
     let audit = AuditLog::open(directory.audit(), config.audit);
     let changes = Changes { overrides, audit, rules: Arc::new(config.rules) };
     let _expiry = Expiry::start(&registry, changes.clone());
     let (ready, is_ready) = watch::channel(true);
-    let metrics = Metrics::default();
-    metrics.follow(&registry);
     let api = Api { registry, changes, pauses, metrics, ready: is_ready };
     let router = rest::router(api, Guard::new(token, options.allowed_hosts));
     tracing::info!(url = format!("http://{address}"), state = %directory.path().display(), pid = std::process::id(), "ckptd is ready");

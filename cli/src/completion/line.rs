@@ -90,7 +90,8 @@ impl Line {
         Some(match self.quote {
             // Within quotes only their end has to be said otherwise; readline closes them itself.
             Some('\'') => rest.replace('\'', r"'\''"),
-            Some(_) => escaped(rest, "\"\\$`"),
+            // A history expansion cannot be escaped there.
+            Some(_) => escaped(rest, "\"\\$`").replace('!', r#""'!'""#),
             None => {
                 let home = if self.kept.is_empty() && rest.starts_with('~') { "\\" } else { "" };
                 format!("{home}{}", escaped(rest, " \t\\'\"`$&|;<>()[]{}*?!#^"))

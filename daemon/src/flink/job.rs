@@ -324,7 +324,9 @@ impl FlinkJob {
             Some(why) => self.stale(why)?,
             None => self.through_rest().ok_or(SeamError::Silent)?,
         };
-        Ok(Glance { observation, newest: statistics.history, last_completed: statistics.latest.completed })
+        let rescued = self.known().history.rescued();
+        let last_completed = statistics.latest.completed;
+        Ok(Glance { observation, newest: statistics.history, last_completed, rescued })
     }
 
     pub(super) fn sees_with_agent(&self) -> bool {

@@ -123,6 +123,7 @@ impl JobCoordinator for HostedJob {
     async fn glance(&self) -> Result<Glance, SeamError> {
         self.ask(|owner, now| Glance {
             observation: owner.observe(now),
+            rescued: owner.past.rescued(),
             newest: owner.statistics.history().map(|seen| report::checkpoint(seen, false)).collect(),
             last_completed: owner
                 .statistics

@@ -88,7 +88,7 @@ families! {
     SIZE = family(MetricType::Histogram, "checkpoint_size", JOB_LABELS,
         "The state of completed checkpoints, savepoints included.").in_bytes();
     RESCUED = family(MetricType::Counter, "rescued_checkpoints", JOB_LABELS,
-        "Checkpoints that took longer than a change found them allowed to, and completed.");
+        "Completed checkpoints that would have expired if a change had not given them more time.");
     LAST_COMPLETED = family(MetricType::Gauge, "last_completed_checkpoint_timestamp", JOB_LABELS,
         "When the newest completed checkpoint was acknowledged by all, since the epoch.").in_seconds();
     LAST_DURATION = family(MetricType::Gauge, "last_completed_checkpoint_duration", JOB_LABELS,

@@ -13,8 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many ended checkpoints are remembered, so that none counts twice. Flink's history holds ten, unless it is
 /// told otherwise.
 const MOST_COUNTED: usize = 1_024;
-/// How many checkpoints that were given more time are remembered.
-const MOST_EXTENDED: usize = 64;
 
 /// The bounds of durations, in seconds: from what is quick to what was rescued.
 const DURATIONS: [f64; 14] =
@@ -63,8 +61,6 @@ pub(super) struct Tally {
     pub(super) rescued: u64,
     /// Those that need not be counted any more: when they were triggered, and their numbers.
     counted: BTreeSet<(i64, CheckpointId)>,
-    /// Those that were given more time, and after how many milliseconds they would have expired.
-    extended: BTreeMap<CheckpointId, u64>,
     /// Whether its newest checkpoints were looked at before.
     pub(super) was_seen: bool,
     /// When it was noticed that it has ended, or is gone.
@@ -82,31 +78,22 @@ impl Tally {
             sizes: Histogram::new(SIZES),
             rescued: 0,
             counted: BTreeSet::new(),
-            extended: BTreeMap::new(),
             was_seen: false,
             gone_since: None,
         }
     }
 
-    /// A checkpoint in flight has more time now; it would have expired so many milliseconds after its trigger.
-    pub(super) fn was_given_time(&mut self, id: CheckpointId, after: u64) {
-        let known = self.extended.entry(id).or_insert(after);
-        *known = after.min(*known);
-        while self.extended.len() > MOST_EXTENDED {
-            self.extended.pop_first();
-        }
-    }
-
     /// Counts those of the newest checkpoints that have ended and were not counted yet. What had ended before
-    /// `since`, in milliseconds since the epoch, when they are looked at for the first time, is none of ours.
-    pub(super) fn saw(&mut self, newest: &[Checkpoint], since: u64) {
+    /// `since`, in milliseconds since the epoch, when they are looked at for the first time, is none of ours. `rescued` are
+    /// those that owe their completion to a change.
+    pub(super) fn saw(&mut self, newest: &[Checkpoint], rescued: &[CheckpointId], since: u64) {
         let is_first = !std::mem::replace(&mut self.was_seen, true);
         let since = i64::try_from(since).unwrap_or(i64::MAX);
         for entry in newest.iter().filter(|entry| entry.status != CheckpointStatus::InProgress) {
             let is_new = self.counted.insert((entry.trigger_timestamp, entry.id));
             let ended_at = entry.trigger_timestamp.saturating_add(entry.end_to_end_duration.max(0));
             if is_new && !(is_first && ended_at < since) {
-                self.count(entry);
+                self.count(entry, rescued.contains(&entry.id));
             }
         }
         while self.counted.len() > MOST_COUNTED {
@@ -114,18 +101,17 @@ impl Tally {
         }
     }
 
-    fn count(&mut self, entry: &Checkpoint) {
+    fn count(&mut self, entry: &Checkpoint, rescued: bool) {
         let completed = entry.status == CheckpointStatus::Completed;
         let why = || reason(entry.failure_message.as_deref().unwrap_or_default());
         self.ended(End { savepoint: entry.is_savepoint, reason: (!completed).then(why) });
-        let allowed = self.extended.remove(&entry.id);
         if !completed {
             return;
         }
         let took = u64::try_from(entry.end_to_end_duration).unwrap_or(0);
         self.durations.observe(seconds(took));
         self.sizes.observe(bytes(entry.state_size));
-        self.rescued += u64::from(allowed.is_some_and(|allowed| took > allowed));
+        self.rescued += u64::from(rescued);
     }
 
     /// Counts an end that no history tells of.
@@ -184,10 +170,14 @@ mod tests {
     #[test]
     fn each_end_counts_once_and_what_was_before_does_not() {
         let mut tally = tally();
-        tally.saw(&newest(&[(5, "IN_PROGRESS", -1), (4, "COMPLETED", 900), (3, "FAILED", 100)]), 4_500);
+        tally.saw(&newest(&[(5, "IN_PROGRESS", -1), (4, "COMPLETED", 900), (3, "FAILED", 100)]), &[], 4_500);
         assert_eq!((tally.ends[&COMPLETED], tally.ends.get(&DECLINED)), (1, None));
         for _ in 0..2 {
-            tally.saw(&newest(&[(6, "FAILED", 10), (5, "COMPLETED", 100), (4, "COMPLETED", 900)]), 4_500);
+            tally.saw(
+                &newest(&[(6, "FAILED", 10), (5, "COMPLETED", 100), (4, "COMPLETED", 900)]),
+                &[],
+                4_500,
+            );
             assert_eq!((tally.ends[&COMPLETED], tally.ends[&DECLINED]), (2, 1));
         }
     }
@@ -195,42 +185,32 @@ mod tests {
     #[test]
     fn a_jobmanager_that_starts_anew_takes_nothing_back() {
         let mut tally = tally();
-        tally.saw(&[], 0);
-        tally.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]), 0);
-        tally.saw(&[], 0);
+        tally.saw(&[], &[], 0);
+        tally.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]), &[], 0);
+        tally.saw(&[], &[], 0);
         let mut again = newest(&[(1, "COMPLETED", 100)]);
         again[0].trigger_timestamp = 60_000;
-        tally.saw(&again, 0);
+        tally.saw(&again, &[], 0);
         assert_eq!(tally.ends[&COMPLETED], 3, "a number may come again");
     }
 
     #[test]
-    fn one_is_rescued_when_it_took_longer_than_a_change_found_it_allowed_to() {
+    fn a_rescue_counts_once() {
         let mut tally = tally();
-        tally.saw(&[], 0);
-        for id in 1..=4 {
-            tally.was_given_time(CheckpointId(id), 10_000);
+        for _ in 0..2 {
+            tally.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]), &[CheckpointId(2)], 0);
         }
-        tally.was_given_time(CheckpointId(1), 20_000);
-        let ends = [
-            (5, "COMPLETED", 60_000),
-            (4, "FAILED", 60_000),
-            (2, "COMPLETED", 9_999),
-            (1, "COMPLETED", 10_001),
-        ];
-        tally.saw(&newest(&ends), 0);
-        assert_eq!(tally.rescued, 1, "the first; the others were in time, failed, or given nothing");
+        assert_eq!(tally.rescued, 1);
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let mut tally = tally();
         for id in 0..5_000 {
-            tally.saw(&newest(&[(id, "COMPLETED", 1)]), 0);
-            tally.was_given_time(CheckpointId(id + 1), 1);
+            tally.saw(&newest(&[(id, "COMPLETED", 1)]), &[], 0);
         }
         assert_eq!(tally.ends[&COMPLETED], 5_000);
-        assert!(tally.counted.len() <= MOST_COUNTED && tally.extended.len() <= MOST_EXTENDED);
+        assert!(tally.counted.len() <= MOST_COUNTED);
     }
 
     #[test]

@@ -129,7 +129,7 @@ async fn look(metrics: &Arc<Inner>, key: &Key, job: &Job) {
     let glance = timeout(GLANCE_LIMIT, job.glance()).await;
     if let Some(tally) = metrics.tallies().get_mut(key) {
         match glance {
-            Ok(Ok(glance)) => tally.saw(&glance.newest, metrics.started_at),
+            Ok(Ok(glance)) => tally.saw(&glance.newest, &glance.rescued, metrics.started_at),
             // Its cluster has not told anything yet, or its owner is busy.
             Ok(Err(_)) => {}
             Err(_) => tracing::debug!(job = %key.job, "its owner does not answer; it is looked at later"),

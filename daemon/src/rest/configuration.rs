@@ -3,7 +3,6 @@
 use super::Api;
 use super::error::ApiError;
 use super::input::{Asking, Known, STORE_LIMIT, SmallBody, if_match};
-use super::metrics::Changed;
 use crate::change::{self, ChangeError, Request, Who};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -195,6 +194,5 @@ fn answer(status: StatusCode, configuration: &Configuration) -> Response {
         headers.insert(header::ETAG, tag);
     }
     headers.insert(OBSERVED_AT, HeaderValue::from(configuration.observed_at));
-    response.extensions_mut().insert(Changed(configuration.clone()));
     response
 }

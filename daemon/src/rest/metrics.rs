@@ -6,7 +6,6 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::api::Configuration;
 use tokio::time::Instant;
 
 /// What Prometheus scrapes: docs/metrics.md lists it.
@@ -30,10 +29,6 @@ pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Respo
     ([(header::CONTENT_TYPE, format.content_type())], text).into_response()
 }
 
-/// In an answer: what a change did, for the count of what was rescued.
-#[derive(Clone)]
-pub(super) struct Changed(pub(super) Configuration);
-
 /// Counts every request, those too that the guard refuses.
 pub(super) async fn count(
     State(metrics): State<Metrics>,
@@ -46,10 +41,7 @@ pub(super) async fn count(
     let method = request.method().clone();
     let dry_run =
         request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "dryRun=true"));
-    let mut response = next.run(request).await;
-    if let Some(Changed(configuration)) = response.extensions_mut().remove() {
-        metrics.changed(&configuration);
-    }
+    let response = next.run(request).await;
     metrics.answered(&Asked {
         method: method.as_str(),
         path: path.as_ref().map(MatchedPath::as_str),

@@ -13,6 +13,7 @@
 //! | `temporary` | overrides that end by themselves, and the audit log |
 //! | `logs` | logs for people and for machines |
 //! | `demo` | the demonstration |
+//! | `systemd` | what systemd says of the unit |
 //! | `wordcount` | tasks of one's own |
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -27,5 +28,6 @@ mod refusals;
 mod savepoints;
 mod signals;
 mod support;
+mod systemd;
 mod temporary;
 mod wordcount;
