@@ -653,7 +653,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__history)
-            opts="-o -h --server --state-dir --output --help"
+            opts="-o -h --csv --server --state-dir --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1191,7 +1191,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__watch)
-            opts="-o -h --every --until --wait-timeout --server --state-dir --output --help"
+            opts="-o -h --every --plain --until --wait-timeout --server --state-dir --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -170,12 +170,14 @@ complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l state-dir -d '
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
 wide\t'The table with more columns'
 name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -l plain -d 'Redraw plain text instead of a full screen with keys, for screen readers and for recording'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -l state-dir -d 'The state directory of a ckptd of this user, where the token for changes is; CKPTCTL_TOKEN_FILE, which names a token file, wins over it [default: $XDG_STATE_HOME/ckptd]' -r -f -a "(__fish_complete_directories)"
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -s o -l output -d 'What to print instead of text for people' -r -f -a "json\t'The server\'s answer as it came'
 wide\t'The table with more columns'
 name\t'Only names, one a line'"
+complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -l csv -d 'Print one line of CSV for each checkpoint that has ended, the oldest first: id, savepoint, completed, triggered_at_ms, duration_ms, state_size_bytes, checkpointed_size_bytes, timeout_ms, rescued, reason, message'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l wait-timeout -d 'How long to wait at most (it is not called --timeout, which is the checkpoints\')' -r
 complete -c ckptctl -n "__fish_ckptctl_using_subcommand trigger" -l server -d 'The server to ask [env: CKPTCTL_SERVER] [default: http://127.0.0.1:8571]' -r -f
