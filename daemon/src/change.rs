@@ -3,6 +3,7 @@
 //! could not be applied.
 
 use crate::clock::wall_millis;
+use crate::diagnosis;
 use crate::hosted::tolerable;
 use crate::overrides::{Adoption, Edit, EditError, Edited, IfMatch, Key, OverrideStore};
 use crate::registry::Job;
@@ -90,7 +91,10 @@ pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result
     };
     let applied = observation.revision_in_force == Some(stored.revision);
     let in_flight = observation.in_flight.iter().map(|checkpoint| seen(checkpoint, None)).collect();
-    Ok(configuration(job.identity(), &observation, stored, Stage { stored: true, applied }, in_flight))
+    let mut seen =
+        configuration(job.identity(), &observation, stored, Stage { stored: true, applied }, in_flight);
+    diagnosis::estimate(job, &mut seen).await;
+    Ok(seen)
 }
 
 /// What is known of a job whose coordinator does not answer: what is stored for it, and that it is silent.

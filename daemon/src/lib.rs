@@ -10,6 +10,8 @@
 //! | [`registry`] | every job, found by id or name |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
 //! | [`hosted`] | coordinators that ckptd hosts itself |
+//! | [`anatomy`] | checkpoints, subtask by subtask |
+//! | [`diagnosis`] | slow or stuck: what is to be said of a checkpoint in flight |
 //! | [`flink`] | coordinators of real Flink clusters |
 //! | [`job_file`] | a job as it is submitted |
 //! | [`state_dir`], [`durable`] | the state directory, and files that survive a crash |
@@ -20,10 +22,12 @@
 //!
 //! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
 
+pub mod anatomy;
 pub mod attach;
 pub mod change;
 pub mod clock;
 pub mod demo;
+pub mod diagnosis;
 pub mod durable;
 pub mod flink;
 pub mod hosted;

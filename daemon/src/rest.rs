@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `configuration` | `GET`, `PATCH`, `DELETE …/checkpoints/configuration` |
+//! | `diagnosis` | whether a checkpoint in flight is slow or stuck |
 //! | `flink` | Flink's paths |
 //! | `savepoints` | those for savepoints |
 //! | `reconcile` | where overrides are not kept, and taking one over |
@@ -18,6 +19,7 @@
 //! | `listen` | connections, with limits |
 
 mod configuration;
+mod diagnosis;
 mod doctor;
 mod error;
 mod events;
@@ -108,6 +110,7 @@ fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(configuration::get, configuration::patch, configuration::delete))
         .routes(routes!(configuration::list))
+        .routes(routes!(diagnosis::get))
         .routes(routes!(events::events))
         .routes(routes!(flink::jobs, jobs::submit))
         .routes(routes!(flink::details, jobs::cancel))

@@ -8,8 +8,8 @@ mod paths;
 mod tasks;
 
 use crate::api::{
-    AdoptRequest, Configuration, ConfigurationList, ConfigurationPatch, Diagnosis, Reconcile,
-    ReconcileRequest, Submission,
+    AdoptRequest, CheckpointDiagnosis, Configuration, ConfigurationList, ConfigurationPatch, Diagnosis,
+    Reconcile, ReconcileRequest, Submission,
 };
 use crate::flink;
 use crate::ids::{CheckpointId, TriggerId};
@@ -170,6 +170,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn configuration(&self, job: &str) -> Result<Answer<Configuration>, ClientError> {
         self.get(&configuration_path(job)).await
+    }
+
+    /// Whether a job's checkpoint in flight is slow or stuck, and all that this rests on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn checkpoint_diagnosis(&self, job: &str) -> Result<Answer<CheckpointDiagnosis>, ClientError> {
+        self.get(&paths::checkpoint_diagnosis(job)).await
     }
 
     /// Changes a job's configuration: one change, whole or not at all.

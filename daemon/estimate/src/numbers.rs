@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-/// Added to every duration before its logarithm is taken: what takes a few milliseconds varies by factors that
-/// mean nothing.
-const NOISE: f64 = 0.1;
+/// Added to every duration, in seconds, before its logarithm is taken: what takes a few milliseconds varies by factors
+/// that mean nothing.
+const NOISE: f64 = 1.0;
 
 /// A duration on the scale that everything is worked out on: a slow disk multiplies, so differences of these are
 /// what is alike.

@@ -19,7 +19,7 @@ const ENOUGH: usize = 3;
 /// The newest acknowledgements are this share of those that there are; storage may become slow meanwhile.
 const NEWEST: usize = 2;
 /// A subtask that is twice as late as usual is late, unless it was as late before.
-const LATE: f64 = 0.6931;
+const LATE: f64 = std::f64::consts::LN_2;
 /// What lies this much beyond the latest that was seen is late, however much a subtask varies.
 const BEYOND: f64 = 0.26;
 /// What other vertices tell of one that is silent as a whole is less certain by this.
@@ -220,7 +220,7 @@ fn slowdown(past: &Past, took: &[Option<Duration>], from: usize, own: bool) -> O
     heard.sort_by_key(|(took, _)| *took);
     let newest = &heard[heard.len() - heard.len().div_ceil(NEWEST).max(ENOUGH)..];
     let factors = newest.iter().map(|(took, usual)| scaled(*took) - usual.place);
-    let delays = newest.iter().map(|(took, usual)| took.as_secs_f64() - libm::exp(usual.place));
+    let delays = newest.iter().map(|(took, usual)| libm::exp(scaled(*took)) - libm::exp(usual.place));
     let factor = median(&mut factors.clone().collect::<Vec<_>>())?;
     let delay = median(&mut delays.collect::<Vec<_>>())?;
     let delayed = |usual: &Usual| (libm::exp(usual.place) + delay).max(0.1);

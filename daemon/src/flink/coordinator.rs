@@ -5,6 +5,7 @@ use super::job::FlinkJob;
 use super::rest;
 use super::sight;
 use super::ways::Way;
+use crate::anatomy::{Anatomy, Depth};
 use crate::clock::wall_millis;
 use crate::seam::{Applied, Changing, Identity, JobCoordinator, Observation, SeamError, Wanted};
 use async_trait::async_trait;
@@ -193,6 +194,10 @@ impl JobCoordinator for FlinkJob {
             None => Ok(None),
             Some(_) => self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await.map(Some),
         }
+    }
+
+    async fn anatomy(&self, depth: Depth) -> Result<Anatomy, SeamError> {
+        self.dissected(depth).await
     }
 
     fn changing(&self) -> Changing {

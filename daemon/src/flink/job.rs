@@ -1,5 +1,6 @@
 //! One job of a Flink cluster: looking at it, through REST and through the agent.
 
+use super::anatomy::Memory;
 use super::known::{FromRest, Known};
 use super::link::{Health, Link};
 use super::news;
@@ -31,6 +32,7 @@ pub(super) struct Inner {
     pub(super) identity: Identity,
     pub(super) events: broadcast::Sender<api::Event>,
     known: Mutex<Known>,
+    memory: Arc<Memory>,
     /// One change at a time, so that an older one never comes after a newer one.
     applying: tokio::sync::Mutex<()>,
 }
@@ -47,8 +49,8 @@ impl FlinkJob {
             Identity { cluster: link.name().to_owned(), id: overview.jid, name: overview.name.clone() };
         let known = Known::new(overview, link.clock.now().monotonic);
         let (events, _) = broadcast::channel(MOST_EVENTS);
-        let (known, applying) = (Mutex::new(known), tokio::sync::Mutex::new(()));
-        Self(Arc::new(Inner { link, identity, events, known, applying }))
+        let (known, memory, applying) = (Mutex::new(known), Arc::default(), tokio::sync::Mutex::new(()));
+        Self(Arc::new(Inner { link, identity, events, known, memory, applying }))
     }
 
     /// A job of which only its override is known.
@@ -83,6 +85,11 @@ impl FlinkJob {
     /// Whether it was looked at before.
     pub(super) fn was_seen(&self) -> bool {
         self.known().rest.is_some()
+    }
+
+    /// What is remembered of its checkpoints.
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        &self.0.memory
     }
 
     pub(super) fn applying(&self) -> &tokio::sync::Mutex<()> {

@@ -5,6 +5,7 @@
 //! | `changes` | FLIP-571's path: what a change does, revisions, conditions, dry runs |
 //! | `bad_changes` | what is refused, with nothing changed |
 //! | `in_flight` | what a change does to checkpoints in flight and to the next trigger |
+//! | `diagnosis` | slow or stuck: what is said of checkpoints in flight |
 //! | `states` | changes of jobs that restart, have ended or are unknown |
 //! | `concurrency` | requests that come together |
 //! | `disk` | a disk that refuses |
@@ -30,6 +31,7 @@ mod changes;
 mod clusters;
 mod concurrency;
 mod damage;
+mod diagnosis;
 mod disk;
 mod documented;
 mod errors;
