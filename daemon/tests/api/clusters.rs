@@ -12,10 +12,12 @@
 //! | `standing` | whether overrides hold: lost, foreign, paused, orphaned and adopted |
 //! | `lives` | ckptd restarts, jobs end, vanish and come again |
 //! | `tls` | certificates |
-//! | `doctor` | the diagnosis |
+//! | `doctor` | whether clusters can be changed |
+//! | `diagnosis` | what is said of checkpoints in flight when a cluster tells little |
 //!
 //! Sockets are real, so time is too; while a test waits, pauses and limits pass ten times as fast.
 
+mod diagnosis;
 mod doctor;
 mod list;
 mod lives;

@@ -105,7 +105,7 @@ pub struct CheckpointDiagnosis {
     pub usual_duration: Option<u64>,
     /// How many completed checkpoints that and the estimate rest on.
     pub completed: u32,
-    /// How far each vertex is, in the job's order.
+    /// How far each vertex is, in the job's order; empty when only the checkpoint as a whole is known.
     pub vertices: Vec<VertexProgress>,
     /// Consecutive failures against what is tolerated.
     pub failures: Failures,
