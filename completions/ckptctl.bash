@@ -25,6 +25,9 @@ _ckptctl() {
             ckptctl,completions)
                 cmd="ckptctl__subcmd__completions"
                 ;;
+            ckptctl,diagnose)
+                cmd="ckptctl__subcmd__diagnose"
+                ;;
             ckptctl,doctor)
                 cmd="ckptctl__subcmd__doctor"
                 ;;
@@ -72,6 +75,9 @@ _ckptctl() {
                 ;;
             ckptctl__subcmd__help,completions)
                 cmd="ckptctl__subcmd__help__subcmd__completions"
+                ;;
+            ckptctl__subcmd__help,diagnose)
+                cmd="ckptctl__subcmd__help__subcmd__diagnose"
                 ;;
             ckptctl__subcmd__help,doctor)
                 cmd="ckptctl__subcmd__help__subcmd__doctor"
@@ -152,7 +158,7 @@ _ckptctl() {
 
     case "${cmd}" in
         ckptctl)
-            opts="-o -h -V --server --state-dir --output --help --version get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help"
+            opts="-o -h -V --server --state-dir --output --help --version get set-timeout set-interval set reset adopt reconcile watch diagnose history trigger savepoint doctor submit cancel completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -306,6 +312,39 @@ _ckptctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ckptctl__subcmd__diagnose)
+            opts="-o -h --server --state-dir --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ckptctl__subcmd__doctor)
             opts="-o -h --server --state-dir --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -373,7 +412,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__help)
-            opts="get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help"
+            opts="get set-timeout set-interval set reset adopt reconcile watch diagnose history trigger savepoint doctor submit cancel completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -415,6 +454,20 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__help__subcmd__diagnose)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

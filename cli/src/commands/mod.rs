@@ -3,6 +3,7 @@
 mod adopt;
 mod cancel;
 mod completions;
+mod diagnose;
 mod doctor;
 mod get;
 mod history;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Reconcile(reconcile::Args),
     /// Follow jobs, or one job, as they go
     Watch(watch::Args),
+    /// Say whether the checkpoint in flight is slow or stuck, what that rests on, and what to type next
+    Diagnose(diagnose::Args),
     /// Show a job's recent checkpoints
     History(history::Args),
     /// Make a checkpoint now
@@ -70,6 +73,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Adopt(args) => adopt::run(&server()?, output, args).await,
         Command::Reconcile(args) => reconcile::run(&server()?, output, args).await,
         Command::Watch(args) => watch::run(&server()?, output, args).await,
+        Command::Diagnose(args) => diagnose::run(&server()?, output, args).await,
         Command::History(args) => history::run(&server()?, output, args).await,
         Command::Trigger(args) => trigger::run(&server()?, output, args).await,
         Command::Savepoint(args) => savepoint::run(&server()?, output, args).await,

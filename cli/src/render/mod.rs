@@ -2,6 +2,7 @@
 
 mod below;
 pub(crate) mod cluster;
+pub(crate) mod diagnosis;
 pub(crate) mod doctor;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -4,6 +4,8 @@ use super::verdict::Case;
 use ckpt_estimate::{Because, Rest, Verdict};
 use std::time::Duration;
 
+/// Up to so many are named.
+const NAMED: usize = 2;
 /// How much of a vertex's name is said.
 const LONGEST_NAME: usize = 40;
 
@@ -15,7 +17,12 @@ pub(super) fn of(case: &Case) -> String {
     let alike = slowdown.map_or(String::new(), |times| {
         format!("; those that have acknowledged took about {times:.1} times as long as usual")
     });
-    match (said.verdict, said.because) {
+    // In a small job a few are many; they are named all the same.
+    let because = match said.because {
+        Because::Many if said.missing.len() <= NAMED && has_peers(case) => Because::AFew,
+        other => other,
+    };
+    match (said.verdict, because) {
         (_, Because::AllAcknowledged) => "on track: all have acknowledged, it is being finished".to_owned(),
         (Verdict::OnTrack, _) => format!("on track, {}", done(case.rest())),
         (Verdict::Slow, _) => format!("slow, {}{alike}", done(case.rest())),
@@ -46,12 +53,19 @@ pub(super) fn of(case: &Case) -> String {
     }
 }
 
+fn has_peers(case: &Case) -> bool {
+    case.subtasks.unwrap_or_default().iter().flatten().any(Option::is_some)
+}
+
 fn elapsed(case: &Case) -> Duration {
     Duration::from_millis(case.checkpoint.elapsed)
 }
 
 fn done(rest: Option<Rest>) -> String {
     let Some(Rest { low, likely, high }) = rest else { return "and it will be done".to_owned() };
+    if high < Duration::from_secs(1) {
+        return "likely done in a moment".to_owned();
+    }
     match (about(low), about(high)) {
         (low, high) if low == high => format!("likely done in about {low}"),
         (low, high) => format!("likely done in about {} (between {low} and {high})", about(likely)),
@@ -128,6 +142,9 @@ fn since(case: &Case) -> String {
 
 /// A duration as people say it when they do not know it exactly.
 fn about(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        return format!("{}ms", duration.as_millis());
+    }
     let nearest = |step: u64| {
         (duration.as_millis() + u128::from(step) * 500) / (u128::from(step) * 1_000) * u128::from(step)
     };
@@ -141,10 +158,7 @@ fn about(duration: Duration) -> String {
     let parts = [(hours, "h"), (minutes, "m"), (seconds, "s")];
     let parts: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
-    match parts.is_empty() {
-        true => "1s".to_owned(),
-        false => parts.join(" "),
-    }
+    parts.join(" ")
 }
 
 #[cfg(test)]
@@ -154,7 +168,7 @@ mod tests {
     #[test]
     fn durations_are_said_as_roughly_as_they_are_known() {
         for (millis, said) in [
-            (0, "1s"),
+            (97, "97ms"),
             (7_600, "8s"),
             (59_800, "1m"),
             (64_000, "1m"),

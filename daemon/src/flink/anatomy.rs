@@ -102,7 +102,7 @@ struct Places {
 /// `/jobs/:job/vertices/:vertex/backpressure`. Flink samples when it is asked, so the first answer may be empty.
 #[derive(Debug, Deserialize)]
 struct Pressures {
-    #[serde(rename = "backpressureLevel", alias = "backpressure-level")]
+    #[serde(rename = "backpressureLevel")]
     level: Option<String>,
     #[serde(default)]
     subtasks: Vec<Pressure>,
@@ -111,7 +111,7 @@ struct Pressures {
 #[derive(Debug, Deserialize)]
 struct Pressure {
     subtask: u32,
-    #[serde(rename = "backpressureLevel", alias = "backpressure-level")]
+    #[serde(rename = "backpressureLevel")]
     level: Option<String>,
 }
 

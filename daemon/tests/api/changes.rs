@@ -65,7 +65,7 @@ async fn an_answer_has_exactly_the_agreed_fields() {
         assert!(answer["observedAt"].as_u64().unwrap() > 1_600_000_000_000);
         assert_no_sentinel(answer);
     }
-    let in_flight = ["id", "savepoint", "acknowledged", "subtasks", "elapsed", "remaining"];
+    let in_flight = ["id", "savepoint", "acknowledged", "subtasks", "elapsed", "remaining", "estimate"];
     assert_eq!(keys(&seen["inFlight"][0]), in_flight);
     let changes = [&in_flight[..], &["previousRemaining", "outcome"]].concat();
     assert_eq!(keys(&changed["inFlight"][0]), changes);
