@@ -18,6 +18,9 @@ const LONGEST_HOST: usize = 26;
 /// How many missing subtasks are shown, unless the output may be as long as it likes.
 const MOST_MISSING: usize = 8;
 
+/// A column's heading, and what it says of a vertex.
+type Column = (&'static str, fn(&VertexProgress) -> String);
+
 /// How a verdict stands out.
 pub(super) fn paint(pace: Pace) -> Paint {
     match pace {
@@ -42,7 +45,7 @@ pub(crate) fn lines(seen: &CheckpointDiagnosis, typed: &str, style: Style) -> Ve
     match &seen.checkpoint {
         Some(checkpoint) => all.extend(of_checkpoint(checkpoint, seen, style)),
         None => {
-            all.extend(style.lines("no checkpoint in flight, so there is nothing to diagnose", Paint::Plain))
+            all.extend(style.lines("no checkpoint in flight, so there is nothing to diagnose", Paint::Plain));
         }
     }
     all.push(String::new());
@@ -92,7 +95,7 @@ fn vertices(vertices: &[VertexProgress], style: Style) -> Vec<String> {
     let has = |of: fn(&VertexProgress) -> Option<Spread>| {
         vertices.iter().any(|vertex| of(vertex).is_some_and(|it| it.max > 0))
     };
-    let mut columns: Vec<(&str, fn(&VertexProgress) -> String)> = vec![
+    let mut columns: Vec<Column> = vec![
         ("USUALLY", |vertex| spread(vertex.usual)),
         ("TOOK", |vertex| spread(vertex.took)),
         ("SYNC", |vertex| longest(vertex.sync)),

@@ -35,6 +35,9 @@ const LIMIT: Duration = Duration::from_secs(8);
 /// How old what is known may be for a glance.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How often what has completed is asked for though nobody wants an estimate: Flink forgets it after ten failures.
+const MEANWHILE: Duration = Duration::from_secs(60);
+
 /// What is remembered of a job's checkpoints.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -66,6 +69,19 @@ impl Memory {
             ended: known.ended.iter().cloned().collect(),
             warnings: known.warnings.clone(),
         }
+    }
+
+    /// Whether a checkpoint has completed that is not remembered, and nobody has asked for a while.
+    fn is_behind(&self, seen: &CheckpointStatistics, now: Monotonic) -> bool {
+        let known = self.known();
+        let is = |newest: &Checkpoint| {
+            known
+                .ended
+                .iter()
+                .any(|ended| ended.id == newest.id && ended.triggered_at == newest.trigger_timestamp)
+        };
+        let waited = known.at.is_none_or(|at| now.since(at) >= MEANWHILE);
+        waited && seen.latest.completed.as_ref().is_some_and(|newest| !is(newest))
     }
 
     fn is_fresh(&self, now: Monotonic) -> bool {
@@ -130,6 +146,14 @@ impl FlinkJob {
             Depth::Whole => self.look_at_subtasks(true).await?,
         }
         Ok(memory.anatomy())
+    }
+
+    /// Asks Flink for what has completed meanwhile, in the background.
+    pub(super) fn remember(&self, seen: &CheckpointStatistics) {
+        if self.memory().is_behind(seen, self.now()) {
+            let job = self.clone();
+            tokio::spawn(async move { drop(job.look_at_subtasks(false).await) });
+        }
     }
 
     /// Asks Flink for what is not known yet.

@@ -150,6 +150,7 @@ impl FlinkJob {
         let answers = tokio::try_join!(rest::checkpoint_config(client, id), rest::checkpoints(client, id));
         let (config, statistics) = answers?;
         let now = self.link().clock.now();
+        self.remember(&statistics);
         let before = self.known().rest.replace(FromRest {
             config,
             statistics: statistics.clone(),

@@ -4,7 +4,6 @@ use crate::daemon::{Daemon, until};
 use crate::job::Job;
 use crate::rig::Rig;
 use ckpt_shared::api::{CheckpointDiagnosis, Pace};
-use serde_json::json;
 
 pub(crate) async fn a_subtask_that_hangs_is_named_with_its_host(rig: &'static Rig) {
     let cluster = rig.shared().await;
@@ -42,9 +41,5 @@ pub(crate) async fn a_subtask_that_hangs_is_named_with_its_host(rig: &'static Ri
         Some(Pace::Stuck),
         "{got:?}"
     );
-    let id = checkpoint.id.0;
-    job.release();
-    let completed = job.completes(id).await;
-    assert_eq!(completed["num_acknowledged_subtasks"], json!(2));
     job.cancel().await;
 }
