@@ -87,7 +87,7 @@ fn told(list: &ConfigurationList, now: u64) {
             match &checkpoint.estimate {
                 Some(Estimate { verdict: Pace::OnTrack, .. }) | None => {}
                 Some(Estimate { sentence, .. }) => {
-                    console::note(&format!(
+                    console::warn(&format!(
                         "{} {}: {}",
                         label(job),
                         named(checkpoint),

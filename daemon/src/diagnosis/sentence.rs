@@ -2,6 +2,7 @@
 
 use super::verdict::Case;
 use ckpt_estimate::{Because, Rest, Verdict};
+use ckpt_shared::duration::Rough;
 use std::time::Duration;
 
 /// Up to so many are named.
@@ -36,7 +37,7 @@ pub(super) fn of(case: &Case) -> String {
         }
         (Verdict::CannotTell, Because::OnlyTheWhole) => format!(
             "cannot tell: it has taken {} and usually takes {usual}, and who is missing is not known",
-            about(elapsed(case))
+            Rough(elapsed(case))
         ),
         (Verdict::CannotTell, Because::Many) => format!(
             "cannot tell: {}, {}; storage that stands still and a hang look the same",
@@ -74,7 +75,7 @@ fn done(rest: Option<Rest>) -> String {
 
 /// Who is waited for, and for how long.
 fn who(case: &Case) -> String {
-    let silent = about(elapsed(case));
+    let silent = Rough(elapsed(case));
     let first = case.assessment.missing.first().and_then(|place| case.place(*place));
     let Some((vertex, index)) = first else { return format!("it has been silent for {silent}") };
     let vertex = &case.anatomy.vertices[vertex];
@@ -122,7 +123,7 @@ fn many(case: &Case) -> String {
     format!(
         "{} of {all} subtasks have been silent for {}",
         case.assessment.missing.len(),
-        about(elapsed(case))
+        Rough(elapsed(case))
     )
 }
 
