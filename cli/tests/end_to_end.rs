@@ -61,12 +61,9 @@ fn a_checkpoint_in_flight_is_extended_and_let_go() {
 
     let diagnosed = daemon.ckptctl("diagnose orders");
     assert_eq!(diagnosed.code, 0, "{diagnosed:?}");
-    for part in [
-        "3 of 4 subtasks have acknowledged",
-        "cannot tell: ",
-        "sink    2 (3/3)",
-        "next: ckptctl diagnose orders",
-    ] {
+    for part in
+        ["3 of 4 subtasks have acknowledged", "cannot tell: ", " 2 (3/3) ", "next: ckptctl diagnose orders"]
+    {
         assert!(diagnosed.out.contains(part), "{part}\n{}", diagnosed.out);
     }
     let data: Value = serde_json::from_str(&daemon.ckptctl("diagnose orders -o json").out).unwrap();
