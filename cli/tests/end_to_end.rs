@@ -59,6 +59,17 @@ fn a_checkpoint_in_flight_is_extended_and_let_go() {
     assert!(shown.out.contains("timeout   10m        20m       20m"), "{shown:?}");
     assert!(shown.out.contains("checkpoint 1  3 of 4, 75%"), "{shown:?}");
 
+    let diagnosed = daemon.ckptctl("diagnose orders");
+    assert_eq!(diagnosed.code, 0, "{diagnosed:?}");
+    for part in
+        ["3 of 4 subtasks have acknowledged", "cannot tell: ", " 2 (3/3) ", "next: ckptctl diagnose orders"]
+    {
+        assert!(diagnosed.out.contains(part), "{part}\n{}", diagnosed.out);
+    }
+    let data: Value = serde_json::from_str(&daemon.ckptctl("diagnose orders -o json").out).unwrap();
+    assert_eq!(data["checkpoint"]["estimate"]["verdict"], "cannotTell", "{data}");
+    assert_eq!(daemon.ckptctl("diagnose orders -o name").out, "checkpoint/1\n");
+
     let guarded = daemon.ckptctl("set-timeout orders 10ms");
     assert_eq!(guarded.code, 6, "{guarded:?}");
     assert!(

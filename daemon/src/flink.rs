@@ -12,6 +12,7 @@
 //! | `keeping` | whether its override holds, and what to do when it does not: a state machine |
 //! | `reconcile` | the loop that keeps overrides in force |
 //! | `remembering` | the loop that looks at jobs for the sake of their history |
+//! | `anatomy` | its checkpoints, subtask by subtask, and what of them is remembered |
 //! | `apply` | putting an override in force |
 //! | `rest` | what is read from Flink's REST API |
 //! | `sight` | an observation, made of what REST and the agent tell |
@@ -19,6 +20,7 @@
 //! | `news` | what happened between two looks |
 //! | `doctor` | whether a cluster can be changed from here, and if not, why |
 
+mod anatomy;
 mod apply;
 mod cluster;
 mod clusters;

@@ -5,6 +5,7 @@
 //! | `job` | the handle that the rest of ckptd has |
 //! | `store` | all of them: submitted, stored, recovered |
 //! | `owner` | the one task that owns a job: its coordinator, its tasks, its statistics |
+//! | `anatomy` | its checkpoints, subtask by subtask |
 //! | `answers` | what that task answers: how the job is, and what a change did |
 //! | `life` | how that task starts, restarts and ends a job |
 //! | `door` | how tasks reach a job: claims, events, reports |
@@ -19,6 +20,7 @@
 //! | `savepoints`, `places` | savepoints, and the directories that they are made in |
 //! | `restore` | jobs that start from a savepoint |
 
+mod anatomy;
 mod answers;
 mod claims;
 mod disk;

@@ -16,6 +16,8 @@
 //! | `history` | the checkpoints of a job that have ended, in memory |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
 //! | [`hosted`] | coordinators that ckptd hosts itself |
+//! | [`anatomy`] | checkpoints, subtask by subtask |
+//! | [`diagnosis`] | slow or stuck: what is to be said of a checkpoint in flight |
 //! | [`flink`] | coordinators of real Flink clusters |
 //! | [`job_file`] | a job as it is submitted |
 //! | [`state_dir`], [`durable`] | the state directory, and files that survive a crash |
@@ -26,12 +28,14 @@
 //!
 //! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
 
+pub mod anatomy;
 pub mod attach;
 pub mod audit;
 pub mod change;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod diagnosis;
 pub mod durable;
 pub mod expiry;
 pub mod flink;

@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `configuration` | `GET`, `PATCH`, `DELETE …/checkpoints/configuration` |
+//! | `diagnosis` | whether a checkpoint in flight is slow or stuck |
 //! | `flink` | Flink's paths |
 //! | `savepoints` | those for savepoints |
 //! | `audit` | who did what |
@@ -22,6 +23,7 @@
 
 mod audit;
 mod configuration;
+mod diagnosis;
 mod doctor;
 mod error;
 mod events;
@@ -118,6 +120,7 @@ fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(configuration::get, configuration::patch, configuration::delete))
         .routes(routes!(configuration::list))
+        .routes(routes!(diagnosis::get))
         .routes(routes!(events::events))
         .routes(routes!(events::all_events))
         .routes(routes!(history::history))

@@ -5,6 +5,7 @@
 //! ([`HostedJob`](crate::hosted::HostedJob)), or one of a Flink cluster
 //! ([`FlinkJob`](crate::flink::FlinkJob)).
 
+use crate::anatomy::{Anatomy, Depth};
 use crate::clock::wall_millis;
 use crate::hosted::TaskDoor;
 use async_trait::async_trait;
@@ -280,6 +281,10 @@ pub trait JobCoordinator: Send + Sync {
         id: CheckpointId,
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError>;
+
+    /// Its checkpoints, subtask by subtask: those in flight, and those that have ended lately. What cannot be found
+    /// out is a warning in it.
+    async fn anatomy(&self, depth: Depth) -> Result<Anatomy, SeamError>;
 
     /// Marks that somebody stores a change and applies it, for as long as the value lives: nobody else is to apply
     /// what is stored meanwhile.

@@ -10,8 +10,8 @@ mod paths;
 mod tasks;
 
 use crate::api::{
-    AdoptRequest, Audit, BY, Configuration, ConfigurationList, ConfigurationPatch, Diagnosis, Reconcile,
-    ReconcileRequest, Submission,
+    AdoptRequest, Audit, BY, CheckpointDiagnosis, CheckpointHistory, Configuration, ConfigurationList,
+    ConfigurationPatch, Diagnosis, Reconcile, ReconcileRequest, Submission,
 };
 use crate::flink;
 use crate::ids::{CheckpointId, TriggerId};
@@ -179,6 +179,22 @@ impl Client {
     /// See [`ClientError`].
     pub async fn configuration(&self, job: &str) -> Result<Answer<Configuration>, ClientError> {
         self.get(&configuration_path(job)).await
+    }
+
+    /// Whether a job's checkpoint in flight is slow or stuck, and all that this rests on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn checkpoint_diagnosis(&self, job: &str) -> Result<Answer<CheckpointDiagnosis>, ClientError> {
+        self.get(&paths::checkpoint_diagnosis(job)).await
+    }
+
+    /// A job's checkpoints that have ended, as ckptd remembers them. An older ckptd, or a Flink, answers 404.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn history(&self, job: &str) -> Result<Answer<CheckpointHistory>, ClientError> {
+        self.get(&paths::history(job)).await
     }
 
     /// Changes a job's configuration: one change, whole or not at all.

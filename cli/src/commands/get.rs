@@ -10,9 +10,10 @@ use crate::render::cluster::troubles;
 use crate::render::standing::{sentences, word};
 use crate::render::{Style, job, jobs};
 use crate::resolve::{self, Matching};
+use crate::sentence::named;
 use crate::server::Server;
 use crate::standing;
-use ckpt_shared::api::{Configuration, ConfigurationList};
+use ckpt_shared::api::{Configuration, ConfigurationList, Estimate, Pace};
 use ckpt_shared::client::Answer;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -82,6 +83,19 @@ fn told(list: &ConfigurationList, now: u64) {
         console::warn(&sentence);
     }
     for job in &list.jobs {
+        for checkpoint in &job.in_flight {
+            match &checkpoint.estimate {
+                Some(Estimate { verdict: Pace::OnTrack, .. }) | None => {}
+                Some(Estimate { sentence, .. }) => {
+                    console::warn(&format!(
+                        "{} {}: {}",
+                        label(job),
+                        named(checkpoint),
+                        console::clean(sentence)
+                    ));
+                }
+            }
+        }
         for warning in &job.warnings {
             console::warn(&format!("{}: {warning}", label(job)));
         }

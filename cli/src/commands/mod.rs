@@ -4,6 +4,7 @@ mod adopt;
 mod audit;
 mod cancel;
 mod completions;
+mod diagnose;
 mod doctor;
 mod get;
 mod history;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Reconcile(reconcile::Args),
     /// Follow jobs, or one job, as they go
     Watch(watch::Args),
+    /// Say whether the checkpoint in flight is slow or stuck, what that rests on, and what to type next
+    Diagnose(diagnose::Args),
     /// Show a job's recent checkpoints
     History(history::Args),
     /// Make a checkpoint now
@@ -74,6 +77,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit, Error> {
         Command::Audit(args) => audit::run(&server()?, output, args).await,
         Command::Reconcile(args) => reconcile::run(&server()?, output, args).await,
         Command::Watch(args) => watch::run(&server()?, output, args).await,
+        Command::Diagnose(args) => diagnose::run(&server()?, output, args).await,
         Command::History(args) => history::run(&server()?, output, args).await,
         Command::Trigger(args) => trigger::run(&server()?, output, args).await,
         Command::Savepoint(args) => savepoint::run(&server()?, output, args).await,

@@ -2,6 +2,7 @@
 
 mod gauges;
 
+use super::diagnosis;
 use super::jobs::urgency;
 use super::origin;
 use super::standing::{self, details, predicate, word};
@@ -11,7 +12,7 @@ use crate::console::clean;
 use crate::name::{is_hosted, label};
 use crate::sentence::{is_finishing, named};
 use crate::standing::trouble;
-use ckpt_shared::api::{Configuration, Failures, InFlight, Value, Via};
+use ckpt_shared::api::{Configuration, Estimate, Failures, InFlight, Value, Via};
 use comfy_table::Cell;
 use unicode_width::UnicodeWidthStr;
 
@@ -108,7 +109,19 @@ fn in_flight(checkpoints: &[InFlight], style: Style) -> Vec<String> {
         ]
     };
     let headings = ["IN FLIGHT", "ACKNOWLEDGED", "ELAPSED", "TIME LEFT"];
-    lines(&build(&headings, checkpoints.iter().map(row).collect(), style))
+    let mut all = lines(&build(&headings, checkpoints.iter().map(row).collect(), style));
+    all.extend(verdicts(checkpoints, style));
+    all
+}
+
+/// What is to be expected of each, in a sentence.
+pub(super) fn verdicts(checkpoints: &[InFlight], style: Style) -> Vec<String> {
+    let known = checkpoints.iter().filter_map(|checkpoint| Some((checkpoint, checkpoint.estimate.as_ref()?)));
+    let sentence = |(checkpoint, estimate): (&InFlight, &Estimate)| {
+        let about = format!("{}: {}", named(checkpoint), clean(&estimate.sentence));
+        style.lines(&about, diagnosis::paint(estimate.verdict))
+    };
+    known.flat_map(sentence).collect()
 }
 
 fn time_left(checkpoint: &InFlight) -> String {
@@ -179,6 +192,20 @@ failures in a row: 2, any number is tolerated
 next trigger: in 5.9s
 warning: the health check restarts it after 5m";
         assert_eq!(text(&job, NOW, PLAIN), expected);
+    }
+
+    #[test]
+    fn a_verdict_is_below_what_is_in_flight() {
+        let mut job = fixture::configuration();
+        job.in_flight[0].estimate = Some(Estimate {
+            verdict: ckpt_shared::api::Pace::Slow,
+            sentence: "slow, likely done in about 4m (between 2m and 9m)".to_owned(),
+            done_in: None,
+            suggested_timeout: None,
+        });
+        let shown = text(&job, NOW, PLAIN);
+        let line = "\ncheckpoint 7: slow, likely done in about 4m (between 2m and 9m)\n\nfailures";
+        assert!(shown.contains(line), "{shown}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod below;
 pub(crate) mod chart;
 pub(crate) mod cluster;
 pub(crate) mod csv;
+pub(crate) mod diagnosis;
 pub(crate) mod doctor;
 #[cfg(test)]
 pub(crate) mod fixture;

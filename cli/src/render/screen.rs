@@ -65,6 +65,7 @@ fn one(
     let mut lines = job::head(job, now, style);
     lines.push(String::new());
     lines.extend(job::gauges(&job.in_flight, style));
+    lines.extend(job::verdicts(&job.in_flight, style));
     lines.push(String::new());
     lines.extend(job::foot(job, style));
     let left = room.saturating_sub(lines.len() + 1);

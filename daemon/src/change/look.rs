@@ -2,6 +2,7 @@
 
 use super::warnings::{Situation, warnings};
 use crate::clock::wall_millis;
+use crate::diagnosis;
 use crate::hosted::tolerable;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
 use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
@@ -19,7 +20,9 @@ use std::time::Duration;
 /// # Errors
 /// [`SeamError`] when its coordinator does not answer.
 pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result<Configuration, SeamError> {
-    shown(job, overrides, job.observe().await)
+    let mut seen = shown(job, overrides, job.observe().await)?;
+    diagnosis::estimate(job, &mut seen).await;
+    Ok(seen)
 }
 
 /// A job's configuration when this was observed.

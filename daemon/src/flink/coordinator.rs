@@ -5,6 +5,7 @@ use super::job::FlinkJob;
 use super::rest;
 use super::sight;
 use super::ways::Way;
+use crate::anatomy::{Anatomy, Depth};
 use crate::clock::wall_millis;
 use crate::seam::{
     Applied, Changing, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted,
@@ -217,6 +218,10 @@ impl JobCoordinator for FlinkJob {
             None => Ok(None),
             Some(_) => self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await.map(Some),
         }
+    }
+
+    async fn anatomy(&self, depth: Depth) -> Result<Anatomy, SeamError> {
+        self.dissected(depth).await
     }
 
     fn changing(&self) -> Changing {

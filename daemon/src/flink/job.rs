@@ -1,5 +1,6 @@
 //! One job of a Flink cluster: looking at it, through REST and through the agent.
 
+use super::anatomy::Memory;
 use super::known::{FromRest, Known};
 use super::link::{Health, Link};
 use super::news;
@@ -35,6 +36,7 @@ pub(super) struct Inner {
     pub(super) identity: Identity,
     pub(super) events: broadcast::Sender<api::Event>,
     known: Mutex<Known>,
+    memory: Arc<Memory>,
     /// One change at a time, so that an older one never comes after a newer one.
     applying: tokio::sync::Mutex<()>,
 }
@@ -51,8 +53,8 @@ impl FlinkJob {
             Identity { cluster: link.name().to_owned(), id: overview.jid, name: overview.name.clone() };
         let known = Known::new(overview, link.clock.now().monotonic);
         let (events, _) = broadcast::channel(MOST_EVENTS);
-        let (known, applying) = (Mutex::new(known), tokio::sync::Mutex::new(()));
-        Self(Arc::new(Inner { link, identity, events, known, applying }))
+        let (known, memory, applying) = (Mutex::new(known), Arc::default(), tokio::sync::Mutex::new(()));
+        Self(Arc::new(Inner { link, identity, events, known, memory, applying }))
     }
 
     /// A job of which only its override is known.
@@ -87,6 +89,11 @@ impl FlinkJob {
     /// Whether it was looked at before.
     pub(super) fn was_seen(&self) -> bool {
         self.known().rest.is_some()
+    }
+
+    /// What is remembered of its checkpoints.
+    pub(super) fn memory(&self) -> &Arc<Memory> {
+        &self.0.memory
     }
 
     pub(super) fn applying(&self) -> &tokio::sync::Mutex<()> {
@@ -148,6 +155,7 @@ impl FlinkJob {
         let answers = tokio::try_join!(rest::checkpoint_config(client, id), rest::checkpoints(client, id));
         let (config, statistics) = answers?;
         let now = self.link().clock.now();
+        self.remember_subtasks(&statistics);
         let before = self.known().rest.replace(FromRest {
             config,
             statistics: statistics.clone(),

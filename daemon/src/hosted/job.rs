@@ -1,11 +1,13 @@
 //! A hosted job as the rest of ckptd sees it: a handle that asks its owner.
 
+use super::anatomy;
 use super::disk::Disk;
 use super::door::{MOST_LOOKS, TaskDoor};
 use super::life::Ended;
 use super::owner::Owner;
 use super::report;
 use super::restore::FromSavepoint;
+use crate::anatomy::{Anatomy, Depth};
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
@@ -201,6 +203,10 @@ impl JobCoordinator for HostedJob {
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
         self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::subtasks(seen, vertex))).await
+    }
+
+    async fn anatomy(&self, _depth: Depth) -> Result<Anatomy, SeamError> {
+        self.ask(|owner, now| anatomy::of(&owner.spec, &owner.statistics, now.monotonic)).await
     }
 
     fn tasks(&self) -> Option<TaskDoor> {

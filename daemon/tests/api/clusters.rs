@@ -14,10 +14,12 @@
 //! | `history` | what is remembered of checkpoints, and the stream of all jobs |
 //! | `metrics` | what Prometheus is told of them |
 //! | `tls` | certificates |
-//! | `doctor` | the diagnosis |
+//! | `doctor` | whether clusters can be changed |
+//! | `diagnosis` | what is said of checkpoints in flight when a cluster tells little |
 //!
 //! Sockets are real, so time is too; while a test waits, pauses and limits pass ten times as fast.
 
+mod diagnosis;
 mod doctor;
 mod history;
 mod list;

@@ -8,6 +8,7 @@
 //! | `audit` | who did what |
 //! | `bad_changes` | what is refused, with nothing changed |
 //! | `in_flight` | what a change does to checkpoints in flight and to the next trigger |
+//! | `diagnosis` | slow or stuck: what is said of checkpoints in flight |
 //! | `states` | changes of jobs that restart, have ended or are unknown |
 //! | `concurrency` | requests that come together |
 //! | `disk` | a disk that refuses |
@@ -36,6 +37,7 @@ mod changes;
 mod clusters;
 mod concurrency;
 mod damage;
+mod diagnosis;
 mod disk;
 mod documented;
 mod errors;

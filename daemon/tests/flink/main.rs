@@ -18,6 +18,7 @@ mod behaviour;
 mod clients;
 mod containers;
 mod daemon;
+mod diagnosis;
 mod failover;
 mod flinks;
 mod in_flight;
@@ -94,6 +95,7 @@ const TESTS: &[Test] = tests![
     containers::a_container_beside_it_reaches_it_when_they_share_pids,
     containers::a_container_with_a_network_of_its_own_is_reached_from_outside,
     savepoints::a_savepoint_is_made_and_a_job_is_cancelled_with_one,
+    diagnosis::a_subtask_that_hangs_is_named_with_its_host,
     flinks::the_interval_changes_in_both_directions,
     flinks::now_brings_the_next_trigger_forward,
     flinks::both_fields_change_together_and_flinks_own_rest_shows_them,

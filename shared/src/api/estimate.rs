@@ -68,11 +68,11 @@ impl fmt::Display for Pace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Range {
-    /// It is less in one case of ten.
+    /// It is rarely less: measured over made-up histories, in about one case of ten (docs/estimate.md).
     pub low: u64,
     /// It is as likely less as more.
     pub likely: u64,
-    /// It is more in one case of ten.
+    /// It is rarely more, likewise.
     pub high: u64,
 }
 
@@ -105,7 +105,7 @@ pub struct CheckpointDiagnosis {
     pub usual_duration: Option<u64>,
     /// How many completed checkpoints that and the estimate rest on.
     pub completed: u32,
-    /// How far each vertex is, in the job's order.
+    /// How far each vertex is, in the job's order; empty when only the checkpoint as a whole is known.
     pub vertices: Vec<VertexProgress>,
     /// Consecutive failures against what is tolerated.
     pub failures: Failures,
@@ -128,6 +128,10 @@ pub struct VertexProgress {
     pub acknowledged: u32,
     /// How many it has.
     pub subtasks: u32,
+    /// How long its subtasks usually take.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub usual: Option<Spread>,
     /// How long those that have acknowledged took.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub took: Option<Spread>,
@@ -170,7 +174,7 @@ pub struct Spread {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MissingSubtask {
-    /// Its index in the vertex, from 0.
+    /// Its index in the vertex, from 0 as in Flink's REST API; Flink's logs have `(index + 1/subtasks)`.
     pub index: u32,
     /// Where it runs.
     #[cfg_attr(feature = "openapi", schema(required))]

@@ -1,7 +1,7 @@
 //! Events that ckptd pushes.
 
-use super::{Answer, Client, ClientError, escape};
-use crate::api::{CheckpointDiagnosis, CheckpointHistory, Event};
+use super::{Client, ClientError, escape};
+use crate::api::Event;
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use reqwest::Method;
 use sse_stream::{Sse, SseByteStream};
@@ -56,22 +56,6 @@ impl Client {
             })
         });
         Ok(events.boxed())
-    }
-
-    /// A job's checkpoints that have ended, as ckptd remembers them. An older ckptd, or a Flink, answers 404.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn history(&self, job: &str) -> Result<Answer<CheckpointHistory>, ClientError> {
-        self.get(&format!("/jobs/{}/checkpoints/history", escape(job))).await
-    }
-
-    /// All that is known of a job's oldest checkpoint in flight. An older ckptd, or a Flink, answers 404.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn checkpoint_diagnosis(&self, job: &str) -> Result<Answer<CheckpointDiagnosis>, ClientError> {
-        self.get(&format!("/jobs/{}/checkpoints/diagnosis", escape(job))).await
     }
 
     /// Sends a request whose answer is a stream.

@@ -48,6 +48,16 @@ pub(super) fn checkpoints(job: &str) -> String {
     format!("/jobs/{}/checkpoints", escape(job))
 }
 
+/// The path of what is to be said of a job's checkpoint in flight.
+pub(super) fn checkpoint_diagnosis(job: &str) -> String {
+    format!("/jobs/{}/checkpoints/diagnosis", escape(job))
+}
+
+/// The path of a job's checkpoints that have ended.
+pub(super) fn history(job: &str) -> String {
+    format!("/jobs/{}/checkpoints/history", escape(job))
+}
+
 /// The path of a job's savepoints.
 pub(super) fn savepoints(job: &str) -> String {
     format!("/jobs/{}/savepoints", escape(job))

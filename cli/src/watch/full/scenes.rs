@@ -147,6 +147,7 @@ fn diagnosis(job: &Configuration) -> CheckpointDiagnosis {
         name: name.to_owned(),
         acknowledged: 5,
         subtasks: 8,
+        usual: None,
         took: Some(Spread { median: 40_000, max: 52_000 }),
         sync: None,
         r#async: None,

@@ -1,0 +1,229 @@
+//! What is to be said of a checkpoint in flight: slow or stuck, what that rests on, and what to type next.
+
+mod advice;
+
+use super::text::{cut_middle, exact, rough};
+use super::{NONE, Paint, Style, build, cell, lines as lines_of};
+use crate::console::clean;
+use crate::sentence::named;
+use ckpt_shared::api::{
+    CheckpointDiagnosis, Estimate, Failures, HOSTED, InFlight, MissingSubtask, Pace, Spread, VertexProgress,
+};
+use comfy_table::Cell;
+
+/// The columns of a vertex's name at most; Flink makes it of all that is chained in it.
+const LONGEST_VERTEX: usize = 22;
+/// The columns of a host at most.
+const LONGEST_HOST: usize = 26;
+/// How many missing subtasks are shown, unless the output may be as long as it likes.
+const MOST_MISSING: usize = 8;
+
+/// A column's heading, and what it says of a vertex.
+type Column = (&'static str, fn(&VertexProgress) -> String);
+
+/// How a verdict stands out.
+pub(super) fn paint(pace: Pace) -> Paint {
+    match pace {
+        Pace::OnTrack => Paint::Plain,
+        Pace::Slow | Pace::CannotTell => Paint::Notice,
+        Pace::Stuck => Paint::Alarm,
+    }
+}
+
+/// A verdict with its evidence, on as many lines as it takes.
+pub(super) fn verdict(estimate: &Estimate, indent: &str, style: Style) -> Vec<String> {
+    style.indented(&clean(&estimate.sentence), indent, paint(estimate.verdict))
+}
+
+/// All of it; `typed` is what to type for the job.
+pub(crate) fn lines(seen: &CheckpointDiagnosis, typed: &str, style: Style) -> Vec<String> {
+    let name = match seen.cluster.as_str() {
+        HOSTED => format!("job/{}", clean(&seen.name)),
+        cluster => format!("job/{}/{}", clean(cluster), clean(&seen.name)),
+    };
+    let mut all = style.lines(&format!("{name}  {}", seen.state), Paint::Strong);
+    match &seen.checkpoint {
+        Some(checkpoint) => all.extend(of_checkpoint(checkpoint, seen, style)),
+        None => {
+            all.extend(style.lines("no checkpoint in flight, so there is nothing to diagnose", Paint::Plain));
+        }
+    }
+    all.push(String::new());
+    all.extend(foot(seen, style));
+    for warning in &seen.warnings {
+        all.extend(style.lines(&format!("warning: {}", clean(warning)), Paint::Notice));
+    }
+    let advice = advice::of(seen, typed);
+    if !advice.is_empty() {
+        all.push(String::new());
+        for sentence in advice {
+            all.extend(style.lines(&sentence, Paint::Strong));
+        }
+    }
+    all
+}
+
+fn of_checkpoint(checkpoint: &InFlight, seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
+    let InFlight { acknowledged, subtasks, elapsed, .. } = *checkpoint;
+    let head = format!(
+        "{}: {acknowledged} of {subtasks} subtasks have acknowledged after {}",
+        named(checkpoint),
+        rough(elapsed)
+    );
+    let mut all = style.lines(&head, Paint::Plain);
+    all.extend(match &checkpoint.estimate {
+        Some(estimate) => verdict(estimate, "", style),
+        None => style.lines("nothing is known of its subtasks yet; ask again in a moment", Paint::Notice),
+    });
+    if !seen.vertices.is_empty() {
+        all.push(String::new());
+        all.extend(vertices(&seen.vertices, style));
+    }
+    let missing =
+        seen.vertices.iter().flat_map(|vertex| vertex.missing.iter().map(move |subtask| (vertex, subtask)));
+    let missing: Vec<_> = missing.collect();
+    if !missing.is_empty() {
+        all.push(String::new());
+        all.extend(who_is_missing(missing, checkpoint, style));
+    }
+    all
+}
+
+fn vertices(vertices: &[VertexProgress], style: Style) -> Vec<String> {
+    let name_width = if style.width.is_some() { LONGEST_VERTEX } else { usize::MAX };
+    // What nobody has is not worth a column.
+    let has = |of: fn(&VertexProgress) -> Option<Spread>| {
+        vertices.iter().any(|vertex| of(vertex).is_some_and(|it| it.max > 0))
+    };
+    let mut columns: Vec<Column> = vec![
+        ("USUALLY", |vertex| spread(vertex.usual)),
+        ("TOOK", |vertex| spread(vertex.took)),
+        ("SYNC", |vertex| longest(vertex.sync)),
+        ("ASYNC", |vertex| longest(vertex.r#async)),
+    ];
+    if has(|vertex| vertex.alignment) {
+        columns.push(("ALIGNED", |vertex| longest(vertex.alignment)));
+    }
+    if has(|vertex| vertex.start_delay) {
+        columns.push(("DELAY", |vertex| longest(vertex.start_delay)));
+    }
+    if vertices.iter().any(|vertex| vertex.backpressure.is_some()) {
+        columns
+            .push(("BACKPR", |vertex| vertex.backpressure.as_deref().map_or_else(|| "-".to_owned(), clean)));
+    }
+    let mut headings = vec!["VERTEX", "ACKED"];
+    headings.extend(columns.iter().map(|(heading, _)| *heading));
+    let row = |vertex: &VertexProgress| -> Vec<Cell> {
+        let acked = format!("{}/{}", vertex.acknowledged, vertex.subtasks);
+        let paint = if vertex.acknowledged < vertex.subtasks { Paint::Notice } else { Paint::Plain };
+        let mut cells =
+            vec![cell(cut_middle(&clean(&vertex.name), name_width), Paint::Plain), cell(acked, paint)];
+        cells.extend(columns.iter().map(|(_, text)| cell(text(vertex), Paint::Plain)));
+        cells
+    };
+    lines_of(&build(&headings, vertices.iter().map(row).collect(), style))
+}
+
+/// The one in the middle, and the longest.
+fn spread(spread: Option<Spread>) -> String {
+    match spread {
+        None => "-".to_owned(),
+        Some(Spread { median, max }) if rough(median) == rough(max) => rough(max),
+        Some(Spread { median, max }) => format!("{}..{}", rough(median), rough(max)),
+    }
+}
+
+fn longest(spread: Option<Spread>) -> String {
+    spread.map_or_else(|| "-".to_owned(), |spread| rough(spread.max))
+}
+
+fn who_is_missing(
+    mut missing: Vec<(&VertexProgress, &MissingSubtask)>,
+    checkpoint: &InFlight,
+    style: Style,
+) -> Vec<String> {
+    // The one that the verdict points at first; the others in the order of the flow.
+    missing.sort_by_key(|(_, subtask)| !subtask.suspect);
+    let most = if style.width.is_some() { MOST_MISSING } else { usize::MAX };
+    let all =
+        usize::try_from(checkpoint.subtasks.saturating_sub(checkpoint.acknowledged)).unwrap_or(usize::MAX);
+    let shown = missing.len().min(most);
+    let name_width = if style.width.is_some() { LONGEST_VERTEX } else { usize::MAX };
+    let host_width = if style.width.is_some() { LONGEST_HOST } else { usize::MAX };
+    let hosts = missing.iter().any(|(_, subtask)| subtask.host.is_some());
+    let held = missing.iter().any(|(_, subtask)| subtask.backpressure.is_some());
+    let mut headings = vec!["MISSING", "SUBTASK", "SILENT", "USUALLY", "LAST"];
+    headings.extend(hosts.then_some("HOST"));
+    headings.extend(held.then_some("BACKPR"));
+    let row = |(vertex, subtask): &(&VertexProgress, &MissingSubtask)| {
+        let paint = if subtask.suspect { Paint::Alarm } else { Paint::Plain };
+        let known = |millis: Option<u64>| millis.map_or_else(|| "-".to_owned(), rough);
+        let number = format!("{} ({}/{})", subtask.index, u64::from(subtask.index) + 1, vertex.subtasks);
+        let mut cells = vec![
+            cell(cut_middle(&clean(&vertex.name), name_width), paint),
+            cell(number, paint),
+            cell(rough(checkpoint.elapsed), paint),
+            cell(known(subtask.usual), paint),
+            cell(known(subtask.last), paint),
+        ];
+        let host = || {
+            subtask
+                .host
+                .as_deref()
+                .map_or_else(|| "-".to_owned(), |host| cut_middle(&clean(host), host_width))
+        };
+        cells.extend(hosts.then(|| cell(host(), paint)));
+        let level = || subtask.backpressure.as_deref().map_or_else(|| "-".to_owned(), clean);
+        cells.extend(held.then(|| cell(level(), paint)));
+        cells
+    };
+    let mut lines = lines_of(&build(&headings, missing[..shown].iter().map(row).collect(), style));
+    if all > shown {
+        lines.push(style.line(&format!("… and {} more", all - shown), Paint::Faint));
+    }
+    lines
+}
+
+/// What bounds it, and what is usual.
+fn foot(seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(timeout) = seen.checkpoint_timeout {
+        let left = seen.checkpoint.as_ref().map(|checkpoint| match checkpoint.remaining {
+            Some(left) => format!(", {} left", rough(left)),
+            None => String::new(),
+        });
+        all.push(format!("timeout in force: {}{}", exact(timeout), left.unwrap_or_default()));
+    }
+    all.push(match (seen.usual_duration, seen.completed) {
+        (Some(usual), 1) => format!("usual duration: {}, by 1 completed checkpoint", rough(usual)),
+        (Some(usual), completed) => {
+            format!("usual duration: {}, by {completed} completed checkpoints", rough(usual))
+        }
+        (None, _) => format!("usual duration: {NONE}, as no completed checkpoint of this kind is known"),
+    });
+    let Failures { consecutive, tolerable } = seen.failures;
+    let (failures, paint) = match tolerable {
+        Failures::UNLIMITED => {
+            (format!("failures in a row: {consecutive}, any number is tolerated"), Paint::Plain)
+        }
+        limit if consecutive >= limit => (
+            format!("failures in a row: {consecutive} of {limit} tolerated: the next one fails the job"),
+            Paint::Alarm,
+        ),
+        limit => {
+            let left = limit - consecutive;
+            (
+                format!(
+                    "failures in a row: {consecutive} of {limit} tolerated: {left} left before the job dies"
+                ),
+                Paint::Plain,
+            )
+        }
+    };
+    let mut all: Vec<String> = all.iter().flat_map(|line| style.lines(line, Paint::Plain)).collect();
+    all.extend(style.lines(&failures, paint));
+    all
+}
+
+#[cfg(test)]
+mod tests;

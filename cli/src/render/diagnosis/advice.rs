@@ -1,0 +1,79 @@
+//! What to type next.
+
+use crate::console::clean;
+use crate::render::text::{exact, rough};
+use ckpt_shared::api::{CheckpointDiagnosis, Estimate, InFlight, MissingSubtask, Pace, VertexProgress};
+
+/// What to do about it, in sentences; `typed` is what to type for the job.
+pub(super) fn of(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
+    let Some(checkpoint) = &seen.checkpoint else { return Vec::new() };
+    let Some(estimate) = &checkpoint.estimate else {
+        return vec![format!("next: ckptctl diagnose {typed}")];
+    };
+    match (estimate.verdict, estimate.suggested_timeout) {
+        (_, Some(timeout)) => extend(timeout, estimate, typed),
+        (Pace::Stuck, None) => stuck(seen, typed),
+        (Pace::CannotTell, None) => wait(checkpoint, seen, typed),
+        (Pace::OnTrack | Pace::Slow, None) => vec![match checkpoint.remaining {
+            Some(_) => "next: nothing; the timeout in force leaves it the time it needs".to_owned(),
+            None => "next: nothing; wait for it".to_owned(),
+        }],
+    }
+}
+
+/// A duration as it is typed: one word.
+fn word(millis: u64) -> String {
+    exact(millis).replace(' ', "")
+}
+
+fn extend(timeout: u64, estimate: &Estimate, typed: &str) -> Vec<String> {
+    let until = estimate.done_in.map(|range| format!(", as it may take another {}", rough(range.high)));
+    vec![
+        format!("the timeout in force is not enough{}", until.unwrap_or_default()),
+        format!("next: ckptctl set-timeout {typed} {}", word(timeout)),
+    ]
+}
+
+/// No timeout helps.
+fn stuck(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
+    let missing =
+        seen.vertices.iter().flat_map(|vertex| vertex.missing.iter().map(move |subtask| (vertex, subtask)));
+    let suspect =
+        missing.filter(|(_, subtask)| subtask.suspect).map(|(vertex, subtask)| place(vertex, subtask)).next();
+    let mut all = vec!["no timeout helps: a longer one only hides it for longer".to_owned()];
+    all.push(match suspect {
+        Some((who, Some(host))) => format!(
+            "next: take a thread dump of the TaskManager {host} (jstack, or the page of that TaskManager in Flink's web \
+             page), and look what {who} waits for; restarting that TaskManager restarts the job from its last \
+             completed checkpoint"
+        ),
+        Some((who, None)) => format!("next: take a thread dump where {who} runs, and look what it waits for; restarting that process restarts the job from its last completed checkpoint"),
+        None => "next: look what the missing subtasks wait for; storage, or a system that they all write to".to_owned(),
+    });
+    all.push(format!("then: ckptctl watch {typed}"));
+    all
+}
+
+fn place(vertex: &VertexProgress, subtask: &MissingSubtask) -> (String, Option<String>) {
+    let who = format!("subtask {} of `{}`", subtask.index, clean(&vertex.name));
+    (who, subtask.host.as_deref().map(clean))
+}
+
+/// Time to look: what is in flight has this much left.
+fn wait(checkpoint: &InFlight, seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
+    let again = format!("next: ckptctl diagnose {typed}");
+    let (Some(left), Some(timeout)) = (checkpoint.remaining, seen.checkpoint_timeout) else {
+        return vec![again];
+    };
+    match left < timeout / 4 {
+        true => vec![
+            format!(
+                "it is thrown away in {}; twice the timeout buys the time to look, and is no estimate",
+                rough(left)
+            ),
+            format!("next: ckptctl set-timeout {typed} {}", word(timeout.saturating_mul(2))),
+            format!("then: ckptctl diagnose {typed}"),
+        ],
+        false => vec![format!("it is thrown away in {}; ask again before", rough(left)), again],
+    }
+}

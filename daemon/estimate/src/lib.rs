@@ -1,0 +1,190 @@
+//! Is a checkpoint in flight slow or stuck, and when will it be done? Worked out of how long its subtasks
+//! took before and of who has acknowledged by now. Pure: no clock, no I/O, the same answer every time and on
+//! every machine.
+//!
+//! `docs/estimate.md` says how it goes at length, and how often it is right; in short:
+//!
+//! 1. `past`: what each subtask usually takes, and by how much that varies.
+//! 2. `present`: who is later than that explains, and how much slower than usual those were that have
+//!    acknowledged this one.
+//! 3. [`assess`]: late as all the others are, it is slow; late though the others were not, it is stuck as soon as
+//!    that has lasted for many times the usual; in between nobody can tell.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `past` | what the checkpoints before tell |
+//! | `present` | the checkpoint in flight, compared with that |
+//! | `outlook` | when the last one acknowledges, if nobody hangs |
+//! | `numbers` | medians, spreads, the normal distribution |
+
+mod numbers;
+mod outlook;
+mod past;
+mod present;
+
+use past::Past;
+use present::Present;
+use std::time::Duration;
+
+/// Up to how many times the usual duration a checkpoint is on track.
+const ON_TRACK: f64 = 1.5;
+/// How many of the checkpoints before are looked at, the newest ones.
+pub const MOST_PAST: usize = 20;
+/// No estimate reaches further than this.
+pub const FURTHEST: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// A checkpoint that has ended, as its subtasks went through it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Whether all acknowledged in time.
+    pub completed: bool,
+    /// From its trigger until its end.
+    pub lasted: Duration,
+    /// From its trigger until each subtask's acknowledgement, vertex after vertex; `None` for one that did not.
+    /// Empty when only the whole is known.
+    pub took: Vec<Option<Duration>>,
+}
+
+/// The checkpoint in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Since its trigger.
+    pub elapsed: Duration,
+    /// From its trigger until each subtask's acknowledgement, vertex after vertex; `None` for those that are
+    /// missing. Empty when only the whole is known.
+    pub took: Vec<Option<Duration>>,
+}
+
+/// What becomes of a checkpoint in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes as checkpoints of this job usually go.
+    OnTrack,
+    /// It takes longer than usual, and it will be done.
+    Slow,
+    /// Somebody hangs: it will not be done by waiting.
+    Stuck,
+    /// What is known fits both.
+    CannotTell,
+}
+
+/// What the verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// No checkpoint of this shape has completed, so nobody knows what is usual.
+    NothingToCompare,
+    /// All have acknowledged.
+    AllAcknowledged,
+    /// Nobody is later than was seen before.
+    AsUsual,
+    /// Those that have acknowledged were as much slower than usual as those that are missing are late.
+    AllAlike,
+    /// A few are late, while the others were not.
+    AFew,
+    /// Many are late, while those that have acknowledged were not.
+    Many,
+    /// The whole is late, and who it waits for is not known.
+    OnlyTheWhole,
+}
+
+/// When a checkpoint will be done, from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// It is done sooner in one case of ten.
+    pub low: Duration,
+    /// It is as likely done sooner as later.
+    pub likely: Duration,
+    /// It is done later in one case of ten.
+    pub high: Duration,
+}
+
+/// What is to be said of a checkpoint in flight.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// In a word.
+    pub verdict: Verdict,
+    /// What that rests on.
+    pub because: Because,
+    /// When it will be done; only when it is on track or slow.
+    pub rest: Option<Rest>,
+    /// How many times as long as usual those took that have acknowledged last, when there are enough of them.
+    pub slowdown: Option<f64>,
+    /// How long the completed checkpoints took, in the middle.
+    pub usual: Option<Duration>,
+    /// How many completed checkpoints all that rests on.
+    pub completed: usize,
+    /// The missing subtasks, by their place in `took`, the most overdue first.
+    pub missing: Vec<usize>,
+    /// How long each subtask usually takes, by its place in `took`; `None` for one that never acknowledged.
+    pub usual_of_each: Vec<Option<Duration>>,
+}
+
+/// Assesses a checkpoint in flight of a job whose vertices have so many subtasks each. `past` are the ended
+/// checkpoints, the oldest first; those with another number of subtasks are left out.
+#[must_use]
+pub fn assess(vertices: &[usize], past: &[Ended], pending: &Pending) -> Assessment {
+    let subtasks: usize = vertices.iter().sum();
+    if pending.took.len() != subtasks || subtasks == 0 {
+        return by_the_whole(past, pending.elapsed);
+    }
+    let usable: Vec<&Ended> = past.iter().filter(|ended| ended.took.len() == subtasks).collect();
+    let past = Past::new(vertices, &usable[usable.len().saturating_sub(MOST_PAST)..]);
+    let present = Present::new(vertices, &past, pending);
+    let (verdict, because) = present.verdict();
+    let (promised, usual) = (matches!(verdict, Verdict::OnTrack | Verdict::Slow), past.usual());
+    let rest = promised.then(|| outlook::rest(&present, pending.elapsed));
+    let verdict = match (verdict, rest, usual) {
+        // Nobody is late yet, but those who have acknowledged tell that somebody will be.
+        (Verdict::OnTrack, Some(rest), Some(usual))
+            if pending.elapsed + rest.likely > usual.mul_f64(ON_TRACK) && present.is_slow() =>
+        {
+            Verdict::Slow
+        }
+        (Verdict::Slow, Some(rest), Some(usual))
+            if pending.elapsed + rest.likely <= usual.mul_f64(ON_TRACK) =>
+        {
+            Verdict::OnTrack
+        }
+        (verdict, ..) => verdict,
+    };
+    Assessment {
+        verdict,
+        because: if because == Because::AsUsual && verdict == Verdict::Slow {
+            Because::AllAlike
+        } else {
+            because
+        },
+        rest,
+        slowdown: present.slowdown(),
+        usual,
+        completed: past.completed(),
+        missing: present.most_overdue_first(),
+        usual_of_each: past.of_each(),
+    }
+}
+
+/// What can be said when only the durations as a whole are known.
+fn by_the_whole(past: &[Ended], elapsed: Duration) -> Assessment {
+    let completed = past.iter().filter(|ended| ended.completed);
+    let whole: Vec<Ended> =
+        completed.map(|ended| Ended { took: vec![Some(ended.lasted)], ..ended.clone() }).collect();
+    let newest: Vec<&Ended> = whole.iter().skip(whole.len().saturating_sub(MOST_PAST)).collect();
+    let past = Past::new(&[1], &newest);
+    let pending = Pending { elapsed, took: vec![None] };
+    let present = Present::new(&[1], &past, &pending);
+    let (verdict, because) = match present.verdict() {
+        told @ (Verdict::OnTrack, _) | told @ (_, Because::NothingToCompare) => told,
+        // Nobody is known to have acknowledged, or not to.
+        _ => (Verdict::CannotTell, Because::OnlyTheWhole),
+    };
+    Assessment {
+        verdict,
+        because,
+        rest: (verdict == Verdict::OnTrack).then(|| outlook::rest(&present, elapsed)),
+        slowdown: None,
+        usual: past.usual(),
+        completed: past.completed(),
+        missing: Vec::new(),
+        usual_of_each: Vec::new(),
+    }
+}

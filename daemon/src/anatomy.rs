@@ -1,0 +1,137 @@
+//! A job's checkpoints, subtask by subtask: what a diagnosis and an estimate rest on.
+
+use ckpt_shared::flink::{SubtaskCheckpoint, TaskCheckpointWithSubtasks};
+use ckpt_shared::ids::{CheckpointId, VertexId};
+use std::time::Duration;
+
+/// How much is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What an estimate needs, for whoever only looks: it takes no longer than [`GLANCE`], and may be a little old.
+    Glance,
+    /// All that can be found out, as fresh as it can be had.
+    Whole,
+}
+
+/// The longest that a glance takes.
+pub const GLANCE: Duration = Duration::from_millis(300);
+/// The most subtasks of a job whose checkpoints are looked at subtask by subtask.
+pub const MOST_SUBTASKS: usize = 20_000;
+
+/// A job's checkpoints, subtask by subtask.
+#[derive(Debug, Clone, Default)]
+pub struct Anatomy {
+    /// The vertices, in the order of the flow.
+    pub vertices: Vec<VertexAnatomy>,
+    /// The checkpoints in flight.
+    pub in_flight: Vec<CheckpointAnatomy>,
+    /// Those that have ended, the oldest first.
+    pub ended: Vec<CheckpointAnatomy>,
+    /// What could not be found out, and why.
+    pub warnings: Vec<String>,
+}
+
+/// A vertex, apart from any checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VertexAnatomy {
+    /// Its id.
+    pub id: VertexId,
+    /// Its name.
+    pub name: String,
+    /// How many subtasks it has.
+    pub subtasks: usize,
+    /// Where they run, as far as is known.
+    pub hosts: Vec<Option<String>>,
+    /// How much they are held back, as far as is known.
+    pub backpressure: Backpressure,
+}
+
+/// How much a vertex is held back by those downstream of it: `ok`, `low` or `high`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backpressure {
+    /// All of it.
+    pub whole: Option<String>,
+    /// Its subtasks.
+    pub subtasks: Vec<Option<String>>,
+}
+
+/// One checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointAnatomy {
+    /// Its number.
+    pub id: CheckpointId,
+    /// When it was triggered, in milliseconds since the epoch, on its cluster's clock.
+    pub triggered_at: i64,
+    /// Whether it is a savepoint.
+    pub savepoint: bool,
+    /// Whether it completed.
+    pub completed: bool,
+    /// From its trigger until its end; of one in flight until what is known of its subtasks was true.
+    pub lasted: Duration,
+    /// What each subtask said, by vertex; `None` when that is not known.
+    pub subtasks: Option<Vec<Vec<Option<SubtaskTimes>>>>,
+}
+
+/// How long a subtask took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubtaskTimes {
+    /// From the trigger until it acknowledged.
+    pub took: Duration,
+    /// Its synchronous part.
+    pub sync: Duration,
+    /// Its asynchronous part.
+    pub asynchronous: Duration,
+    /// Its alignment.
+    pub alignment: Duration,
+    /// From the trigger until the barrier reached it.
+    pub start_delay: Duration,
+}
+
+impl VertexAnatomy {
+    /// A vertex of which nothing more is known.
+    #[must_use]
+    pub fn new(id: VertexId, name: String, subtasks: usize) -> Self {
+        Self { id, name, subtasks, hosts: Vec::new(), backpressure: Backpressure::default() }
+    }
+}
+
+impl Anatomy {
+    /// The sizes of the vertices.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<usize> {
+        self.vertices.iter().map(|vertex| vertex.subtasks).collect()
+    }
+
+    /// A checkpoint in flight.
+    #[must_use]
+    pub fn of(&self, id: CheckpointId) -> Option<&CheckpointAnatomy> {
+        self.in_flight.iter().find(|checkpoint| checkpoint.id == id)
+    }
+}
+
+/// What Flink's `…/details/:id/subtasks/:vertex` says of each subtask. One that acknowledged too late did not.
+#[must_use]
+pub fn subtask_times(said: &TaskCheckpointWithSubtasks) -> Vec<Option<SubtaskTimes>> {
+    let size = usize::try_from(said.task.num_subtasks).unwrap_or(usize::MAX).min(MOST_SUBTASKS);
+    let mut times = vec![None; size];
+    for subtask in &said.subtasks {
+        let SubtaskCheckpoint::Completed(subtask) = subtask else { continue };
+        let place = usize::try_from(subtask.index).unwrap_or(usize::MAX);
+        if let (Some(place), false) = (times.get_mut(place), subtask.aborted) {
+            *place = Some(SubtaskTimes {
+                took: duration(subtask.end_to_end_duration),
+                sync: duration(subtask.checkpoint.sync),
+                asynchronous: duration(subtask.checkpoint.asynchronous),
+                alignment: duration(subtask.alignment.duration),
+                start_delay: duration(subtask.start_delay),
+            });
+        }
+    }
+    times
+}
+
+/// Flink's milliseconds; what is negative is not known.
+#[must_use]
+pub fn duration(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
