@@ -19,6 +19,9 @@ _ckptctl() {
             ckptctl,adopt)
                 cmd="ckptctl__subcmd__adopt"
                 ;;
+            ckptctl,audit)
+                cmd="ckptctl__subcmd__audit"
+                ;;
             ckptctl,cancel)
                 cmd="ckptctl__subcmd__cancel"
                 ;;
@@ -66,6 +69,9 @@ _ckptctl() {
                 ;;
             ckptctl__subcmd__help,adopt)
                 cmd="ckptctl__subcmd__help__subcmd__adopt"
+                ;;
+            ckptctl__subcmd__help,audit)
+                cmd="ckptctl__subcmd__help__subcmd__audit"
                 ;;
             ckptctl__subcmd__help,cancel)
                 cmd="ckptctl__subcmd__help__subcmd__cancel"
@@ -152,7 +158,7 @@ _ckptctl() {
 
     case "${cmd}" in
         ckptctl)
-            opts="-o -h -V --server --state-dir --output --help --version get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help"
+            opts="-o -h -V --server --state-dir --by --output --help --version get set-timeout set-interval set reset adopt audit reconcile watch history trigger savepoint doctor submit cancel completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -167,6 +173,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -185,7 +195,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__adopt)
-            opts="-y -o -h --from --dry-run --reason --yes --allow-prefix --wait --wait-timeout --server --state-dir --output --help"
+            opts="-y -o -h --from --dry-run --reason --yes --allow-prefix --wait --wait-timeout --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -214,6 +224,55 @@ _ckptctl() {
                     fi
                     return 0
                     ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__audit)
+            opts="-o -h --since --limit --server --state-dir --by --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
                     return 0
@@ -230,7 +289,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__cancel)
-            opts="-o -h --with-savepoint --wait-timeout --allow-prefix --server --state-dir --output --help"
+            opts="-o -h --with-savepoint --wait-timeout --allow-prefix --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -258,6 +317,10 @@ _ckptctl() {
                     fi
                     return 0
                     ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
                     return 0
@@ -274,7 +337,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__completions)
-            opts="-o -h --server --state-dir --output --help bash zsh fish"
+            opts="-o -h --server --state-dir --by --output --help bash zsh fish"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -289,6 +352,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -307,7 +374,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__doctor)
-            opts="-o -h --server --state-dir --output --help"
+            opts="-o -h --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -322,6 +389,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -340,7 +411,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__get)
-            opts="-o -h --all --check --server --state-dir --output --help"
+            opts="-o -h --all --check --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -355,6 +426,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -373,7 +448,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__help)
-            opts="get set-timeout set-interval set reset adopt reconcile watch history trigger savepoint doctor submit cancel completions help"
+            opts="get set-timeout set-interval set reset adopt audit reconcile watch history trigger savepoint doctor submit cancel completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -387,6 +462,20 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__help__subcmd__adopt)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ckptctl__subcmd__help__subcmd__audit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -653,7 +742,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__history)
-            opts="-o -h --server --state-dir --output --help"
+            opts="-o -h --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -668,6 +757,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -686,7 +779,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__reconcile)
-            opts="-o -h --server --state-dir --output --help pause resume status help"
+            opts="-o -h --server --state-dir --by --output --help pause resume status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -701,6 +794,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -789,7 +886,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__reconcile__subcmd__pause)
-            opts="-o -h --reason --server --state-dir --output --help"
+            opts="-o -h --reason --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -808,6 +905,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -826,7 +927,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__reconcile__subcmd__resume)
-            opts="-o -h --server --state-dir --output --help"
+            opts="-o -h --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -841,6 +942,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -859,7 +964,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__reconcile__subcmd__status)
-            opts="-o -h --server --state-dir --output --help"
+            opts="-o -h --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -874,6 +979,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -892,7 +1001,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__reset)
-            opts="-y -o -h --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --output --help timeout interval"
+            opts="-y -o -h --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --by --output --help timeout interval"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -919,6 +1028,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -937,7 +1050,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__savepoint)
-            opts="-o -h --no-wait --wait-timeout --allow-prefix --server --state-dir --output --help"
+            opts="-o -h --no-wait --wait-timeout --allow-prefix --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -956,6 +1069,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -974,7 +1091,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__set)
-            opts="-y -o -h --timeout --interval --now --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --output --help"
+            opts="-y -o -h --timeout --interval --now --for --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -985,6 +1102,10 @@ _ckptctl() {
                     return 0
                     ;;
                 --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1009,6 +1130,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -1027,12 +1152,16 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__set__subcmd__interval)
-            opts="-y -o -h --now --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --output --help"
+            opts="-y -o -h --now --for --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --if-revision)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1054,6 +1183,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -1072,12 +1205,16 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__set__subcmd__timeout)
-            opts="-y -o -h --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --output --help"
+            opts="-y -o -h --for --dry-run --if-revision --reason --yes --error-unchanged --allow-prefix --wait --wait-timeout --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --if-revision)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1101,6 +1238,10 @@ _ckptctl() {
                     fi
                     return 0
                     ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
                     return 0
@@ -1117,7 +1258,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__submit)
-            opts="-o -h --from-savepoint --server --state-dir --output --help"
+            opts="-o -h --from-savepoint --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1138,6 +1279,10 @@ _ckptctl() {
                     fi
                     return 0
                     ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
                     return 0
@@ -1154,7 +1299,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__trigger)
-            opts="-o -h --full --wait --wait-timeout --allow-prefix --server --state-dir --output --help"
+            opts="-o -h --full --wait --wait-timeout --allow-prefix --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1175,6 +1320,10 @@ _ckptctl() {
                     fi
                     return 0
                     ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "json wide name" -- "${cur}"))
                     return 0
@@ -1191,7 +1340,7 @@ _ckptctl() {
             return 0
             ;;
         ckptctl__subcmd__watch)
-            opts="-o -h --every --until --wait-timeout --server --state-dir --output --help"
+            opts="-o -h --every --until --wait-timeout --server --state-dir --by --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1218,6 +1367,10 @@ _ckptctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
