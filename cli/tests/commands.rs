@@ -54,6 +54,91 @@ fn a_rescue_is_one_look_and_one_change() {
     assert_eq!(fake.asked("PATCH"), [(change, body.to_owned())]);
 }
 
+/// The job after a change that ends in four hours.
+fn temporary() -> Value {
+    let mut job = changed(1_200_000, "extended", Some(1_190_988));
+    job["checkpointTimeout"]["origin"] = json!({
+        "by": "ada@laptop", "reason": "S3 is slow", "since": 1_790_000_000_000_u64,
+        "until": 1_790_014_400_000_u64, "afterwards": 10_000
+    });
+    job
+}
+
+#[test]
+fn how_long_it_lasts_is_asked_for_and_told() {
+    let fake = Fake::new(|line, _| match line.starts_with("GET") {
+        true => (200, job(None, 2).to_string()),
+        false => (200, temporary().to_string()),
+    });
+    let ran = fake.run(&["set-timeout", "job123", "20m", "--for", "4h", "--by", "ada@laptop"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(
+        ran.stdout,
+        "job/job123 timeout 10s → 20m (revision 3, stored, applied; checkpoint 7 now expires in 19m 50s, was 988ms; \
+         ends by itself at 18:13:20 UTC (in 4h), then 10s again)\n"
+    );
+    for (last, lasting) in [("1h30m", "5400000"), ("forever", "null")] {
+        fake.run(&["set", "job123", "--timeout", "20m", "--for", last]);
+        let body = format!(r#"{{"checkpointTimeout":1200000,"for":{lasting}}}"#);
+        assert_eq!(fake.asked("PATCH").last().unwrap().1, body);
+    }
+    for bad in ["4", "4M", "never", "10ms"] {
+        let ran = fake.run(&["set-timeout", "job123", "20m", "--for", bad]);
+        assert_eq!(ran.code, 2, "{bad}: {}", ran.stderr);
+    }
+    let ran = fake.run(&["reset", "job123", "--for", "4h"]);
+    assert_eq!(ran.code, 2, "a reset does not end: {}", ran.stderr);
+}
+
+#[test]
+fn where_an_override_comes_from_is_shown() {
+    let fake = Fake::new(|_, _| (200, temporary().to_string()));
+    let ran = fake.run(&["get", "job123"]);
+    let line = ran.stdout.lines().find(|line| line.starts_with("timeout set ")).unwrap().to_owned();
+    assert!(line.contains(" UTC by ada@laptop, until 2026-09-21 18:13:20 UTC (now)"), "{line}");
+    assert!(ran.stdout.contains("then 10s again: S3 is slow"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_the_policy_refuses_is_code_6_and_names_the_rule() {
+    let said =
+        "the timeout 3h is longer than the 1h allowed for payments-* (longest-timeout, /etc/ckptd.toml:12)";
+    let fake = Fake::new(move |line, _| match line.starts_with("GET") {
+        true => (200, job(None, 2).to_string()),
+        false => refused(409, said),
+    });
+    let ran = fake.run(&["set-timeout", "job123", "3h"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (6, ""));
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+#[test]
+fn the_audit_log_is_a_table_and_what_is_asked_of_it_goes_to_the_server() {
+    let entry = json!({
+        "id": "1", "at": 1_790_000_000_000_u64, "action": "change", "by": "ada@laptop", "from": "127.0.0.1",
+        "cluster": "hosted", "jobId": ID, "name": "job123", "interval": null,
+        "timeout": {"from": 10_000, "to": 1_200_000}, "until": null, "reason": "S3 is slow", "revision": 3,
+        "outcome": {"at": 1_790_000_000_010_u64, "result": "applied", "why": null}
+    });
+    let body = json!({"schema": "ckpt/v1", "entries": [entry], "more": true}).to_string();
+    let answer = body.clone();
+    let fake = Fake::new(move |_, _| (200, answer.clone()));
+    let ran = fake.run(&["audit", "job123", "--since", "2026-09-21T00:00:00Z", "--limit", "1"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(
+        ran.stdout,
+        "WHEN (UTC)      ACTION  JOB     REVISION  RESULT\n09-21 14:13:20  change  job123  3         applied\n    \
+         timeout 10s → 20m, by ada@laptop from 127.0.0.1: S3 is slow\n"
+    );
+    assert!(ran.stderr.contains("there is more: --limit N"), "{}", ran.stderr);
+    assert_eq!(fake.asked("GET")[0].0, "GET /audit?job=job123&since=1789948800000&limit=1");
+    assert_eq!(fake.run(&["audit", "-o", "json"]).stdout.trim_end(), body);
+    assert_eq!(fake.run(&["audit", "--since", "yesterday"]).code, 2);
+    let older = Fake::new(|_, _| refused(404, "Not found: /audit"));
+    let ran = older.run(&["audit"]);
+    assert!(ran.stderr.contains("cannot tell who changed what"), "{}", ran.stderr);
+}
+
 #[test]
 fn nothing_expires_unless_somebody_says_so() {
     let answer = |line: &str, _: &str| match line.starts_with("GET") {

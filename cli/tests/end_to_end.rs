@@ -81,8 +81,17 @@ fn a_checkpoint_in_flight_is_extended_and_let_go() {
     assert_eq!(expired.code, 0, "{expired:?}");
     assert!(expired.out.contains("checkpoint 1 expired at once, 3 of 4 acknowledged"), "{expired:?}");
 
+    let temporary = daemon.ckptctl("set-timeout orders 30m --for 4h --by ada@laptop --reason slow");
+    assert!(
+        temporary.out.contains("ends by itself at ") && temporary.out.contains(" (in 4h), then "),
+        "{temporary:?}"
+    );
+    let shown = daemon.ckptctl("get orders");
+    assert!(shown.out.contains(" UTC by ada@laptop, until "), "{shown:?}");
+    let audit = daemon.ckptctl("audit orders --since 1h");
+    assert!(audit.out.contains("by ada@laptop from 127.0.0.1: slow"), "{audit:?}");
     let back = daemon.ckptctl("reset orders timeout");
-    assert!(back.out.contains("job/orders timeout 10ms → 10m"), "{back:?}");
+    assert!(back.out.contains("job/orders timeout 30m → 10m"), "{back:?}");
     let watched = daemon.ckptctl("watch orders --until completed --every 100ms --wait-timeout 2m");
     assert_eq!(watched.code, 0, "{watched:?}");
     assert!(watched.out.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{watched:?}");

@@ -17,8 +17,10 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-/// How often is looked at the clock, whatever it should be.
-const AT_LEAST: Duration = Duration::from_secs(30);
+/// How often is looked at the clock while something is to end, whatever the time should be.
+const AT_LEAST: Duration = Duration::from_secs(5);
+/// How often when nothing is: whatever is stored wakes it.
+const IDLE: Duration = Duration::from_secs(600);
 /// How long after a disk that refused, and how soon at the earliest.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How many are put in force at once.
@@ -72,7 +74,7 @@ async fn run(registry: Weak<Registry>, changes: Changes) {
         let pause = match overrides.next_end() {
             _ if refused => AGAIN,
             Some(next) => Duration::from_millis(next.saturating_sub(wall_millis())).min(AT_LEAST),
-            None => AT_LEAST,
+            None => IDLE,
         };
         tokio::select! {
             () = sleep(pause) => {}

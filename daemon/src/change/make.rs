@@ -100,13 +100,15 @@ async fn plan(job: &Job, changes: &Changes, request: Request) -> Result<Planned,
         return Err(ChangeError::NoInterval);
     }
     changes.rules.check(&Asked { timeout_in_force: before.effective.timeout(), ..asked })?;
+    let now = wall_millis();
     let edit = Edit {
         key: Key::of(job.identity()),
         name: job.identity().name.clone(),
         patch,
         if_match,
         submitted: before.submitted.clone(),
-        until: lasts.map(|lasts| wall_millis().saturating_add(millis(lasts))),
+        at: now,
+        until: lasts.map(|lasts| now.saturating_add(millis(lasts))),
         by: who.by,
     };
     Ok(Planned { before, edit })
@@ -139,7 +141,16 @@ async fn forget(
     let (name, submitted) = (job.identity().name.clone(), SubmittedConfig::default());
     let key = Key::of(job.identity());
     // Another revision than the one that was asked for stays.
-    overrides.preview(&Edit { key: key.clone(), name, patch, if_match, submitted, until: None, by: None })?;
+    overrides.preview(&Edit {
+        key: key.clone(),
+        name,
+        patch,
+        if_match,
+        submitted,
+        at: wall_millis(),
+        until: None,
+        by: None,
+    })?;
     if dry_run {
         let why = SeamError::Unreachable("its cluster does not list this job any more".to_owned());
         return Ok(Configuration { stored: false, ..unseen(job.as_ref(), overrides, &why) });

@@ -70,9 +70,13 @@ pub(super) fn with_steps(asked: AuditAsked, edit: &Edit, foreseen: &Edited) -> A
 /// What an edit led to.
 pub(super) fn steps(edit: &Edit, edited: &Edited) -> Steps {
     let all = both(&edit.submitted, edited.previous, edited.overridden, edited.revision);
+    // What was not overridden is nothing to go back from.
+    let was_touched = |step: &AuditStep, set: bool, cleared: bool| set || (cleared && step.from != step.to);
+    let (interval, timeout) = (edit.patch.interval, edit.patch.timeout);
+    let is_set = (matches!(interval, Field::Set(_)), matches!(timeout, Field::Set(_)));
     Steps {
-        interval: all.interval.filter(|_| edit.patch.interval != Field::Keep),
-        timeout: all.timeout.filter(|_| edit.patch.timeout != Field::Keep),
+        interval: all.interval.filter(|step| was_touched(step, is_set.0, interval == Field::Clear)),
+        timeout: all.timeout.filter(|step| was_touched(step, is_set.1, timeout == Field::Clear)),
         ..all
     }
 }

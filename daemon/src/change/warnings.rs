@@ -91,9 +91,9 @@ fn longest_gap(it: &Situation<'_>) -> Option<Duration> {
 fn kafka(it: &Situation<'_>) -> Option<String> {
     let gap = longest_gap(it).filter(|gap| *gap >= KAFKA_LIMIT)?;
     Some(format!(
-        "interval + timeout is {} now: a Kafka sink with exactly-once keeps a transaction open for as long as that, \
-         and brokers abort it after {} unless transaction.max.timeout.ms says otherwise; make sure that the sink's \
-         transaction.timeout.ms is longer, or set a shorter timeout",
+        "interval + timeout is {} now; an exactly-once Kafka sink keeps a transaction open as long as that, and brokers \
+         abort it after {} by default (transaction.max.timeout.ms): check the sink's transaction.timeout.ms, or set \
+         a shorter timeout",
         Exact(gap),
         Exact(KAFKA_LIMIT)
     ))
@@ -235,7 +235,10 @@ mod tests {
     fn a_change_that_lets_transactions_grow_old_is_warned_of() {
         let warned = said(HOSTED, submitted("1m", "10m"), set(None, Some("14m")));
         assert_eq!(warned.len(), 1, "{warned:?}");
-        assert!(warned[0].starts_with("interval + timeout is 15m now: a Kafka sink"), "{warned:?}");
+        assert!(
+            warned[0].starts_with("interval + timeout is 15m now; an exactly-once Kafka sink"),
+            "{warned:?}"
+        );
         assert_eq!(said(HOSTED, submitted("10m", "10m"), set(None, Some("11m"))).len(), 1, "it has grown");
     }
 

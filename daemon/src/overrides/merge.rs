@@ -30,7 +30,9 @@ pub struct Edit {
     /// As the job was submitted. It is written down with the first change, which may be the last moment
     /// at which it can be seen.
     pub submitted: SubmittedConfig,
-    /// When what is set ends by itself, in milliseconds since the epoch.
+    /// When it is made, in milliseconds since the epoch.
+    pub at: u64,
+    /// When what is set ends by itself, likewise.
     pub until: Option<u64>,
     /// Who makes it, as they call themselves.
     pub by: Option<String>,
@@ -135,7 +137,7 @@ pub(super) fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<
         until: edit.until,
         by: edit.by.clone(),
         reason: edit.patch.reason.clone(),
-        since: now,
+        since: edit.at,
     };
     let (mut interval, mut timeout) = (before_interval.clone(), before_timeout.clone());
     put(&mut interval, edit.patch.interval, |interval| layer(interval.as_millis()))?;
@@ -153,7 +155,7 @@ pub(super) fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<
         interval,
         timeout,
         reason: edit.patch.reason.clone(),
-        changed_at: now,
+        changed_at: edit.at,
         submitted: match edit.key.cluster == HOSTED {
             // A hosted job's file is never rewritten.
             true => None,

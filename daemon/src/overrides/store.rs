@@ -330,6 +330,7 @@ mod tests {
             patch: ConfigurationPatch { timeout, ..ConfigurationPatch::default() },
             if_match: IfMatch::Any,
             submitted: SubmittedConfig::default(),
+            at: wall_millis(),
             until: None,
             by: None,
         }

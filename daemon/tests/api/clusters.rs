@@ -10,6 +10,7 @@
 //! | `no_way` | changes that cannot be made: nothing is stored |
 //! | `native` | a cluster that has FLIP-571 itself |
 //! | `standing` | whether overrides hold: lost, foreign, paused, orphaned and adopted |
+//! | `temporary` | overrides that end by themselves |
 //! | `lives` | ckptd restarts, jobs end, vanish and come again |
 //! | `history` | what is remembered of checkpoints, and the stream of all jobs |
 //! | `metrics` | what Prometheus is told of them |
@@ -32,6 +33,7 @@ mod reads;
 mod savepoints;
 mod stale;
 mod standing;
+mod temporary;
 mod tls;
 
 use crate::fake_flink::{FakeFlink, FakeJob};

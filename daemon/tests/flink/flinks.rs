@@ -65,6 +65,29 @@ pub(crate) async fn both_fields_change_together_and_flinks_own_rest_shows_them(r
     job.cancel().await;
 }
 
+pub(crate) async fn a_temporary_override_ends_by_itself(rig: &'static Rig) {
+    let cluster = rig.shared().await;
+    let job = Job::submit(&cluster, 2_000, 600_000).await;
+    job.until_running().await;
+    let daemon = Daemon::follow(&cluster.url()).await;
+    daemon.until("a job that is known", &job.id, |_| true).await;
+    daemon.changed(&job.id, None, Some(700_000)).await;
+    let path = format!("/jobs/{}/checkpoints/configuration", job.id);
+    let body = r#"{"checkpointTimeout": 1200000, "checkpointInterval": 60000, "for": 5000}"#;
+    let answer = daemon.call("PATCH", &path, body).await;
+    assert_eq!(answer.status, 200, "{answer:?}\n{}", daemon.log());
+    assert_eq!(answer.body["checkpointTimeout"]["origin"]["afterwards"], 700_000, "{answer:?}");
+    job.until_flinks_values((60_000, 1_200_000)).await;
+    job.until_flinks_values((2_000, 700_000)).await;
+    let ended = daemon.until("its end", &job.id, |seen| seen.revision == 3 && seen.applied).await;
+    assert_eq!(ended.checkpoint_interval.overridden, None, "{ended:?}");
+    let log = daemon.log();
+    assert!(!log.contains("did not hold any more"), "nobody else had changed it: {log}");
+    let newest = job.newest().await;
+    job.gaps_after(newest, 2).await;
+    job.cancel().await;
+}
+
 pub(crate) async fn another_job_of_the_same_jobmanager_is_untouched(rig: &'static Rig) {
     let cluster = rig.shared().await;
     let (changed, other) =

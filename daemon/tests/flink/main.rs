@@ -99,6 +99,7 @@ const TESTS: &[Test] = tests![
     flinks::the_interval_changes_in_both_directions,
     flinks::now_brings_the_next_trigger_forward,
     flinks::both_fields_change_together_and_flinks_own_rest_shows_them,
+    flinks::a_temporary_override_ends_by_itself,
     flinks::another_job_of_the_same_jobmanager_is_untouched,
     looking::jobs_are_found_by_id_by_name_and_by_cluster_and_name,
     looking::looking_loads_nothing_and_the_first_change_does,

@@ -70,7 +70,7 @@ async fn a_damaged_override_file_is_named_with_its_line_and_left_alone() {
     let cut = good[..half].lines().count();
     for (damaged, part) in [
         (good[..half].to_owned(), format!("line {cut}")),
-        (good.replace("\"schema\": 1", "\"schema\": 2"), "schema 2".to_owned()),
+        (good.replace("\"schema\": 1", "\"schema\": 3"), "schema 3".to_owned()),
         (good.replace("20000", "9"), "9ms is too short".to_owned()),
         (good.replace("20000", "\"20s\""), "line 9".to_owned()),
         (good.replace("\"reason\"", "\"why\""), "line 10".to_owned()),

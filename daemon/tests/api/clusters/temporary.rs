@@ -1,0 +1,120 @@
+//! Overrides that end by themselves on jobs of Flink clusters. The wall clock goes with the time that is hurried.
+
+use super::native::{native, passed_on, record, until_applied};
+use super::*;
+use crate::support::configuration_path;
+use ckptd::clock::{simulate_wall_clock, wall_millis};
+use serde_json::json;
+
+const HOUR: u64 = 3_600_000;
+
+async fn temporary() -> (FakeFlink, Host) {
+    simulate_wall_clock(1_790_000_000_000);
+    let (fake, host) = native().await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000, "for": HOUR})).await;
+    assert_eq!(fake.values(ONE).1, 1_200_000);
+    (fake, host)
+}
+
+/// An hour has passed on the wall clock, and on no other.
+fn an_hour_later() {
+    simulate_wall_clock(wall_millis() + HOUR);
+}
+
+#[tokio::test]
+async fn when_it_ends_the_cluster_gets_what_was_submitted_once() {
+    let (fake, host) = temporary().await;
+    host.change(ONE, &json!({"checkpointTimeout": 900_000, "for": 2 * HOUR})).await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000, "for": HOUR})).await;
+    an_hour_later();
+    until_applied(&host, 4).await;
+    assert_eq!(fake.values(ONE).1, 900_000);
+    an_hour_later();
+    let ended = until_applied(&host, 5).await;
+    assert_eq!(fake.values(ONE), (json!(10_000), json!(20_000)));
+    assert_eq!(ended["checkpointTimeout"]["origin"], Value::Null);
+    assert_eq!(ended["overrideStatus"]["state"], "applied", "nobody is suspected: {ended:#}");
+    assert_eq!(passed_on(&fake).len(), 5);
+    assert_eq!(
+        record(&host)["submitted"]["checkpointTimeout"],
+        20_000,
+        "what should hold goes on to be known"
+    );
+}
+
+#[tokio::test]
+async fn what_ended_while_its_cluster_was_away_is_put_back_when_it_answers() {
+    let (mut fake, host) = temporary().await;
+    fake.goes_away().await;
+    until_job(&host, ONE, |job| job["overrideStatus"]["state"] == "waiting").await;
+    an_hour_later();
+    let ended = until_job(&host, ONE, |job| job["revision"] == 2).await;
+    assert_eq!(ended["checkpointTimeout"]["override"], Value::Null);
+    assert_eq!(record(&host)["checkpointTimeout"], Value::Null, "it is durable, whoever is away");
+    // The cluster was only out of reach: what it has is still the override.
+    fake.comes_back().await;
+    until_applied(&host, 2).await;
+    assert_eq!(fake.values(ONE).1, 20_000);
+}
+
+#[tokio::test]
+async fn what_ended_while_ckptd_and_its_cluster_were_away_is_put_back_too() {
+    let (mut fake, host) = temporary().await;
+    fake.goes_away().await;
+    an_hour_later();
+    let host = host.restarted().await;
+    assert_eq!(record(&host)["revision"], 2, "before anybody asked");
+    fake.comes_back().await;
+    until_applied(&host, 2).await;
+    assert_eq!(fake.values(ONE).1, 20_000);
+}
+
+#[tokio::test]
+async fn hands_that_are_off_stay_off_when_an_override_ends() {
+    let (fake, host) = temporary().await;
+    post(&host, "/reconcile/pause", r#"{"reason": "hands off"}"#).await;
+    an_hour_later();
+    let ended = until_job(&host, ONE, |job| {
+        job["revision"] == 2
+            && job["overrideStatus"]["why"].as_str().is_some_and(|why| why.contains("paused"))
+    })
+    .await;
+    assert_eq!(ended["applied"], false);
+    hurried(tokio::time::sleep(Duration::from_secs(30))).await;
+    assert_eq!((fake.values(ONE).1, passed_on(&fake).len()), (json!(1_200_000), 1));
+    post(&host, "/reconcile/resume", "").await;
+    until_applied(&host, 2).await;
+    assert_eq!(fake.values(ONE).1, 20_000);
+}
+
+#[tokio::test]
+async fn whoever_adopts_an_override_takes_over_when_it_ends_and_what_comes_then() {
+    let (fake, host) = temporary().await;
+    host.change(ONE, &json!({"checkpointTimeout": 900_000})).await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000, "for": HOUR, "reason": "slow"})).await;
+    let until = host.configuration(ONE).await["checkpointTimeout"]["origin"]["until"].clone();
+    fake.cluster().jobs = vec![FakeJob::new(TWO, "orders")];
+    until_job(&host, TWO, |job| job["overrideStatus"]["state"] == "orphaned").await;
+    let adopted = post(&host, &format!("{}/adopt", configuration_path(TWO)), "").await.json();
+    let origin = &adopted["checkpointTimeout"]["origin"];
+    assert_eq!(
+        json!([origin["until"], origin["afterwards"], origin["reason"]]),
+        json!([until, 900_000, "slow"])
+    );
+    an_hour_later();
+    until_job(&host, TWO, |job| job["applied"] == true && job["checkpointTimeout"]["effective"] == 900_000)
+        .await;
+    assert_eq!(fake.values(TWO).1, 900_000);
+}
+
+/// The name runs under another id, and nothing is left to adopt.
+#[tokio::test]
+async fn the_override_of_a_job_that_was_replaced_ends_and_is_forgotten() {
+    let (fake, host) = temporary().await;
+    fake.cluster().jobs = vec![FakeJob::new(TWO, "orders")];
+    until_job(&host, TWO, |job| job["overrideStatus"]["state"] == "orphaned").await;
+    an_hour_later();
+    until_list(&host, |list| job(list, ONE).is_none()).await;
+    assert_eq!(stored(&host), Some(json!({})));
+    until_job(&host, TWO, |job| job["overrideStatus"].is_null()).await;
+}
