@@ -146,8 +146,8 @@ fn globals(words: &[OsString]) -> Globals {
     Globals {
         server: value("--server"),
         state_dir: value("--state-dir").map(Into::into),
-        by: None,
         output: None,
+        by: None,
     }
 }
 

@@ -25,9 +25,9 @@ pub use make::change;
 pub(crate) use record::expiry;
 
 use crate::audit::{AuditLog, NotWritten};
-use crate::overrides::{EditError, IfMatch, Key, OverrideStore};
+use crate::overrides::{EditError, IfMatch, OverrideStore};
 use crate::policy::{Refusal, Rules};
-use crate::seam::{Identity, SeamError};
+use crate::seam::SeamError;
 use ckpt_shared::api::ConfigurationPatch;
 use ckpt_shared::ids::JobId;
 use std::sync::Arc;
@@ -114,8 +114,4 @@ pub struct Request {
     pub dry_run: bool,
     /// Who asks.
     pub who: Who,
-}
-
-fn key(identity: &Identity) -> Key {
-    Key::of(identity)
 }

@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn each_has_the_timeout_that_was_in_force_when_it_ended() {
         let mut history = History::default();
-        let mut add = |history: &mut History, id, at, took| {
+        let add = |history: &mut History, id, at, took| {
             let (checkpoint, flight) = completed(id, at, took);
             history.ended(checkpoint, flight);
         };

@@ -12,8 +12,8 @@
 //! | `jobs` | submitting and cancelling |
 //! | `tasks` | the task protocol |
 //! | `events` | what happens, pushed |
-//! | `metrics` | what Prometheus scrapes, and the counting of requests |
 //! | `history` | the checkpoints that have ended |
+//! | `metrics` | what Prometheus scrapes, and the counting of requests |
 //! | `guard` | who may do what, and from where |
 //! | `input` | request bodies and conditions, parsed |
 //! | `error` | errors as Flink writes them |

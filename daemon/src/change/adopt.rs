@@ -3,7 +3,7 @@
 use super::carry::carry_out;
 use super::look::{Held, Stage, answer};
 use super::record::{self, ending};
-use super::{ChangeError, Changes, Who, key};
+use super::{ChangeError, Changes, Who};
 use crate::overrides::{Adoption, Key};
 use crate::policy::Asked;
 use crate::registry::Job;
@@ -84,7 +84,7 @@ async fn plan(
     let Identity { cluster, name, .. } = job.identity().clone();
     let from = Key { cluster, job: from };
     let submitted = before.submitted.clone();
-    let adoption = Adoption { from, key: key(job.identity()), name, reason, submitted };
+    let adoption = Adoption { from, key: Key::of(job.identity()), name, reason, submitted };
     let foreseen = changes.overrides.preview_adoption(&adoption)?;
     if foreseen.overridden.interval.is_some() && before.submitted.interval.is_none() {
         return Err(ChangeError::NoInterval);

@@ -1,9 +1,9 @@
 //! Putting in force what was stored.
 
+use super::ChangeError;
 use super::look::{Held, Stage, answer};
-use super::{ChangeError, key};
 use crate::clock::wall_millis;
-use crate::overrides::{Edited, OverrideStore};
+use crate::overrides::{Edited, Key, OverrideStore};
 use crate::registry::Job;
 use crate::seam::{Applied, Observation, SeamError, Wanted};
 use ckpt_shared::api::{Configuration, OverrideStatus};
@@ -25,7 +25,7 @@ pub(super) async fn carry_out(
             // A later change may have been applied meanwhile: the answer shows what is in force.
             let in_force = applied.observation.revision_in_force;
             let applied_now = in_force.is_some_and(|revision| revision >= wanted.revision);
-            let stored = overrides.record(&key(job.identity()));
+            let stored = overrides.record(&Key::of(job.identity()));
             let newest = stored.filter(|record| in_force == Some(record.revision));
             let shown = newest.map_or(held, |record| Held::of(Some(record)));
             Ok(answer(job.identity(), &applied, &shown, Stage { stored: true, applied: applied_now }))
@@ -59,7 +59,7 @@ pub(crate) async fn put_in_force(
 ) -> Result<Applied, SeamError> {
     let applied = job.apply(wanted, pull_in, seen).await;
     if let Err(SeamError::Ended { .. }) = &applied
-        && let Err(error) = overrides.remove(key(job.identity())).await
+        && let Err(error) = overrides.remove(Key::of(job.identity())).await
     {
         tracing::error!(job = %job.identity().id, %error, "the override of a job that has ended stays on disk");
     }

@@ -1,10 +1,9 @@
 //! How a job's configuration is shown: to whoever looks, and in the answer to a change.
 
-use super::key;
 use super::warnings::{Situation, warnings};
 use crate::clock::wall_millis;
 use crate::hosted::tolerable;
-use crate::overrides::{Layers, OverrideStore, Record};
+use crate::overrides::{Key, Layers, OverrideStore, Record};
 use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
 use ckpt_coordinator::config::Override;
 use ckpt_coordinator::{InFlight, InFlightUpdate};
@@ -32,7 +31,7 @@ pub fn shown(
     overrides: &OverrideStore,
     observed: Result<Observation, SeamError>,
 ) -> Result<Configuration, SeamError> {
-    let record = overrides.record(&key(job.identity()));
+    let record = overrides.record(&Key::of(job.identity()));
     let observation = match observed {
         // What is stored for it can be told all the same.
         Err(why @ SeamError::Unreachable(_)) if record.is_some() => return Ok(unseen(job, overrides, &why)),
@@ -48,7 +47,7 @@ pub fn shown(
 #[must_use]
 pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamError) -> Configuration {
     let identity = job.identity();
-    let record = overrides.record(&key(identity));
+    let record = overrides.record(&Key::of(identity));
     let submitted = record.as_ref().and_then(|record| record.submitted);
     let now = wall_millis();
     let value = |submitted, layers: Option<&Layers>| {

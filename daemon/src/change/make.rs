@@ -3,10 +3,10 @@
 use super::carry::carry_out;
 use super::look::{Held, Stage, answer, unseen};
 use super::record::{self, ending};
-use super::{ChangeError, Changes, Request, key};
+use super::{ChangeError, Changes, Request};
 use crate::audit::Ending;
 use crate::clock::wall_millis;
-use crate::overrides::Edit;
+use crate::overrides::{Edit, Key};
 use crate::policy::Asked;
 use crate::registry::Job;
 use crate::seam::{Observation, SeamError};
@@ -101,7 +101,7 @@ async fn plan(job: &Job, changes: &Changes, request: Request) -> Result<Planned,
     }
     changes.rules.check(&Asked { timeout_in_force: before.effective.timeout(), ..asked })?;
     let edit = Edit {
-        key: key(job.identity()),
+        key: Key::of(job.identity()),
         name: job.identity().name.clone(),
         patch,
         if_match,
@@ -137,7 +137,7 @@ async fn forget(
         reason: reason.as_deref(),
     })?;
     let (name, submitted) = (job.identity().name.clone(), SubmittedConfig::default());
-    let key = key(job.identity());
+    let key = Key::of(job.identity());
     // Another revision than the one that was asked for stays.
     overrides.preview(&Edit { key: key.clone(), name, patch, if_match, submitted, until: None, by: None })?;
     if dry_run {

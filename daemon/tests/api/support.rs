@@ -76,9 +76,9 @@ impl Host {
         let audit = AuditLog::open(directory.audit(), audit);
         let hosted = HostedJobs::recover(directory, overrides.clone()).await.unwrap();
         let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides, &pauses)));
-        let metrics = Metrics::default();
         let changes = Changes { overrides: overrides.clone(), audit, rules: Arc::new(rules) };
         let expiry = Expiry::start(&registry, changes.clone());
+        let metrics = Metrics::default();
         let api = Api {
             registry: Arc::clone(&registry),
             changes,
