@@ -12,7 +12,7 @@
 //! | `past` | the checkpoints that have ended, from whatever server tells of them |
 //! | `operation`, `wait` | what was asked for by hand, until it has ended |
 //! | `render` | tables and screens as text, pure functions of what a server said |
-//! | `watch` | the screen, the polling and the following of one checkpoint or override behind `watch` |
+//! | `watch` | the full screen, the plain one, the polling and the following of one checkpoint or override behind `watch` |
 //! | `console`, `clock` | the one door to stdout and stderr, and the one to the time of day |
 //! | [`exit`] | the exit codes |
 

@@ -355,3 +355,77 @@ fn history(status: &str) -> Value {
         "history": [checkpoint]
     })
 }
+
+/// What ckptd remembers: one that a change saved, and one that expired.
+fn past() -> Value {
+    let one = |id: u64, completed: bool, rescued: bool| {
+        json!({
+            "id": id, "savepoint": false, "completed": completed, "triggeredAt": 1_790_000_000_000_u64 + id * 60_000,
+            "duration": 14_000, "stateSize": 2_048, "checkpointedSize": 1_024,
+            "timeout": if rescued { 60_000 } else { 14_000 }, "rescued": rescued,
+            "reason": if completed { Value::Null } else { json!("CHECKPOINT_EXPIRED") },
+            "message": if completed { Value::Null } else { json!("Checkpoint expired, \"late\".\u{1b}[2J") },
+        })
+    };
+    json!({
+        "schema": "ckpt/v1", "cluster": "hosted", "jobId": ID, "name": "job123", "observedAt": 1_790_000_000_000_u64,
+        "checkpoints": [one(5, false, false), one(6, true, true)],
+    })
+}
+
+#[test]
+fn the_history_is_a_chart_a_table_csv_and_json() {
+    let fake = Fake::new(|line, _| match line {
+        line if line.ends_with("/checkpoints/history") => (200, past().to_string()),
+        line if line.ends_with("/checkpoints") => (200, history("COMPLETED").to_string()),
+        _ => (200, job(None, 2).to_string()),
+    });
+    let ran = fake.run(&["history", "job123"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for part in [
+        "┤",
+        "◆",
+        "✗ failed  ─ timeout",
+        "#5 14:18",
+        "✗ #5: Checkpoint expired, \"late\".\\u{1b}[2J (timeout 14s)",
+        "ID  TYPE",
+        "1 checkpoint: 0 completed",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}\n{}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains('\u{1b}'), "no colours without a terminal");
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
+    let ran = fake.run(&["history", "job123", "--csv"]);
+    let lines: Vec<_> = ran.stdout.split("\r\n").collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines[0].starts_with("id,savepoint,completed,triggered_at_ms,duration_ms,"), "{lines:?}");
+    assert_eq!(
+        lines[1],
+        "5,false,false,1790000300000,14000,2048,1024,14000,false,CHECKPOINT_EXPIRED,\
+         \"Checkpoint expired, \"\"late\"\".\\u{1b}[2J\""
+    );
+    assert_eq!(lines[2], "6,false,true,1790000360000,14000,2048,1024,60000,true,,");
+    let ran = fake.run(&["history", "job123", "-o", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), past());
+    let ran = fake.run(&["history", "job123", "--csv", "-o", "json"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+/// An older ckptd takes the last part of the path for the id of a trigger; a Flink does not know the path.
+#[test]
+fn an_older_server_tells_what_it_remembers_without_timeouts() {
+    for status in [400, 404] {
+        let fake = Fake::new(move |line, _| match line {
+            line if line.ends_with("/checkpoints/history") => refused(status, "Not found: /"),
+            line if line.ends_with("/checkpoints") => (200, history("FAILED").to_string()),
+            _ => (200, job(None, 2).to_string()),
+        });
+        let ran = fake.run(&["history", "job123"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stdout.contains("✗ failed") && ran.stdout.contains("┤"), "{}", ran.stdout);
+        let ran = fake.run(&["history", "job123", "--csv"]);
+        assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+        let ran = fake.run(&["history", "job123", "-o", "json"]);
+        assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), history("FAILED"));
+    }
+}

@@ -86,8 +86,7 @@ pub(crate) fn chart(points: &[Point], width: usize, height: usize) -> Vec<Line> 
     if points.is_empty() || height < BELOW + 2 || room < 8 {
         return Vec::new();
     }
-    let step = (room / points.len()).clamp(1, WIDEST.max(room / PER_COLUMN));
-    let shown = &points[points.len().saturating_sub(room / step)..];
+    let (shown, step) = visible(points, room);
     let scale = Scale::of(shown, height - BELOW);
     let mut plot = Plot { cells: vec![vec![(' ', Mark::Blank); shown.len() * step]; scale.rows], step };
     for (index, point) in shown.iter().enumerate() {
@@ -109,8 +108,15 @@ pub(crate) fn chart(points: &[Point], width: usize, height: usize) -> Vec<Line> 
     lines
 }
 
-/// What the characters mean, as far as they occur.
-pub(crate) fn legend(points: &[Point]) -> String {
+/// The newest that fit into this many columns, and how many columns each has.
+fn visible(points: &[Point], room: usize) -> (&[Point], usize) {
+    let step = (room / points.len().max(1)).clamp(1, WIDEST.max(room / PER_COLUMN));
+    (&points[points.len().saturating_sub(room / step)..], step)
+}
+
+/// What the characters mean, as far as they occur in a chart of this width.
+pub(crate) fn legend(points: &[Point], width: usize) -> String {
+    let (points, _) = visible(points, width.saturating_sub(LABELS + 1));
     let signs = [
         (Mark::Completed, "█ completed"),
         (Mark::Rescued, "◆ rescued"),
@@ -318,7 +324,7 @@ mod tests {
                 "          #1 14:13    #8 14:16 UTC",
             ]
         );
-        assert_eq!(legend(&points()), "█ completed  ◆ rescued  ✗ failed  ─ timeout");
+        assert_eq!(legend(&points(), 80), "█ completed  ◆ rescued  ✗ failed  ─ timeout");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) fn chart(checkpoints: &[EndedCheckpoint], width: u16, style: Style) -
     if lines.is_empty() {
         return lines;
     }
-    lines.push(style.line(&chart::legend(&points), Paint::Faint));
+    lines.push(style.line(&chart::legend(&points, width.into()), Paint::Faint));
     let reasons = chart::failures(checkpoints);
     let others = reasons.len().saturating_sub(MOST_REASONS);
     let style = Style { width: Some(width), ..style };

@@ -138,15 +138,15 @@ impl Asks {
         (self.history.never, self.diagnosis.never) = never;
     }
 
-    pub(super) fn answered(&mut self, ask: &Ask, _now: Now) {
+    pub(super) fn answered(&mut self, ask: &Ask) {
         self.pace(ask).came();
     }
 
-    pub(super) fn history_came(&mut self, _now: Now) {
+    pub(super) fn history_came(&mut self) {
         self.history.came();
     }
 
-    pub(super) fn diagnosis_came(&mut self, _now: Now) {
+    pub(super) fn diagnosis_came(&mut self) {
         self.diagnosis.came();
     }
 
@@ -176,7 +176,7 @@ mod tests {
         Now { mono, wall: 0 }
     }
 
-    fn names(asks: Vec<Ask>) -> Vec<&'static str> {
+    fn names(asks: &[Ask]) -> Vec<&'static str> {
         let name = |ask: &Ask| match ask {
             Ask::Jobs => "jobs",
             Ask::Job(_) => "job",
@@ -190,23 +190,23 @@ mod tests {
     fn each_is_asked_in_its_pace_and_not_while_it_is_under_way() {
         let mut asks = Asks::new(1_000);
         let job = || Some("j".to_owned());
-        assert_eq!(names(asks.due(true, job(), true, at(0))), ["jobs", "job", "history", "diagnosis"]);
-        assert_eq!(names(asks.due(true, job(), true, at(20_000))), Vec::<&str>::new());
-        asks.answered(&Ask::Job("j".to_owned()), at(20_000));
-        assert_eq!(names(asks.due(true, job(), true, at(20_000))), ["job"]);
-        asks.diagnosis_came(at(20_100));
-        asks.history_came(at(20_100));
-        asks.answered(&Ask::Jobs, at(20_100));
-        assert_eq!(names(asks.due(true, job(), false, at(20_100))), ["jobs"], "nothing is in flight");
+        assert_eq!(names(&asks.due(true, job(), true, at(0))), ["jobs", "job", "history", "diagnosis"]);
+        assert_eq!(names(&asks.due(true, job(), true, at(20_000))), Vec::<&str>::new());
+        asks.answered(&Ask::Job("j".to_owned()));
+        assert_eq!(names(&asks.due(true, job(), true, at(20_000))), ["job"]);
+        asks.diagnosis_came();
+        asks.history_came();
+        asks.answered(&Ask::Jobs);
+        assert_eq!(names(&asks.due(true, job(), false, at(20_100))), ["jobs"], "nothing is in flight");
         assert_eq!(asks.next(), 30_000, "the history");
     }
 
     #[test]
     fn what_happened_is_asked_about_soon_and_a_burst_only_once() {
         let mut asks = Asks::new(1_000);
-        let due = |asks: &mut Asks, now| names(asks.due(true, None, false, at(now)));
+        let due = |asks: &mut Asks, now| names(&asks.due(true, None, false, at(now)));
         assert_eq!(due(&mut asks, 0), ["jobs"]);
-        asks.answered(&Ask::Jobs, at(5));
+        asks.answered(&Ask::Jobs);
         asks.something_happened(false);
         assert_eq!(due(&mut asks, 100), Vec::<&str>::new());
         assert_eq!(asks.next(), SOON);
@@ -224,6 +224,6 @@ mod tests {
         drop(asks.due(false, Some("j".to_owned()), true, at(0)));
         asks.failed(&Ask::Diagnosis("j".to_owned()), Missing::Path, at(10));
         asks.other_job();
-        assert_eq!(names(asks.due(false, Some("k".to_owned()), true, at(60_000))), ["job", "history"]);
+        assert_eq!(names(&asks.due(false, Some("k".to_owned()), true, at(60_000))), ["job", "history"]);
     }
 }

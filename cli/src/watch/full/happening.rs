@@ -9,7 +9,7 @@ use std::time::Duration;
 
 impl Model {
     /// Takes an event in.
-    pub(super) fn happened(&mut self, event: Event, now: Now) {
+    pub(super) fn happened(&mut self, event: &Event, now: Now) {
         let ended = matches!(
             event.what,
             Happening::Completed { .. } | Happening::Failed { .. } | Happening::Lagged { .. }

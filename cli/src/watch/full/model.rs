@@ -220,7 +220,7 @@ impl Model {
         match message {
             Message::Event(event) => {
                 self.hears(now);
-                self.happened(event, now);
+                self.happened(&event, now);
             }
             Message::Pushed(pushed, why) => {
                 if pushed == Pushed::Yes {
@@ -233,22 +233,22 @@ impl Model {
             }
             Message::Jobs(list) => {
                 self.hears(now);
-                self.asks.answered(&Ask::Jobs, now);
+                self.asks.answered(&Ask::Jobs);
                 self.list(list, now);
             }
             Message::Job(job) => {
                 self.hears(now);
-                self.asks.answered(&Ask::Job(reference(&job)), now);
+                self.asks.answered(&Ask::Job(reference(&job)));
                 self.data.jobs.insert(key(&job), Seen { job: *job, at: now.mono });
             }
             Message::History(key, history) => {
                 self.hears(now);
-                self.asks.history_came(now);
+                self.asks.history_came();
                 self.data.details.entry(key).or_default().history = history;
             }
             Message::Diagnosis(key, diagnosis) => {
                 self.hears(now);
-                self.asks.diagnosis_came(now);
+                self.asks.diagnosis_came();
                 self.data.details.entry(key).or_default().diagnosis = Some(*diagnosis);
             }
             Message::Failed(ask, why, missing) => self.failed(&ask, &why, missing, now),

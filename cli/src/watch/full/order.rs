@@ -6,6 +6,9 @@ use crate::standing::trouble;
 use ckpt_shared::api::{Configuration, Failures, InFlight, JobState, OverrideState, Pace};
 use std::cmp::Reverse;
 
+/// From so many failures in a row on, it does not look as if the next one completes.
+const KEEPS_FAILING: u32 = 3;
+
 /// How bad it is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
@@ -77,6 +80,9 @@ pub(super) fn how(job: &Configuration) -> (Rank, &'static str) {
     if is_at_its_limit(job.failures) {
         return (Rank::Failing, "LAST CHANCE");
     }
+    if job.failures.consecutive >= KEEPS_FAILING {
+        return (Rank::Failing, "FAILS");
+    }
     match oldest {
         Some(oldest) if will_expire(oldest) => return (Rank::Expiring, "TOO SLOW"),
         Some(oldest) if is_about_to_expire(oldest) => return (Rank::Expiring, "EXPIRING"),
@@ -143,11 +149,14 @@ mod tests {
     fn the_worst_comes_first() {
         let mut limit = calm("limit");
         limit.failures = Failures { consecutive: 3, tolerable: 3 };
+        let mut fails = calm("many-failures");
+        fails.failures.consecutive = KEEPS_FAILING;
         let mut failed = calm("failed");
         failed.failures.consecutive = 1;
         let expected = [
             estimated("stuck", Pace::Stuck, 0, 600_000),
             limit,
+            fails,
             Configuration {
                 name: "not-applied".into(),
                 in_flight: vec![],

@@ -21,7 +21,7 @@ use unicode_width::UnicodeWidthStr;
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (200, 50);
 const SERVER: &str = "http://127.0.0.1:8571";
-const NOW: Now = Now { mono: 100_000, wall: 1_790_000_000_000 };
+pub(super) const NOW: Now = Now { mono: 100_000, wall: 1_790_000_000_000 };
 const MINUTE: u64 = 60_000;
 
 /// The same time, this many milliseconds later.

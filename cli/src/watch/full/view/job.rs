@@ -190,7 +190,7 @@ fn chart_lines(points: &[Point], width: usize, room: usize) -> Vec<Row> {
         }
         row
     }));
-    lines.push(Row::of(format!("          {}", chart::legend(points)), Ink::Faint));
+    lines.push(Row::of(format!("          {}", chart::legend(points, width)), Ink::Faint));
     lines
 }
 
