@@ -9,8 +9,8 @@
 //! | `families` | names, units and help of what is told |
 //! | `text` | the two text formats |
 //!
-//! A scrape asks no cluster: it tells what was seen last, which for a job of Flink's is 2 s old, and up to 3 s more
-//! since Flink keeps its answers for so long.
+//! A scrape asks no cluster: it tells what was seen last, which for a job of Flink's is up to 10 s old, and 3 s
+//! more since Flink keeps its answers for so long.
 
 mod families;
 mod requests;

@@ -24,8 +24,8 @@ use tokio::sync::broadcast;
 
 /// How many events a slow reader may be behind.
 const MOST_EVENTS: usize = 1_024;
-/// What was seen longer ago is told as old. A job that is followed is looked at every 2 s.
-const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+/// What was seen longer ago is told as old. A job is looked at every 10 s for its history; see `remembering`.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// A job of a Flink cluster.
 #[derive(Clone)]

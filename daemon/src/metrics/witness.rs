@@ -1,11 +1,12 @@
-//! The task that sees every checkpoint end. Events only tell it when to look; what it counts is what the newest
-//! checkpoints of a job show, so an event that is lost is no loss.
+//! The task that sees every checkpoint end. What it counts is what the newest checkpoints of a job show. The events
+//! of hosted jobs only tell it when to look, so one that is lost is no loss. Those of Flink's jobs it does not follow:
+//! whoever follows them makes ckptd ask the cluster every 2 s, and what is remembered anyway is enough for counting.
 
 use super::tally::{End, Tally, known_reason};
 use super::{Inner, MOST_JOBS};
 use crate::overrides::Key;
 use crate::registry::{Job, Registry};
-use ckpt_shared::api::{Event, Happening};
+use ckpt_shared::api::{Event, HOSTED, Happening};
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,8 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError::Lagged;
 
 /// How often is looked whether there are other jobs.
 const LOOK: Duration = Duration::from_secs(1);
+/// How many of those looks pass until what is known of Flink's jobs is looked at.
+const FLINK_LOOK: u64 = 5;
 /// The longest wait for a job's owner; whoever is slower is looked at again.
 pub(super) const GLANCE_LIMIT: Duration = Duration::from_secs(1);
 /// How long the counts of a job stay when it has ended, so that its last ones are scraped.
@@ -36,6 +39,7 @@ enum News {
 pub(super) async fn follow(metrics: Weak<Inner>, registry: Weak<Registry>) {
     let mut news: SelectAll<BoxStream<'static, (Key, News)>> = SelectAll::new();
     let mut followed = HashSet::new();
+    let mut looks: u64 = 0;
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -48,15 +52,18 @@ pub(super) async fn follow(metrics: Weak<Inner>, registry: Weak<Registry>) {
         match what {
             None => {
                 let jobs = live(&registry);
-                for (key, job) in &jobs {
+                for (key, job) in jobs.iter().filter(|(key, _)| key.cluster == HOSTED) {
                     if followed.insert(key.clone()) {
                         news.push(listen(key.clone(), job));
                     }
                 }
                 keep(&metrics, &jobs);
+                let has_turn = looks.is_multiple_of(FLINK_LOOK);
+                looks += 1;
                 let unseen = |key: &Key| metrics.tallies().get(key).is_some_and(|tally| !tally.was_seen);
-                let unseen: Vec<_> = jobs.iter().filter(|(key, _)| unseen(key)).collect();
-                futures::future::join_all(unseen.iter().map(|(key, job)| look(&metrics, key, job))).await;
+                let is_due = |key: &Key| unseen(key) || (has_turn && key.cluster != HOSTED);
+                let due: Vec<_> = jobs.iter().filter(|(key, _)| is_due(key)).collect();
+                futures::future::join_all(due.iter().map(|(key, job)| look(&metrics, key, job))).await;
             }
             Some((key, News::Over)) => drop(followed.remove(&key)),
             Some((key, News::Failed(reason))) => {
