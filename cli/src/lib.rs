@@ -8,6 +8,7 @@
 //! | `server` | which server is asked, and with which token |
 //! | `resolve`, `name` | from what was typed to one job, and what it is called |
 //! | `change`, `sentence` | the way of every change, and the one line that tells of it |
+//! | `next` | commands that are suggested |
 //! | `standing` | whether overrides hold, and which exit code it is when they do not |
 //! | `past` | the checkpoints that have ended, from whatever server tells of them |
 //! | `operation`, `wait` | what was asked for by hand, until it has ended |
@@ -25,6 +26,7 @@ mod console;
 mod error;
 pub mod exit;
 mod name;
+mod next;
 mod operation;
 mod past;
 mod render;

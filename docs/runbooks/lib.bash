@@ -24,9 +24,6 @@ agreed() {
     [[ $answer == [yY] ]] || fail "nothing was changed"
 }
 
-# Whether this ckptctl has a command: an older one may be at hand.
-has() { ckptctl "$1" --help >/dev/null 2>&1; }
-
 # The help of a runbook is its own first comment.
 usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; }
 

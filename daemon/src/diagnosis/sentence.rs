@@ -18,12 +18,7 @@ pub(super) fn of(case: &Case) -> String {
     let alike = slowdown.map_or(String::new(), |times| {
         format!("; those that have acknowledged took about {times:.1} times as long as usual")
     });
-    // In a small job a few are many; they are named all the same.
-    let because = match said.because {
-        Because::Many if said.missing.len() <= NAMED && has_peers(case) => Because::AFew,
-        other => other,
-    };
-    match (said.verdict, because) {
+    match (said.verdict, because(case)) {
         (_, Because::AllAcknowledged) => "on track: all have acknowledged, it is being finished".to_owned(),
         (Verdict::OnTrack, _) => format!("on track, {}", done(case.rest())),
         (Verdict::Slow, _) => format!("slow, {}{alike}", done(case.rest())),
@@ -51,6 +46,15 @@ pub(super) fn of(case: &Case) -> String {
                 peers(case)
             )
         }
+    }
+}
+
+/// Why, as it is said: in a small job a few are many, and they are named all the same.
+pub(super) fn because(case: &Case) -> Because {
+    let said = &case.assessment;
+    match said.because {
+        Because::Many if said.missing.len() <= NAMED && has_peers(case) => Because::AFew,
+        other => other,
     }
 }
 

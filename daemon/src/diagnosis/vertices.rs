@@ -1,8 +1,9 @@
 //! How far each vertex is with a checkpoint, and who is missing.
 
+use super::sentence;
 use super::verdict::Case;
 use crate::anatomy::{CheckpointAnatomy, SubtaskTimes, VertexAnatomy};
-use ckpt_estimate::Verdict;
+use ckpt_estimate::{Because, Verdict};
 use ckpt_shared::api::{MissingSubtask, Spread, VertexProgress};
 use ckpt_shared::duration::millis;
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ fn one(
     missing.truncate(VertexProgress::MOST_MISSING);
     let is_suspect = |index: usize| {
         matches!(case.assessment.verdict, Verdict::Stuck | Verdict::CannotTell)
+            && sentence::because(case) != Because::Many
             && ranks.get(&(from + index)) == Some(&0)
     };
     VertexProgress {

@@ -1,7 +1,8 @@
 //! What to type next.
 
 use crate::console::clean;
-use crate::render::text::{exact, rough};
+use crate::next::more_time;
+use crate::render::text::rough;
 use ckpt_shared::api::{CheckpointDiagnosis, Estimate, InFlight, MissingSubtask, Pace, VertexProgress};
 
 /// What to do about it, in sentences; `typed` is what to type for the job.
@@ -21,16 +22,11 @@ pub(super) fn of(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
     }
 }
 
-/// A duration as it is typed: one word.
-fn word(millis: u64) -> String {
-    exact(millis).replace(' ', "")
-}
-
 fn extend(timeout: u64, estimate: &Estimate, typed: &str) -> Vec<String> {
     let until = estimate.done_in.map(|range| format!(", as it may take another {}", rough(range.high)));
     vec![
         format!("the timeout in force is not enough{}", until.unwrap_or_default()),
-        format!("next: ckptctl set-timeout {typed} {}", word(timeout)),
+        format!("next: {}", more_time(typed, timeout)),
     ]
 }
 
@@ -65,13 +61,13 @@ fn wait(checkpoint: &InFlight, seen: &CheckpointDiagnosis, typed: &str) -> Vec<S
     let (Some(left), Some(timeout)) = (checkpoint.remaining, seen.checkpoint_timeout) else {
         return vec![again];
     };
-    match left < timeout / 4 {
+    match left < timeout / 2 {
         true => vec![
             format!(
                 "it is thrown away in {}; twice the timeout buys the time to look, and is no estimate",
                 rough(left)
             ),
-            format!("next: ckptctl set-timeout {typed} {}", word(timeout.saturating_mul(2))),
+            format!("next: {}", more_time(typed, timeout.saturating_mul(2))),
             format!("then: ckptctl diagnose {typed}"),
         ],
         false => vec![format!("it is thrown away in {}; ask again before", rough(left)), again],

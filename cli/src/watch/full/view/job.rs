@@ -4,6 +4,7 @@ use super::row::{Ink, Row, heading, ink_of, sentence, within};
 use super::{gauge, missing, overrides};
 use crate::console::clean;
 use crate::name::{is_hosted, label, quoted, typed};
+use crate::next::more_time;
 use crate::render::chart::{self, Mark, Point};
 use crate::render::text::{age, at, cut_middle, due, exact, exact_or_none};
 use crate::standing::state;
@@ -66,7 +67,7 @@ pub(super) fn lines(model: &Model, key: &Key, now: Now, width: usize, room: usiz
         chart_room = (chart_room + free).min(MOST_CHART);
     }
     let [overridden, missing, warnings, failures] = parts.map(|part| {
-        let more = |more| format!("… {more} more; a taller window shows them");
+        let more = |more| format!("… {more} more lines; a taller window shows them");
         within(part.lines, part.given, more)
     });
     lines.extend(missing);
@@ -150,7 +151,7 @@ pub(super) fn next_command(job: &Configuration) -> Option<String> {
     }
     let estimate = job.in_flight.first()?.estimate.as_ref()?;
     match (estimate.suggested_timeout, estimate.verdict) {
-        (Some(timeout), _) => Some(format!("ckptctl set-timeout {name} {}", exact(timeout).replace(' ', ""))),
+        (Some(timeout), _) => Some(more_time(&name, timeout)),
         (None, Pace::Stuck | Pace::CannotTell) => Some(format!("ckptctl diagnose {name}")),
         (None, Pace::Slow | Pace::OnTrack) => None,
     }
