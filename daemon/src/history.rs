@@ -1,6 +1,7 @@
 //! The checkpoints of a job that have ended, with the timeout that each had. No clock and no I/O here; it is
 //! all in memory, and gone when ckptd restarts.
 
+use ckpt_coordinator::reason::FailureReason;
 use ckpt_shared::api::{CheckpointHistory, EndedCheckpoint};
 use ckpt_shared::flink::{self, CheckpointStatus};
 use ckpt_shared::ids::CheckpointId;
@@ -113,7 +114,7 @@ fn of_flink(entry: &flink::Checkpoint, triggered_at: u64, duration: Option<u64>)
 
 /// Flink's name of a reason, as far as its REST API lets that be told.
 pub(crate) fn reason(message: &str) -> Option<&'static str> {
-    (message == flink::EXPIRED).then_some("CHECKPOINT_EXPIRED")
+    FailureReason::of_words(message).map(FailureReason::name)
 }
 
 /// Which timeout was in force when: since when, and which, in milliseconds.

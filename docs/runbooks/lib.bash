@@ -24,6 +24,17 @@ agreed() {
     [[ $answer == [yY] ]] || fail "nothing was changed"
 }
 
+# The timeout in force that an answer of ckptctl's in JSON tells, in milliseconds.
+timeout_of() { sed -n 's/.*"checkpointTimeout": *{[^}]*"effective": *\([0-9]*\).*/\1/p'; }
+
+# Goes on only if this change, a dry run, makes the timeout longer: a shorter one would let what is in flight expire.
+lengthens() {
+    local now after
+    now=$(ckptctl get "$job" -o json | timeout_of)
+    after=$("$@" -o json 2>/dev/null | timeout_of)
+    ((${after:-0} > ${now:-0})) || fail "nothing was changed: the timeout in force is ${now}ms, and this one would be ${after}ms; say a longer one with --timeout"
+}
+
 # The help of a runbook is its own first comment.
 usage() { sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; }
 

@@ -26,6 +26,13 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $words,)* }
             }
 
+            /// The reason that begins with Flink's words in a failure's message, which may have a cause behind them.
+            #[must_use]
+            pub fn of_words(message: &str) -> Option<Self> {
+                let begins = |reason: &&Self| message.starts_with(reason.words());
+                Self::ALL.iter().copied().filter(|reason| begins(&reason)).max_by_key(|reason| reason.words().len())
+            }
+
             /// Whether it counts against the tolerable failures (rule 31).
             #[must_use]
             pub fn counts(self) -> bool {

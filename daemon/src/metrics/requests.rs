@@ -19,7 +19,7 @@ const CONFIGURATION: &str = "/jobs/{job}/checkpoints/configuration";
 /// The path that takes an override over.
 const ADOPT: &str = "/jobs/{job}/checkpoints/configuration/adopt";
 /// All that can be asked for, and come of it: they are told before they happen, so that the first is seen as a rise.
-const ALL_CHANGES: [&str; 3] = ["set", "reset", "adopt"];
+const ALL_CHANGES: [&str; 2] = ["configure", "adopt"];
 const ALL_RESULTS: [&str; 5] = ["applied", "stored", "dry_run", "refused", "failed"];
 
 /// A request that was answered.
@@ -104,8 +104,7 @@ fn known(method: &str) -> &'static str {
 
 fn change(method: &str, path: &str) -> Option<&'static str> {
     match (method, path) {
-        ("PATCH", CONFIGURATION) => Some("set"),
-        ("DELETE", CONFIGURATION) => Some("reset"),
+        ("PATCH" | "DELETE", CONFIGURATION) => Some("configure"),
         ("POST", ADOPT) => Some("adopt"),
         _ => None,
     }
@@ -136,11 +135,11 @@ mod tests {
     fn what_came_of_a_change_is_told_by_its_status() {
         let v1 = format!("/v1{CONFIGURATION}");
         for (method, path, status, dry_run, change, result) in [
-            ("PATCH", CONFIGURATION, 200, false, "set", "applied"),
-            ("PATCH", &v1, 202, false, "set", "stored"),
-            ("PATCH", CONFIGURATION, 200, true, "set", "dry_run"),
-            ("DELETE", CONFIGURATION, 412, false, "reset", "refused"),
-            ("DELETE", CONFIGURATION, 501, false, "reset", "refused"),
+            ("PATCH", CONFIGURATION, 200, false, "configure", "applied"),
+            ("PATCH", &v1, 202, false, "configure", "stored"),
+            ("PATCH", CONFIGURATION, 200, true, "configure", "dry_run"),
+            ("DELETE", CONFIGURATION, 412, false, "configure", "refused"),
+            ("DELETE", CONFIGURATION, 501, false, "configure", "refused"),
             ("POST", ADOPT, 503, false, "adopt", "failed"),
         ] {
             let requests = counted(method, Some(path), status, dry_run);

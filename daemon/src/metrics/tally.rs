@@ -42,8 +42,7 @@ const OTHER: &str = "OTHER";
 /// Why a checkpoint failed: Flink's name of the reason. Its REST API has only the words, sometimes with a cause
 /// behind them.
 pub(super) fn reason(message: &str) -> &'static str {
-    let begins = |reason: &&FailureReason| message.starts_with(reason.words());
-    FailureReason::ALL.iter().find(begins).map_or(OTHER, |reason| reason.name())
+    FailureReason::of_words(message).map_or(OTHER, FailureReason::name)
 }
 
 /// The name that this is, if it is one that is known.

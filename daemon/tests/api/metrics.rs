@@ -196,7 +196,7 @@ async fn requests_and_changes_are_counted_by_what_came_of_them() {
     host.send(refused.body(Body::empty()).unwrap()).await.error(401);
     host.get("/no/such/path").await.error(404);
     let text = host.scrape().await;
-    let change = |result| value(&text, "ckptd_changes_total", &[("change", "set"), ("result", result)]);
+    let change = |result| value(&text, "ckptd_changes_total", &[("change", "configure"), ("result", result)]);
     assert_eq!(change("applied"), Some(1.0));
     assert_eq!(change("dry_run"), Some(1.0));
     assert_eq!(change("refused"), Some(3.0), "400, 404 and 401");

@@ -148,7 +148,9 @@ fn who_cannot_tell_buys_time_only_when_there_is_little_left() {
     seen.checkpoint.as_mut().unwrap().remaining = Some(30_000);
     let text = shown(&seen);
     assert!(
-        text.contains("next: ckptctl set-timeout prod/payments 20m\nthen: ckptctl diagnose prod/payments"),
+        text.contains(
+            "next: ckptctl set-timeout prod/payments 20m --for 2h\nthen: ckptctl diagnose prod/payments"
+        ),
         "{text}"
     );
     assert!(text.contains("buys the time to look"), "{text}");

@@ -4,6 +4,8 @@ use super::model::{Missing, Now};
 
 /// How soon again when something happened, in milliseconds.
 const SOON: u64 = 150;
+/// How soon again all jobs are asked for: what happens is drawn from the events themselves.
+const JOBS_SOON: u64 = 1_000;
 /// How often all jobs are asked for while one is looked at.
 const BESIDE: u64 = 5_000;
 /// How often the checkpoints that have ended are asked for when nothing was heard of one.
@@ -101,7 +103,7 @@ impl Asks {
             self.next = self.next.min(pace.next(every, soon).unwrap_or(u64::MAX));
         };
         if all {
-            turn(&mut self.jobs, beside, SOON, Ask::Jobs);
+            turn(&mut self.jobs, beside, JOBS_SOON, Ask::Jobs);
         }
         if let Some(job) = job {
             turn(&mut self.job, every, SOON, Ask::Job(job.clone()));
@@ -118,17 +120,18 @@ impl Asks {
         self.next
     }
 
-    /// Something happened: what was known is old. Whether a checkpoint has ended.
-    pub(super) fn something_happened(&mut self, ended: bool) {
-        for pace in [&mut self.jobs, &mut self.job, &mut self.diagnosis] {
-            pace.stale = true;
-        }
-        self.history.stale |= ended;
+    /// Something happened: what was known is old. Whether to the job that is looked at, and whether a checkpoint has
+    /// ended.
+    pub(super) fn something_happened(&mut self, is_open: bool, ended: bool) {
+        self.jobs.stale = true;
+        self.job.stale |= is_open;
+        self.diagnosis.stale |= is_open;
+        self.history.stale |= is_open && ended;
     }
 
     /// Everything is old.
     pub(super) fn all_at_once(&mut self) {
-        self.something_happened(true);
+        self.something_happened(true, true);
     }
 
     /// Another job is looked at, of which nothing is known yet.
@@ -203,19 +206,19 @@ mod tests {
 
     #[test]
     fn what_happened_is_asked_about_soon_and_a_burst_only_once() {
-        let mut asks = Asks::new(1_000);
+        let mut asks = Asks::new(10_000);
         let due = |asks: &mut Asks, now| names(&asks.due(true, None, false, at(now)));
         assert_eq!(due(&mut asks, 0), ["jobs"]);
         asks.answered(&Ask::Jobs);
-        asks.something_happened(false);
+        asks.something_happened(false, false);
         assert_eq!(due(&mut asks, 100), Vec::<&str>::new());
-        assert_eq!(asks.next(), SOON);
-        assert_eq!(due(&mut asks, 150), ["jobs"]);
-        asks.something_happened(false);
-        assert_eq!(due(&mut asks, 160), Vec::<&str>::new(), "it is under way");
-        asks.failed(&Ask::Jobs, Missing::NoAnswer, at(170));
-        assert_eq!(due(&mut asks, 400), Vec::<&str>::new(), "it failed a moment ago");
-        assert_eq!(due(&mut asks, 1_170), ["jobs"]);
+        assert_eq!(asks.next(), JOBS_SOON);
+        assert_eq!(due(&mut asks, 1_000), ["jobs"]);
+        asks.something_happened(false, false);
+        assert_eq!(due(&mut asks, 1_010), Vec::<&str>::new(), "it is under way");
+        asks.failed(&Ask::Jobs, Missing::NoAnswer, at(1_500));
+        assert_eq!(due(&mut asks, 2_100), Vec::<&str>::new(), "it failed a moment ago");
+        assert_eq!(due(&mut asks, 2_500), ["jobs"]);
     }
 
     #[test]

@@ -14,8 +14,13 @@ impl Model {
             event.what,
             Happening::Completed { .. } | Happening::Failed { .. } | Happening::Lagged { .. }
         );
-        self.asks.something_happened(ended);
-        let Some(key) = self.find(&event.cluster, event.job_id) else { return };
+        let key = self.find(&event.cluster, event.job_id);
+        // An acknowledgement tells all there is to know.
+        if !matches!(event.what, Happening::Acknowledged { .. }) {
+            let is_open = key.is_some() && key.as_ref() == self.opened();
+            self.asks.something_happened(is_open, ended);
+        }
+        let Some(key) = key else { return };
         let Some(seen) = self.data.jobs.get_mut(&key) else { return };
         let name = clean(&seen.job.name);
         let said = apply(seen, &event.what, now);

@@ -167,6 +167,14 @@ pub(super) struct Model {
 }
 
 impl Model {
+    /// The job that is looked at.
+    pub(super) fn opened(&self) -> Option<&Key> {
+        match &self.view {
+            View::Job(key) => Some(key),
+            View::All => None,
+        }
+    }
+
     /// A watch of all jobs.
     pub(super) fn of_all(server: &str, every: Duration, list: ConfigurationList, now: Now) -> Self {
         let mut model = Self::new(server, every, View::All, true);

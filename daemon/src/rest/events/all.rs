@@ -41,7 +41,8 @@ struct Feed {
     looks: Interval,
     followed: HashMap<Key, Followed>,
     /// Each holds no more than a job's own channel does.
-    events: SelectAll<BoxStream<'static, api::Event>>,
+    /// A job's ends with `None`, when nobody tells of it any more.
+    events: SelectAll<BoxStream<'static, (Key, Option<api::Event>)>>,
     /// What a look has found; one for each job that has come or gone since the last.
     told: VecDeque<api::Event>,
     round: u64,
@@ -52,6 +53,8 @@ struct Followed {
     is_there: bool,
     /// In which round it was seen last.
     seen: u64,
+    /// Nobody tells of it any more: should it be there all the same, it is another one of the same id.
+    is_over: bool,
 }
 
 impl Feed {
@@ -61,9 +64,13 @@ impl Feed {
                 return event;
             }
             tokio::select! {
-                biased;
-                Some(event) = self.events.next(), if !self.events.is_empty() => {
-                    let key = (event.cluster.clone(), event.job_id);
+                Some((key, event)) = self.events.next(), if !self.events.is_empty() => {
+                    let Some(event) = event else {
+                        if let Some(followed) = self.followed.get_mut(&key) {
+                            followed.is_over = true;
+                        }
+                        continue;
+                    };
                     if let (Happening::State { state, .. }, Some(followed)) =
                         (&event.what, self.followed.get_mut(&key))
                     {
@@ -94,10 +101,11 @@ impl Feed {
         let identity = job.identity();
         let key = (identity.cluster.clone(), identity.id);
         let (is_there, round) = (job.is_there(), self.round);
+        self.followed.retain(|known, followed| *known != key || !followed.is_over);
         let Some(followed) = self.followed.get_mut(&key) else {
             // Subscribed first, so that nothing is missed after the state that is told.
             self.events.push(events_of(key.clone(), job));
-            let followed = Followed { state: job.last_state(), is_there, seen: round };
+            let followed = Followed { state: job.last_state(), is_there, seen: round, is_over: false };
             self.told.push_back(state(key.clone(), followed.state, missing(is_there, &key.0)));
             self.followed.insert(key, followed);
             return;
@@ -110,11 +118,14 @@ impl Feed {
     }
 }
 
-fn events_of((cluster, job_id): Key, job: &dyn JobCoordinator) -> BoxStream<'static, api::Event> {
-    let lagged = move |missed| event(cluster.clone(), job_id, Happening::Lagged { missed });
-    BroadcastStream::new(job.events())
-        .map(move |event| event.unwrap_or_else(|Lagged(missed)| lagged(missed)))
-        .boxed()
+fn events_of(key: Key, job: &dyn JobCoordinator) -> BoxStream<'static, (Key, Option<api::Event>)> {
+    let last = (key.clone(), None);
+    let lagged = |(cluster, job_id): Key, missed| event(cluster, job_id, Happening::Lagged { missed });
+    let events = BroadcastStream::new(job.events()).map(move |event| {
+        let event = event.unwrap_or_else(|Lagged(missed)| lagged(key.clone(), missed));
+        (key.clone(), Some(event))
+    });
+    events.chain(stream::once(async move { last })).boxed()
 }
 
 fn missing(is_there: bool, cluster: &str) -> Option<String> {
