@@ -18,7 +18,8 @@ use serde::Deserialize;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How many completed checkpoints are remembered; Flink itself remembers ten of any kind.
 const MOST_ENDED: usize = ckpt_estimate::MOST_PAST;
@@ -43,7 +44,7 @@ const MEANWHILE: Duration = Duration::from_secs(60);
 pub(super) struct Memory {
     known: Mutex<Remembered>,
     /// Held by whoever asks.
-    asking: tokio::sync::Mutex<()>,
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +54,8 @@ struct Remembered {
     /// Completed ones, the oldest first.
     ended: VecDeque<CheckpointAnatomy>,
     warnings: Vec<String>,
-    at: Option<Monotonic>,
+    /// When Flink was asked last, whether it answered or not.
+    tried: Option<Monotonic>,
 }
 
 impl Memory {
@@ -80,12 +82,13 @@ impl Memory {
                 .iter()
                 .any(|ended| ended.id == newest.id && ended.triggered_at == newest.trigger_timestamp)
         };
-        let waited = known.at.is_none_or(|at| now.since(at) >= MEANWHILE);
+        let waited = known.tried.is_none_or(|at| now.since(at) >= MEANWHILE);
         waited && seen.latest.completed.as_ref().is_some_and(|newest| !is(newest))
     }
 
+    /// Whether what is known is as fresh as it can be had for now: a cluster that fails is not asked again at once.
     fn is_fresh(&self, now: Monotonic) -> bool {
-        self.known().at.is_some_and(|at| now.since(at) < FRESH)
+        self.known().tried.is_some_and(|at| now.since(at) < FRESH)
     }
 }
 
@@ -137,42 +140,61 @@ impl FlinkJob {
         let memory = Arc::clone(self.memory());
         match depth {
             Depth::Glance if memory.is_fresh(self.now()) => {}
-            Depth::Glance => {
-                let job = self.clone();
-                // It goes on when nobody waits for it any more: whoever looks next has it.
-                let asked = tokio::spawn(async move { job.look_at_subtasks(false).await });
-                drop(timeout(GLANCE, asked).await);
+            // Whoever waits for another gives up after that, so that no queue is ever long.
+            Depth::Glance => drop(timeout(GLANCE, self.glance_at_subtasks()).await),
+            Depth::Whole => {
+                let until = Instant::now() + LIMIT;
+                let asking = timeout_at(until, Arc::clone(&memory.asking).lock_owned()).await;
+                let asking = asking.map_err(|_| self.silent())?;
+                self.look_at_subtasks(asking, until, true).await?;
             }
-            Depth::Whole => self.look_at_subtasks(true).await?,
         }
         Ok(memory.anatomy())
     }
 
     /// Asks Flink for what has completed meanwhile, in the background.
     pub(super) fn remember_subtasks(&self, seen: &CheckpointStatistics) {
-        if self.memory().is_behind(seen, self.now()) {
+        if !self.memory().is_behind(seen, self.now()) {
+            return;
+        }
+        // Somebody who asks already does the same.
+        if let Ok(asking) = Arc::clone(&self.memory().asking).try_lock_owned() {
             let job = self.clone();
-            tokio::spawn(async move { drop(job.look_at_subtasks(false).await) });
+            let until = Instant::now() + LIMIT;
+            tokio::spawn(async move { drop(job.look_at_subtasks(asking, until, false).await) });
         }
     }
 
-    /// Asks Flink for what is not known yet.
-    async fn look_at_subtasks(&self, whole: bool) -> Result<(), SeamError> {
+    async fn glance_at_subtasks(&self) {
         let memory = Arc::clone(self.memory());
-        let asking = memory.asking.lock().await;
-        if !whole && memory.is_fresh(self.now()) {
-            return Ok(());
+        let asking = Arc::clone(&memory.asking).lock_owned().await;
+        if memory.is_fresh(self.now()) {
+            return;
         }
-        let silent = || {
-            let cluster = self.link().name();
-            SeamError::Unreachable(format!(
-                "cluster {cluster} does not tell of its subtasks within {}s",
-                LIMIT.as_secs()
-            ))
-        };
-        let asked = timeout(LIMIT, self.ask_for_subtasks(&memory, whole)).await;
+        let job = self.clone();
+        let until = Instant::now() + LIMIT;
+        // It goes on when nobody waits for it any more: whoever looks next has it.
+        let asked = tokio::spawn(async move { job.look_at_subtasks(asking, until, false).await });
+        drop(asked.await);
+    }
+
+    /// Asks Flink for what is not known yet.
+    async fn look_at_subtasks(
+        &self,
+        asking: OwnedMutexGuard<()>,
+        until: Instant,
+        whole: bool,
+    ) -> Result<(), SeamError> {
+        let memory = self.memory();
+        let asked = timeout_at(until, self.ask_for_subtasks(memory, whole)).await;
+        memory.known().tried = Some(self.now());
         drop(asking);
-        asked.map_err(|_| silent())?.map_err(|error| self.link().refused(&error))
+        asked.map_err(|_| self.silent())?.map_err(|error| self.link().refused(&error))
+    }
+
+    fn silent(&self) -> SeamError {
+        let (cluster, limit) = (self.link().name(), LIMIT.as_secs());
+        SeamError::Unreachable(format!("cluster {cluster} does not tell of its subtasks within {limit}s"))
     }
 
     async fn ask_for_subtasks(&self, memory: &Memory, whole: bool) -> Result<(), ClientError> {
@@ -223,7 +245,7 @@ impl FlinkJob {
         }
         let mut known = memory.known();
         known.in_flight = in_flight;
-        (known.vertices, known.warnings, known.at) = (vertices, warnings, Some(self.now()));
+        (known.vertices, known.warnings) = (vertices, warnings);
         Ok(())
     }
 
