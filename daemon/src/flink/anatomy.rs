@@ -2,6 +2,7 @@
 //! ended never changes and is asked for once.
 
 use super::job::FlinkJob;
+use super::link::Link;
 use super::rest;
 use crate::anatomy::{
     Anatomy, Backpressure, CheckpointAnatomy, Depth, GLANCE, MOST_SUBTASKS, VertexAnatomy, duration,
@@ -15,6 +16,7 @@ use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus, Tas
 use ckpt_shared::ids::{CheckpointId, VertexId};
 use futures::{StreamExt, TryStreamExt};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,13 +31,12 @@ const MOST_IN_FLIGHT: usize = 4;
 const MOST_VERTICES: usize = 100;
 /// How many vertices are asked for hosts and backpressure: those that somebody is missing of.
 const MOST_ASKED: usize = 20;
-/// How many requests wait for a cluster at once.
+/// How many requests of a job wait for its cluster at once; see also [`Link::turn`].
 const AT_ONCE: usize = 8;
 /// The longest that all of them take.
 const LIMIT: Duration = Duration::from_secs(8);
 /// How old what is known may be for a glance.
-const FRESH: Duration = Duration::from_secs(1);
-
+const FRESH: Duration = rest::CACHED;
 /// How often what has completed is asked for though nobody wants an estimate: Flink forgets it after ten failures.
 const MEANWHILE: Duration = Duration::from_secs(60);
 
@@ -56,6 +57,8 @@ struct Remembered {
     warnings: Vec<String>,
     /// When Flink was asked last, whether it answered or not.
     tried: Option<Monotonic>,
+    /// When it was asked last for what has completed meanwhile, likewise.
+    looked_back: Option<Monotonic>,
 }
 
 impl Memory {
@@ -82,7 +85,7 @@ impl Memory {
                 .iter()
                 .any(|ended| ended.id == newest.id && ended.triggered_at == newest.trigger_timestamp)
         };
-        let waited = known.tried.is_none_or(|at| now.since(at) >= MEANWHILE);
+        let waited = known.tried.max(known.looked_back).is_none_or(|at| now.since(at) >= MEANWHILE);
         waited && seen.latest.completed.as_ref().is_some_and(|newest| !is(newest))
     }
 
@@ -152,17 +155,25 @@ impl FlinkJob {
         Ok(memory.anatomy())
     }
 
-    /// Asks Flink for what has completed meanwhile, in the background.
+    /// Asks Flink for what has completed last, in the background: what is older waits until somebody wants an estimate.
     pub(super) fn remember_subtasks(&self, seen: &CheckpointStatistics) {
-        if !self.memory().is_behind(seen, self.now()) {
-            return;
-        }
+        let newest = seen.latest.completed.clone();
+        let Some(newest) = newest.filter(|_| self.memory().is_behind(seen, self.now())) else { return };
         // Somebody who asks already does the same.
         if let Ok(asking) = Arc::clone(&self.memory().asking).try_lock_owned() {
             let job = self.clone();
-            let until = Instant::now() + LIMIT;
-            tokio::spawn(async move { drop(job.look_at_subtasks(asking, until, false).await) });
+            tokio::spawn(async move {
+                drop(timeout(LIMIT, job.ask_for_newest(&newest)).await);
+                job.memory().known().looked_back = Some(job.now());
+                drop(asking);
+            });
         }
+    }
+
+    async fn ask_for_newest(&self, newest: &Checkpoint) -> Result<(), ClientError> {
+        let vertices = self.ask_for_vertices().await?;
+        let parts = if is_too_large(&vertices) { &[][..] } else { &vertices[..] };
+        self.ask_for_ended(self.memory(), [newest].into_iter(), parts).await
     }
 
     async fn glance_at_subtasks(&self) {
@@ -198,28 +209,16 @@ impl FlinkJob {
     }
 
     async fn ask_for_subtasks(&self, memory: &Memory, whole: bool) -> Result<(), ClientError> {
-        let client = self.link().client();
-        let job = format!("/jobs/{}", self.id());
-        let (listed, statistics) = tokio::try_join!(
-            async { Ok(client.get::<Listed>(&job).await?.value) },
-            rest::checkpoints(client, self.id())
-        )?;
-        let of = |vertex: ListedVertex| {
-            VertexAnatomy::new(
-                vertex.id,
-                vertex.name,
-                usize::try_from(vertex.parallelism).unwrap_or(usize::MAX),
-            )
-        };
-        let mut vertices: Vec<VertexAnatomy> = listed.vertices.into_iter().map(of).collect();
-        let subtasks: usize = vertices.iter().map(|vertex| vertex.subtasks).sum();
+        let (mut vertices, statistics) =
+            tokio::try_join!(self.ask_for_vertices(), rest::checkpoints(self.link().client(), self.id()))?;
         let mut warnings = Vec::new();
-        let too_large = vertices.len() > MOST_VERTICES || subtasks > MOST_SUBTASKS;
+        let too_large = is_too_large(&vertices);
         if too_large {
             warnings.push(format!(
-                "the job has {} vertices and {subtasks} subtasks, too many to ask for each; only its checkpoints as a \
-                 whole were looked at",
-                vertices.len()
+                "the job has {} vertices and {} subtasks, too many to ask for each; only its checkpoints as a whole were \
+                 looked at",
+                vertices.len(),
+                subtasks(&vertices)
             ));
         }
         let parts = if too_large { &[][..] } else { &vertices[..] };
@@ -235,7 +234,8 @@ impl FlinkJob {
             warnings.extend(trouble.map(why));
             in_flight.push(found);
         }
-        if let Err(error) = self.ask_for_ended(memory, &statistics, parts).await {
+        let seen = statistics.history.iter().chain(&statistics.latest.completed);
+        if let Err(error) = self.ask_for_ended(memory, seen, parts).await {
             warnings
                 .push(format!("what the subtasks did for some earlier checkpoints is not known: {error}"));
         }
@@ -249,15 +249,23 @@ impl FlinkJob {
         Ok(())
     }
 
+    async fn ask_for_vertices(&self) -> Result<Vec<VertexAnatomy>, ClientError> {
+        let listed: Listed = in_turn(self.link(), &format!("/jobs/{}", self.id())).await?;
+        let of = |vertex: ListedVertex| {
+            let subtasks = usize::try_from(vertex.parallelism).unwrap_or(usize::MAX);
+            VertexAnatomy::new(vertex.id, vertex.name, subtasks)
+        };
+        Ok(listed.vertices.into_iter().map(of).collect())
+    }
+
     /// Those that have completed and are not known yet, the newest first: the time may not be enough for all.
-    async fn ask_for_ended(
+    async fn ask_for_ended<'a>(
         &self,
         memory: &Memory,
-        seen: &CheckpointStatistics,
+        seen: impl Iterator<Item = &'a Checkpoint>,
         vertices: &[VertexAnatomy],
     ) -> Result<(), ClientError> {
-        let all = seen.history.iter().chain(&seen.latest.completed);
-        for entry in all.filter(|entry| entry.status == CheckpointStatus::Completed) {
+        for entry in seen.filter(|entry| entry.status == CheckpointStatus::Completed) {
             let is = |known: &CheckpointAnatomy| {
                 known.id == entry.id && known.triggered_at == entry.trigger_timestamp
             };
@@ -321,12 +329,13 @@ impl FlinkJob {
         vertex: VertexId,
     ) -> Result<Option<TaskCheckpointWithSubtasks>, ClientError> {
         let path = format!("/jobs/{}/checkpoints/details/{id}/subtasks/{vertex}", self.id());
+        let _turn = self.link().turn().await;
         rest::found(self.link().client().get(&path).await)
     }
 
     /// Where the subtasks of these vertices run, and what holds them back.
     async fn ask_for_places(&self, vertices: &mut [VertexAnatomy], of: &[usize], warnings: &mut Vec<String>) {
-        let client = self.link().client();
+        let link = self.link();
         let paths = of.iter().take(MOST_ASKED);
         let paths: Vec<(usize, String)> = paths
             .map(|place| (*place, format!("/jobs/{}/vertices/{}", self.id(), vertices[*place].id)))
@@ -334,20 +343,20 @@ impl FlinkJob {
         let asked = paths.into_iter().map(|(place, path)| async move {
             let pressure = format!("{path}/backpressure");
             let (places, pressures) =
-                tokio::join!(client.get::<Places>(&path), client.get::<Pressures>(&pressure));
+                tokio::join!(in_turn::<Places>(link, &path), in_turn::<Pressures>(link, &pressure));
             (place, places, pressures)
         });
         let told: Vec<_> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
         for (place, places, pressures) in told {
             let vertex = &mut vertices[place];
             match places {
-                Ok(places) => vertex.hosts = hosts(places.value, vertex.subtasks),
+                Ok(places) => vertex.hosts = hosts(places, vertex.subtasks),
                 Err(error) => {
                     warnings.push(format!("where the subtasks of {} run is not known: {error}", vertex.name));
                 }
             }
             match pressures {
-                Ok(pressures) => vertex.backpressure = backpressure(pressures.value, vertex.subtasks),
+                Ok(pressures) => vertex.backpressure = backpressure(pressures, vertex.subtasks),
                 Err(error) => {
                     warnings.push(format!("the backpressure of {} is not known: {error}", vertex.name));
                 }
@@ -360,6 +369,19 @@ impl FlinkJob {
             ));
         }
     }
+}
+
+async fn in_turn<T: DeserializeOwned>(link: &Link, path: &str) -> Result<T, ClientError> {
+    let _turn = link.turn().await;
+    Ok(link.client().get(path).await?.value)
+}
+
+fn subtasks(vertices: &[VertexAnatomy]) -> usize {
+    vertices.iter().map(|vertex| vertex.subtasks).sum()
+}
+
+fn is_too_large(vertices: &[VertexAnatomy]) -> bool {
+    vertices.len() > MOST_VERTICES || subtasks(vertices) > MOST_SUBTASKS
 }
 
 /// The places of the vertices that somebody is missing of.
