@@ -6,6 +6,7 @@ use ckpt_coordinator::{Fact, Kind, Monotonic, Snapshot};
 use ckpt_shared::duration::millis;
 use ckpt_shared::flink::{CheckpointStatus, Counts, RestoredCheckpoint};
 use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many checkpoints the history holds (rule 4).
@@ -130,6 +131,18 @@ impl Statistics {
     /// Newest first.
     pub(super) fn history(&self) -> impl Iterator<Item = &Seen> {
         self.history.iter().rev()
+    }
+
+    /// All that is remembered, newest first: the history, and what completed last though it has gone from there.
+    pub(super) fn remembered(&self) -> Vec<&Seen> {
+        let is = |one: &Seen, other: &Seen| {
+            one.id == other.id && one.triggered.monotonic == other.triggered.monotonic
+        };
+        let latest = [&self.latest_completed, &self.latest_savepoint].into_iter().flatten();
+        let apart = latest.filter(|latest| !self.history.iter().any(|seen| is(seen, latest)));
+        let mut all: Vec<_> = self.history().chain(apart).collect();
+        all.sort_by_key(|seen| Reverse((seen.triggered.monotonic, seen.id)));
+        all
     }
 
     pub(super) fn get(&self, id: CheckpointId) -> Option<&Seen> {
