@@ -224,7 +224,9 @@ impl FlinkJob {
         let parts = if too_large { &[][..] } else { &vertices[..] };
         let mut in_flight = Vec::new();
         let running = statistics.history.iter().filter(|entry| entry.status == CheckpointStatus::InProgress);
-        for entry in running.take(MOST_IN_FLIGHT) {
+        let running: Vec<_> = running.collect();
+        // The newest come first, and the oldest is the one that is diagnosed.
+        for entry in &running[running.len().saturating_sub(MOST_IN_FLIGHT)..] {
             let (found, trouble) = match self.ask_for_one(entry, parts).await {
                 Ok(found) => (found, None),
                 Err(error) => (self.as_a_whole(entry), Some(error)),
