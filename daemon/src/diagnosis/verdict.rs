@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// What is known of the subtasks of a checkpoint in flight is too old to rest anything on from here on.
 const TOO_OLD: Duration = Duration::from_secs(20);
+/// What is known for so much longer than a checkpoint has been in flight belongs to another one of its number: a job that
+/// starts from nothing counts anew.
+const ROUGHLY: Duration = Duration::from_secs(5);
 /// What a suggested timeout leaves beyond the estimate's far end: this part of the whole, and at least [`LEAST_MARGIN`].
 const MARGIN: u32 = 5;
 /// See [`MARGIN`].
@@ -34,7 +37,10 @@ impl<'a> Case<'a> {
             return None;
         }
         let elapsed = Duration::from_millis(checkpoint.elapsed);
-        let part = anatomy.of(checkpoint.id).filter(|part| elapsed.saturating_sub(part.lasted) < TOO_OLD);
+        let is_it = |part: &&CheckpointAnatomy| {
+            elapsed.saturating_sub(part.lasted) < TOO_OLD && part.lasted <= elapsed + ROUGHLY
+        };
+        let part = anatomy.of(checkpoint.id).filter(is_it);
         let sizes = anatomy.sizes();
         let fits = |subtasks: &&[Vec<Option<SubtaskTimes>>]| fits(subtasks, &sizes);
         let subtasks = part.and_then(|part| part.subtasks.as_deref()).filter(fits);
