@@ -6,6 +6,7 @@ use ckpt_estimate::{Assessment, Ended, Pending, Rest, Verdict, assess};
 use ckpt_shared::api::{Estimate, InFlight, Pace, Range};
 use ckpt_shared::bounds::LONGEST;
 use ckpt_shared::duration::millis;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is known of the subtasks of a checkpoint in flight is too old to rest anything on from here on.
@@ -108,7 +109,7 @@ fn flat(subtasks: &[Vec<Option<SubtaskTimes>>]) -> Vec<Option<Duration>> {
 /// Checkpoints are compared with checkpoints and savepoints with savepoints. Those of before a rescale are left out.
 fn past(anatomy: &Anatomy, savepoint: bool, sizes: &[usize]) -> Vec<Ended> {
     let alike = anatomy.ended.iter().filter(|ended| ended.savepoint == savepoint);
-    let of = |ended: &CheckpointAnatomy| {
+    let of = |ended: &Arc<CheckpointAnatomy>| {
         let subtasks = ended.subtasks.as_deref();
         match subtasks {
             Some(other) if !fits(other, sizes) => None,

@@ -51,9 +51,9 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Remembered {
     vertices: Vec<VertexAnatomy>,
-    in_flight: Vec<CheckpointAnatomy>,
+    in_flight: Vec<Arc<CheckpointAnatomy>>,
     /// Completed ones, the oldest first.
-    ended: VecDeque<CheckpointAnatomy>,
+    ended: VecDeque<Arc<CheckpointAnatomy>>,
     warnings: Vec<String>,
     /// When Flink was asked last, whether it answered or not.
     tried: Option<Monotonic>,
@@ -234,7 +234,7 @@ impl FlinkJob {
             let why =
                 |error| format!("what the subtasks did for checkpoint {} is not known: {error}", entry.id);
             warnings.extend(trouble.map(why));
-            in_flight.push(found);
+            in_flight.push(Arc::new(found));
         }
         let seen = statistics.history.iter().chain(&statistics.latest.completed);
         if let Err(error) = self.ask_for_ended(memory, seen, parts).await {
@@ -268,7 +268,7 @@ impl FlinkJob {
         vertices: &[VertexAnatomy],
     ) -> Result<(), ClientError> {
         for entry in seen.filter(|entry| entry.status == CheckpointStatus::Completed) {
-            let is = |known: &CheckpointAnatomy| {
+            let is = |known: &Arc<CheckpointAnatomy>| {
                 known.id == entry.id && known.triggered_at == entry.trigger_timestamp
             };
             if memory.known().ended.iter().any(is) {
@@ -276,7 +276,7 @@ impl FlinkJob {
             }
             let found = self.ask_for_one(entry, vertices).await?;
             let mut known = memory.known();
-            known.ended.push_back(found);
+            known.ended.push_back(Arc::new(found));
             known.ended.make_contiguous().sort_by_key(|ended| (ended.triggered_at, ended.id));
             while known.ended.len() > MOST_ENDED {
                 known.ended.pop_front();

@@ -5,6 +5,7 @@ use crate::anatomy::{Anatomy, CheckpointAnatomy, MOST_SUBTASKS, SubtaskTimes, Ve
 use crate::job_file::{JobSpec, VertexSpec};
 use ckpt_coordinator::Monotonic;
 use ckpt_shared::flink::CheckpointStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All checkpoints that are remembered, subtask by subtask.
@@ -27,14 +28,14 @@ pub(super) fn of(spec: &JobSpec, statistics: &Statistics, now: Monotonic) -> Ana
             let said = seen.vertices.get(&vertex.id).into_iter().flatten();
             said.map(|said| said.as_ref().filter(|ack| !ack.late).map(subtask_times)).collect()
         };
-        CheckpointAnatomy {
+        Arc::new(CheckpointAnatomy {
             id: seen.id,
             triggered_at: i64::try_from(seen.triggered.wall_millis()).unwrap_or(i64::MAX),
             savepoint: seen.kind.is_savepoint(),
             completed: seen.status == CheckpointStatus::Completed,
             lasted: age(seen, now),
             subtasks: (!too_large).then(|| spec.vertices.iter().map(of_vertex).collect()),
-        }
+        })
     };
     let mut seen = statistics.remembered();
     seen.reverse();
