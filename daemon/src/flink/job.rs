@@ -156,30 +156,30 @@ impl FlinkJob {
         let (config, statistics) = answers?;
         let now = self.link().clock.now();
         self.remember_subtasks(&statistics);
-        let before = self.known().rest.replace(FromRest {
-            config,
-            statistics: statistics.clone(),
-            at: now.monotonic,
-            at_wall: now.wall_millis(),
-        });
-        self.remember(&statistics.history);
+        let news = statistics.clone();
+        let (at, at_wall) = (now.monotonic, now.wall_millis());
+        let before = self.remember(FromRest { config, statistics: news, at, at_wall });
         if let Some(before) = before {
             news::between(&before.statistics, &statistics).into_iter().for_each(|news| self.tell(news));
         }
         Ok(())
     }
 
-    /// Takes what has ended into the history, with the timeout in force.
-    fn remember(&self, history: &[flink::Checkpoint]) {
+    /// Takes what REST told, and what has ended by it into the history: nobody sees the one without the other. What
+    /// was told before.
+    fn remember(&self, told: FromRest) -> Option<FromRest> {
         let Health { ahead, .. } = self.link().health();
-        let submitted = self.base(wall_millis()).submitted;
+        let record = self.link().record(self.id());
         let mut known = self.known();
-        let in_force = known.in_force(&submitted);
-        known.history.saw(history, |there| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0));
         // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
-        if let Some(in_force) = in_force {
+        let to_here = |there: i64| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0);
+        known.history.saw(&told.statistics.history, to_here);
+        let before = known.rest.replace(told);
+        let submitted = known.submitted(record.as_ref());
+        if let Some(in_force) = known.in_force(&submitted) {
             known.history.timeout_is(wall_millis(), millis(in_force.timeout()));
         }
+        before
     }
 
     /// Notes the timeout that a change has just put in force.
