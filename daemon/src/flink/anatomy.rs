@@ -14,7 +14,7 @@ use ckpt_coordinator::Monotonic;
 use ckpt_shared::client::ClientError;
 use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus, TaskCheckpointWithSubtasks};
 use ckpt_shared::ids::{CheckpointId, VertexId};
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
@@ -197,10 +197,10 @@ impl FlinkJob {
         whole: bool,
     ) -> Result<(), SeamError> {
         let memory = self.memory();
-        let asked = timeout_at(until, self.ask_for_subtasks(memory, whole)).await;
+        let asked = self.ask_for_subtasks(memory, until, whole).await;
         memory.known().tried = Some(self.now());
         drop(asking);
-        asked.map_err(|_| self.silent())?.map_err(|error| self.link().refused(&error))
+        asked
     }
 
     fn silent(&self) -> SeamError {
@@ -208,9 +208,12 @@ impl FlinkJob {
         SeamError::Unreachable(format!("cluster {cluster} does not tell of its subtasks within {limit}s"))
     }
 
-    async fn ask_for_subtasks(&self, memory: &Memory, whole: bool) -> Result<(), ClientError> {
-        let (mut vertices, statistics) =
-            tokio::try_join!(self.ask_for_vertices(), rest::checkpoints(self.link().client(), self.id()))?;
+    /// What is not told by then is left out.
+    async fn ask_for_subtasks(&self, memory: &Memory, until: Instant, whole: bool) -> Result<(), SeamError> {
+        let checkpoints = rest::checkpoints(self.link().client(), self.id());
+        let told = timeout_at(until, future::try_join(self.ask_for_vertices(), checkpoints)).await;
+        let told = told.map_err(|_| self.silent())?;
+        let (mut vertices, statistics) = told.map_err(|error| self.link().refused(&error))?;
         let mut warnings = Vec::new();
         let too_large = is_too_large(&vertices);
         if too_large {
@@ -225,9 +228,9 @@ impl FlinkJob {
         let mut in_flight = Vec::new();
         let running = statistics.history.iter().filter(|entry| entry.status == CheckpointStatus::InProgress);
         let running: Vec<_> = running.collect();
-        // The newest come first, and the oldest is the one that is diagnosed.
-        for entry in &running[running.len().saturating_sub(MOST_IN_FLIGHT)..] {
-            let (found, trouble) = match self.ask_for_one(entry, parts).await {
+        // The newest come first there, and the oldest is the one that is diagnosed.
+        for entry in running.into_iter().rev().take(MOST_IN_FLIGHT) {
+            let (found, trouble) = match in_time(until, self.ask_for_one(entry, parts)).await {
                 Ok(found) => (found, None),
                 Err(error) => (self.as_a_whole(entry), Some(error)),
             };
@@ -237,13 +240,16 @@ impl FlinkJob {
             in_flight.push(Arc::new(found));
         }
         let seen = statistics.history.iter().chain(&statistics.latest.completed);
-        if let Err(error) = self.ask_for_ended(memory, seen, parts).await {
+        if let Err(error) = in_time(until, self.ask_for_ended(memory, seen, parts)).await {
             warnings
                 .push(format!("what the subtasks did for some earlier checkpoints is not known: {error}"));
         }
-        if let (true, Some(oldest)) = (whole && !too_large, in_flight.last()) {
+        if let (true, Some(oldest)) = (whole && !too_large, in_flight.first()) {
             let missing = missing(oldest, &vertices);
-            self.ask_for_places(&mut vertices, &missing, &mut warnings).await;
+            let asked = timeout_at(until, self.ask_for_places(&mut vertices, &missing, &mut warnings));
+            if asked.await.is_err() {
+                warnings.push(format!("hosts and backpressure are not known: {}", late()));
+            }
         }
         let mut known = memory.known();
         known.in_flight = in_flight;
@@ -371,6 +377,18 @@ impl FlinkJob {
             ));
         }
     }
+}
+
+async fn in_time<T>(
+    until: Instant,
+    asked: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, String> {
+    let told = timeout_at(until, asked).await.map_err(|_| late())?;
+    told.map_err(|error| error.to_string())
+}
+
+fn late() -> String {
+    format!("Flink does not tell within {}s", LIMIT.as_secs())
 }
 
 async fn in_turn<T: DeserializeOwned>(link: &Link, path: &str) -> Result<T, ClientError> {
