@@ -1,6 +1,7 @@
 //! One job of a Flink cluster: looking at it, through REST and through the agent.
 
 use super::anatomy::Memory;
+use super::gone::Remains;
 use super::known::{FromRest, Known};
 use super::link::{Health, Link};
 use super::news;
@@ -48,12 +49,14 @@ impl fmt::Debug for FlinkJob {
 }
 
 impl FlinkJob {
-    pub(super) fn new(link: Arc<Link>, overview: flink::JobOverview) -> Self {
+    /// A job of which so much is remembered from before.
+    pub(super) fn new(link: Arc<Link>, overview: flink::JobOverview, remains: Remains) -> Self {
         let identity =
             Identity { cluster: link.name().to_owned(), id: overview.jid, name: overview.name.clone() };
-        let known = Known::new(overview, link.clock.now().monotonic);
+        let Remains { memory, history } = remains;
+        let known = Known { history, ..Known::new(overview, link.clock.now().monotonic) };
         let (events, _) = broadcast::channel(MOST_EVENTS);
-        let (known, memory, applying) = (Mutex::new(known), Arc::default(), tokio::sync::Mutex::new(()));
+        let (known, applying) = (Mutex::new(known), tokio::sync::Mutex::new(()));
         Self(Arc::new(Inner { link, identity, events, known, memory, applying }))
     }
 
@@ -73,9 +76,14 @@ impl FlinkJob {
             scheduler_type: None,
             pending_operators: 0,
         };
-        let job = Self::new(link, overview);
+        let job = Self::new(link, overview, Remains::default());
         job.known().missing = true;
         job
+    }
+
+    /// What is worth keeping of it when its cluster does not list it.
+    pub(super) fn remains(&self) -> Remains {
+        Remains { memory: Arc::clone(self.memory()), history: self.known().history.clone() }
     }
 
     pub(super) fn id(&self) -> JobId {
