@@ -157,6 +157,8 @@ fn rounded_up(duration: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anatomy::VertexAnatomy;
+    use ckpt_shared::ids::{CheckpointId, VertexId};
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -172,6 +174,44 @@ mod tests {
         assert_eq!(suggested(seconds(720), rest, None), None);
         let long = Rest { high: LONGEST, ..rest };
         assert_eq!(suggested(seconds(720), long, Some(seconds(900))), Some(LONGEST));
+    }
+
+    #[test]
+    fn what_another_checkpoint_of_the_same_number_did_is_not_taken_for_its_own() {
+        let took = SubtaskTimes {
+            took: seconds(1),
+            sync: Duration::ZERO,
+            asynchronous: seconds(1),
+            alignment: Duration::ZERO,
+            start_delay: Duration::ZERO,
+        };
+        let seen = CheckpointAnatomy {
+            id: CheckpointId(1),
+            triggered_at: 0,
+            savepoint: false,
+            completed: false,
+            lasted: seconds(60),
+            subtasks: Some(vec![vec![Some(took), None]]),
+        };
+        let anatomy = Anatomy {
+            vertices: vec![VertexAnatomy::new(VertexId::from_bits(1), "source".to_owned(), 2)],
+            in_flight: vec![Arc::new(seen)],
+            ..Anatomy::default()
+        };
+        for (elapsed, is_it) in [(3, false), (54, false), (57, true), (61, true), (90, false)] {
+            let checkpoint = InFlight {
+                id: CheckpointId(1),
+                savepoint: false,
+                acknowledged: 1,
+                subtasks: 2,
+                elapsed: elapsed * 1_000,
+                remaining: None,
+                estimate: None,
+                change: None,
+            };
+            let case = Case::new(&anatomy, &checkpoint).unwrap();
+            assert_eq!(case.subtasks.is_some(), is_it, "{elapsed} s");
+        }
     }
 
     #[test]

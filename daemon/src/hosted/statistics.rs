@@ -254,3 +254,30 @@ pub(super) fn age(seen: &Seen, now: Monotonic) -> std::time::Duration {
         (_, Some(took)) => std::time::Duration::from_millis(took),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use ckpt_coordinator::reason::FailureReason;
+
+    #[test]
+    fn what_completed_last_is_remembered_though_more_have_failed_since_than_the_history_holds() {
+        let now = Clock::start().now();
+        let mut statistics = Statistics::new(Vec::new());
+        for id in (1..=12).map(CheckpointId) {
+            let over = match id {
+                CheckpointId(1) => Fact::Completed { id },
+                id => Fact::Failed { id, reason: FailureReason::ALL[0], detail: None },
+            };
+            for fact in [Fact::Created { id, kind: Kind::Checkpoint }, over] {
+                statistics.record(now, &fact, |_, _| String::new());
+            }
+            let mut seen: Vec<_> = statistics.remembered().iter().map(|seen| seen.id.0).collect();
+            assert_eq!(seen.pop(), Some(1), "the oldest comes last");
+            let newest: Vec<_> = (2..=id.0).rev().take(HISTORY).collect();
+            assert_eq!(seen, newest, "each once");
+        }
+        assert_eq!(statistics.history().count() + 1, statistics.remembered().len());
+    }
+}
