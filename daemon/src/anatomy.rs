@@ -2,6 +2,7 @@
 
 use ckpt_shared::flink::{SubtaskCheckpoint, TaskCheckpointWithSubtasks};
 use ckpt_shared::ids::{CheckpointId, VertexId};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How much is asked.
@@ -18,15 +19,15 @@ pub const GLANCE: Duration = Duration::from_millis(300);
 /// The most subtasks of a job whose checkpoints are looked at subtask by subtask.
 pub const MOST_SUBTASKS: usize = 20_000;
 
-/// A job's checkpoints, subtask by subtask.
+/// A job's checkpoints, subtask by subtask. Those of a large job are megabytes, which clones share.
 #[derive(Debug, Clone, Default)]
 pub struct Anatomy {
     /// The vertices, in the order of the flow.
     pub vertices: Vec<VertexAnatomy>,
     /// The checkpoints in flight.
-    pub in_flight: Vec<CheckpointAnatomy>,
+    pub in_flight: Vec<Arc<CheckpointAnatomy>>,
     /// Those that have ended, the oldest first.
-    pub ended: Vec<CheckpointAnatomy>,
+    pub ended: Vec<Arc<CheckpointAnatomy>>,
     /// What could not be found out, and why.
     pub warnings: Vec<String>,
 }
@@ -102,10 +103,16 @@ impl Anatomy {
         self.vertices.iter().map(|vertex| vertex.subtasks).collect()
     }
 
+    /// How many subtasks there are.
+    #[must_use]
+    pub fn subtasks(&self) -> usize {
+        self.vertices.iter().map(|vertex| vertex.subtasks).sum()
+    }
+
     /// A checkpoint in flight.
     #[must_use]
     pub fn of(&self, id: CheckpointId) -> Option<&CheckpointAnatomy> {
-        self.in_flight.iter().find(|checkpoint| checkpoint.id == id)
+        self.in_flight.iter().map(Arc::as_ref).find(|checkpoint| checkpoint.id == id)
     }
 }
 

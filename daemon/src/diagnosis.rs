@@ -15,9 +15,15 @@ use crate::anatomy::{Anatomy, Depth};
 use crate::change;
 use crate::overrides::OverrideStore;
 use crate::seam::{JobCoordinator, SeamError};
-use ckpt_shared::api::{CheckpointDiagnosis, Configuration, SCHEMA};
+use ckpt_shared::api::{CheckpointDiagnosis, Configuration, InFlight, SCHEMA, VertexProgress};
 use ckpt_shared::duration::millis;
+use std::panic::resume_unwind;
+use std::time::Duration;
+use tokio::task::spawn_blocking;
 use verdict::Case;
+
+/// Up to so many subtasks are reckoned with where the request is answered: that takes about 10 ms.
+const MOST_AT_HAND: usize = 2_000;
 
 /// Adds an estimate to each checkpoint in flight, where one can be had without making anybody wait.
 pub async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuration) {
@@ -25,13 +31,53 @@ pub async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuratio
         return;
     }
     let Ok(anatomy) = job.anatomy(Depth::Glance).await else { return };
-    fill(&anatomy, configuration);
+    let (subtasks, timeout) = (anatomy.subtasks(), configuration.checkpoint_timeout.effective);
+    let mut in_flight = configuration.in_flight.clone();
+    let reckon = move || {
+        for checkpoint in &mut in_flight {
+            checkpoint.estimate = Case::new(&anatomy, checkpoint).map(|case| case.estimate(timeout));
+        }
+        in_flight
+    };
+    if let Some(estimated) = aside(subtasks, reckon).await {
+        configuration.in_flight = estimated;
+    }
 }
 
-fn fill(anatomy: &Anatomy, configuration: &mut Configuration) {
-    let timeout = configuration.checkpoint_timeout.effective;
-    for checkpoint in &mut configuration.in_flight {
-        checkpoint.estimate = Case::new(anatomy, checkpoint).map(|case| case.estimate(timeout));
+/// Reckons where it holds up nobody else, when it is about so many subtasks. `None` when ckptd is about to end.
+async fn aside<T: Send + 'static>(subtasks: usize, reckon: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match subtasks {
+        0..=MOST_AT_HAND => Some(reckon()),
+        _ => match spawn_blocking(reckon).await {
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            reckoned => reckoned.ok(),
+        },
+    }
+}
+
+/// What is to be said of a checkpoint in flight, or of a job that has none.
+#[derive(Default)]
+struct Said {
+    checkpoint: Option<InFlight>,
+    usual: Option<Duration>,
+    completed: usize,
+    vertices: Vec<VertexProgress>,
+}
+
+impl Said {
+    /// Without an estimate if what was seen of the checkpoint is old.
+    fn of(anatomy: &Anatomy, mut checkpoint: Option<InFlight>, timeout: Option<u64>, is_old: bool) -> Self {
+        let case = checkpoint.as_ref().and_then(|checkpoint| Case::new(anatomy, checkpoint));
+        let (usual, completed) = match &case {
+            Some(case) => (case.assessment.usual, case.assessment.completed),
+            None => verdict::usual(anatomy),
+        };
+        let estimate = case.as_ref().filter(|_| !is_old).map(|case| case.estimate(timeout));
+        let vertices = case.as_ref().map(vertices::progress).unwrap_or_default();
+        if let Some(checkpoint) = &mut checkpoint {
+            checkpoint.estimate = estimate;
+        }
+        Self { checkpoint, usual, completed, vertices }
     }
 }
 
@@ -43,8 +89,9 @@ pub async fn diagnose(
     job: &dyn JobCoordinator,
     overrides: &OverrideStore,
 ) -> Result<CheckpointDiagnosis, SeamError> {
-    let (configuration, anatomy) = tokio::join!(change::look(job, overrides), job.anatomy(Depth::Whole));
-    let mut configuration = configuration?;
+    let look = async { change::shown(job, overrides, job.observe().await) };
+    let (configuration, anatomy) = tokio::join!(look, job.anatomy(Depth::Whole));
+    let configuration = configuration?;
     let mut warnings = configuration.warnings.clone();
     warnings.extend(configuration.stale.clone());
     let anatomy = anatomy.unwrap_or_else(|error| {
@@ -52,15 +99,10 @@ pub async fn diagnose(
         Anatomy::default()
     });
     warnings.extend(anatomy.warnings.iter().cloned());
-    if configuration.stale.is_none() {
-        fill(&anatomy, &mut configuration);
-    }
-    let checkpoint = configuration.in_flight.into_iter().next();
-    let case = checkpoint.as_ref().and_then(|checkpoint| Case::new(&anatomy, checkpoint));
-    let usual = match &case {
-        Some(case) => (case.assessment.usual, case.assessment.completed),
-        None => verdict::usual(&anatomy),
-    };
+    let (timeout, is_old) = (configuration.checkpoint_timeout.effective, configuration.stale.is_some());
+    let (subtasks, checkpoint) = (anatomy.subtasks(), configuration.in_flight.into_iter().next());
+    let reckon = move || Said::of(&anatomy, checkpoint, timeout, is_old);
+    let Said { checkpoint, usual, completed, vertices } = aside(subtasks, reckon).await.unwrap_or_default();
     Ok(CheckpointDiagnosis {
         schema: SCHEMA.to_owned(),
         cluster: configuration.cluster,
@@ -69,9 +111,9 @@ pub async fn diagnose(
         state: configuration.state,
         checkpoint_timeout: configuration.checkpoint_timeout.effective,
         checkpoint_interval: configuration.checkpoint_interval.effective,
-        usual_duration: usual.0.map(millis),
-        completed: u32::try_from(usual.1).unwrap_or(u32::MAX),
-        vertices: case.map(|case| vertices::progress(&case)).unwrap_or_default(),
+        usual_duration: usual.map(millis),
+        completed: u32::try_from(completed).unwrap_or(u32::MAX),
+        vertices,
         checkpoint,
         failures: configuration.failures,
         warnings,

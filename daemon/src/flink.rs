@@ -12,6 +12,7 @@
 //! | `keeping` | whether its override holds, and what to do when it does not: a state machine |
 //! | `reconcile` | the loop that keeps overrides in force |
 //! | `remembering` | the loop that looks at jobs for the sake of their history |
+//! | `gone` | what is kept of jobs that are not listed for a while |
 //! | `anatomy` | its checkpoints, subtask by subtask, and what of them is remembered |
 //! | `apply` | putting an override in force |
 //! | `rest` | what is read from Flink's REST API |
@@ -26,6 +27,7 @@ mod cluster;
 mod clusters;
 mod coordinator;
 mod doctor;
+mod gone;
 mod job;
 mod keeping;
 mod known;

@@ -6,10 +6,14 @@ use ckpt_estimate::{Assessment, Ended, Pending, Rest, Verdict, assess};
 use ckpt_shared::api::{Estimate, InFlight, Pace, Range};
 use ckpt_shared::bounds::LONGEST;
 use ckpt_shared::duration::millis;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is known of the subtasks of a checkpoint in flight is too old to rest anything on from here on.
 const TOO_OLD: Duration = Duration::from_secs(20);
+/// What is known for so much longer than a checkpoint has been in flight belongs to another one of its number: a job that
+/// starts from nothing counts anew.
+const ROUGHLY: Duration = Duration::from_secs(5);
 /// What a suggested timeout leaves beyond the estimate's far end: this part of the whole, and at least [`LEAST_MARGIN`].
 const MARGIN: u32 = 5;
 /// See [`MARGIN`].
@@ -34,7 +38,10 @@ impl<'a> Case<'a> {
             return None;
         }
         let elapsed = Duration::from_millis(checkpoint.elapsed);
-        let part = anatomy.of(checkpoint.id).filter(|part| elapsed.saturating_sub(part.lasted) < TOO_OLD);
+        let is_it = |part: &&CheckpointAnatomy| {
+            elapsed.saturating_sub(part.lasted) < TOO_OLD && part.lasted <= elapsed + ROUGHLY
+        };
+        let part = anatomy.of(checkpoint.id).filter(is_it);
         let sizes = anatomy.sizes();
         let fits = |subtasks: &&[Vec<Option<SubtaskTimes>>]| fits(subtasks, &sizes);
         let subtasks = part.and_then(|part| part.subtasks.as_deref()).filter(fits);
@@ -102,7 +109,7 @@ fn flat(subtasks: &[Vec<Option<SubtaskTimes>>]) -> Vec<Option<Duration>> {
 /// Checkpoints are compared with checkpoints and savepoints with savepoints. Those of before a rescale are left out.
 fn past(anatomy: &Anatomy, savepoint: bool, sizes: &[usize]) -> Vec<Ended> {
     let alike = anatomy.ended.iter().filter(|ended| ended.savepoint == savepoint);
-    let of = |ended: &CheckpointAnatomy| {
+    let of = |ended: &Arc<CheckpointAnatomy>| {
         let subtasks = ended.subtasks.as_deref();
         match subtasks {
             Some(other) if !fits(other, sizes) => None,
@@ -150,6 +157,8 @@ fn rounded_up(duration: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anatomy::VertexAnatomy;
+    use ckpt_shared::ids::{CheckpointId, VertexId};
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -165,6 +174,44 @@ mod tests {
         assert_eq!(suggested(seconds(720), rest, None), None);
         let long = Rest { high: LONGEST, ..rest };
         assert_eq!(suggested(seconds(720), long, Some(seconds(900))), Some(LONGEST));
+    }
+
+    #[test]
+    fn what_another_checkpoint_of_the_same_number_did_is_not_taken_for_its_own() {
+        let took = SubtaskTimes {
+            took: seconds(1),
+            sync: Duration::ZERO,
+            asynchronous: seconds(1),
+            alignment: Duration::ZERO,
+            start_delay: Duration::ZERO,
+        };
+        let seen = CheckpointAnatomy {
+            id: CheckpointId(1),
+            triggered_at: 0,
+            savepoint: false,
+            completed: false,
+            lasted: seconds(60),
+            subtasks: Some(vec![vec![Some(took), None]]),
+        };
+        let anatomy = Anatomy {
+            vertices: vec![VertexAnatomy::new(VertexId::from_bits(1), "source".to_owned(), 2)],
+            in_flight: vec![Arc::new(seen)],
+            ..Anatomy::default()
+        };
+        for (elapsed, is_it) in [(3, false), (54, false), (57, true), (61, true), (90, false)] {
+            let checkpoint = InFlight {
+                id: CheckpointId(1),
+                savepoint: false,
+                acknowledged: 1,
+                subtasks: 2,
+                elapsed: elapsed * 1_000,
+                remaining: None,
+                estimate: None,
+                change: None,
+            };
+            let case = Case::new(&anatomy, &checkpoint).unwrap();
+            assert_eq!(case.subtasks.is_some(), is_it, "{elapsed} s");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use ckpt_estimate::{Because, Verdict};
 use ckpt_shared::api::{MissingSubtask, Spread, VertexProgress};
 use ckpt_shared::duration::millis;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Each vertex, in the order of the flow; nothing when only the whole is known.
@@ -68,8 +69,8 @@ fn one(
 }
 
 /// What a subtask took for the last checkpoint that it acknowledged.
-fn last(ended: &[CheckpointAnatomy], vertex: usize, index: usize, size: usize) -> Option<Duration> {
-    let of = |ended: &CheckpointAnatomy| {
+fn last(ended: &[Arc<CheckpointAnatomy>], vertex: usize, index: usize, size: usize) -> Option<Duration> {
+    let of = |ended: &Arc<CheckpointAnatomy>| {
         let vertex = ended.subtasks.as_ref()?.get(vertex).filter(|vertex| vertex.len() == size)?;
         vertex[index].map(|times| times.took)
     };

@@ -2,6 +2,7 @@
 //! ended never changes and is asked for once.
 
 use super::job::FlinkJob;
+use super::link::Link;
 use super::rest;
 use crate::anatomy::{
     Anatomy, Backpressure, CheckpointAnatomy, Depth, GLANCE, MOST_SUBTASKS, VertexAnatomy, duration,
@@ -13,12 +14,14 @@ use ckpt_coordinator::Monotonic;
 use ckpt_shared::client::ClientError;
 use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus, TaskCheckpointWithSubtasks};
 use ckpt_shared::ids::{CheckpointId, VertexId};
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How many completed checkpoints are remembered; Flink itself remembers ten of any kind.
 const MOST_ENDED: usize = ckpt_estimate::MOST_PAST;
@@ -28,13 +31,12 @@ const MOST_IN_FLIGHT: usize = 4;
 const MOST_VERTICES: usize = 100;
 /// How many vertices are asked for hosts and backpressure: those that somebody is missing of.
 const MOST_ASKED: usize = 20;
-/// How many requests wait for a cluster at once.
+/// How many requests of a job wait for its cluster at once; see also [`Link::turn`].
 const AT_ONCE: usize = 8;
 /// The longest that all of them take.
 const LIMIT: Duration = Duration::from_secs(8);
 /// How old what is known may be for a glance.
-const FRESH: Duration = Duration::from_secs(1);
-
+const FRESH: Duration = rest::CACHED;
 /// How often what has completed is asked for though nobody wants an estimate: Flink forgets it after ten failures.
 const MEANWHILE: Duration = Duration::from_secs(60);
 
@@ -43,17 +45,20 @@ const MEANWHILE: Duration = Duration::from_secs(60);
 pub(super) struct Memory {
     known: Mutex<Remembered>,
     /// Held by whoever asks.
-    asking: tokio::sync::Mutex<()>,
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Remembered {
     vertices: Vec<VertexAnatomy>,
-    in_flight: Vec<CheckpointAnatomy>,
+    in_flight: Vec<Arc<CheckpointAnatomy>>,
     /// Completed ones, the oldest first.
-    ended: VecDeque<CheckpointAnatomy>,
+    ended: VecDeque<Arc<CheckpointAnatomy>>,
     warnings: Vec<String>,
-    at: Option<Monotonic>,
+    /// When Flink was asked last, whether it answered or not.
+    tried: Option<Monotonic>,
+    /// When it was asked last for what has completed meanwhile, likewise.
+    looked_back: Option<Monotonic>,
 }
 
 impl Memory {
@@ -80,12 +85,13 @@ impl Memory {
                 .iter()
                 .any(|ended| ended.id == newest.id && ended.triggered_at == newest.trigger_timestamp)
         };
-        let waited = known.at.is_none_or(|at| now.since(at) >= MEANWHILE);
+        let waited = known.tried.max(known.looked_back).is_none_or(|at| now.since(at) >= MEANWHILE);
         waited && seen.latest.completed.as_ref().is_some_and(|newest| !is(newest))
     }
 
+    /// Whether what is known is as fresh as it can be had for now: a cluster that fails is not asked again at once.
     fn is_fresh(&self, now: Monotonic) -> bool {
-        self.known().at.is_some_and(|at| now.since(at) < FRESH)
+        self.known().tried.is_some_and(|at| now.since(at) < FRESH)
     }
 }
 
@@ -137,106 +143,138 @@ impl FlinkJob {
         let memory = Arc::clone(self.memory());
         match depth {
             Depth::Glance if memory.is_fresh(self.now()) => {}
-            Depth::Glance => {
-                let job = self.clone();
-                // It goes on when nobody waits for it any more: whoever looks next has it.
-                let asked = tokio::spawn(async move { job.look_at_subtasks(false).await });
-                drop(timeout(GLANCE, asked).await);
+            // Whoever waits for another gives up after that, so that no queue is ever long.
+            Depth::Glance => drop(timeout(GLANCE, self.glance_at_subtasks()).await),
+            Depth::Whole => {
+                let until = Instant::now() + LIMIT;
+                let asking = timeout_at(until, Arc::clone(&memory.asking).lock_owned()).await;
+                let asking = asking.map_err(|_| self.silent())?;
+                self.look_at_subtasks(asking, until, true).await?;
             }
-            Depth::Whole => self.look_at_subtasks(true).await?,
         }
         Ok(memory.anatomy())
     }
 
-    /// Asks Flink for what has completed meanwhile, in the background.
+    /// Asks Flink for what has completed last, in the background: what is older waits until somebody wants an estimate.
     pub(super) fn remember_subtasks(&self, seen: &CheckpointStatistics) {
-        if self.memory().is_behind(seen, self.now()) {
+        let newest = seen.latest.completed.clone();
+        let Some(newest) = newest.filter(|_| self.memory().is_behind(seen, self.now())) else { return };
+        // Somebody who asks already does the same.
+        if let Ok(asking) = Arc::clone(&self.memory().asking).try_lock_owned() {
             let job = self.clone();
-            tokio::spawn(async move { drop(job.look_at_subtasks(false).await) });
+            tokio::spawn(async move {
+                drop(timeout(LIMIT, job.ask_for_newest(&newest)).await);
+                job.memory().known().looked_back = Some(job.now());
+                drop(asking);
+            });
         }
+    }
+
+    async fn ask_for_newest(&self, newest: &Checkpoint) -> Result<(), ClientError> {
+        let vertices = self.ask_for_vertices().await?;
+        let parts = if is_too_large(&vertices) { &[][..] } else { &vertices[..] };
+        self.ask_for_ended(self.memory(), [newest].into_iter(), parts).await
+    }
+
+    async fn glance_at_subtasks(&self) {
+        let memory = Arc::clone(self.memory());
+        let asking = Arc::clone(&memory.asking).lock_owned().await;
+        if memory.is_fresh(self.now()) {
+            return;
+        }
+        let job = self.clone();
+        let until = Instant::now() + LIMIT;
+        // It goes on when nobody waits for it any more: whoever looks next has it.
+        let asked = tokio::spawn(async move { job.look_at_subtasks(asking, until, false).await });
+        drop(asked.await);
     }
 
     /// Asks Flink for what is not known yet.
-    async fn look_at_subtasks(&self, whole: bool) -> Result<(), SeamError> {
-        let memory = Arc::clone(self.memory());
-        let asking = memory.asking.lock().await;
-        if !whole && memory.is_fresh(self.now()) {
-            return Ok(());
-        }
-        let silent = || {
-            let cluster = self.link().name();
-            SeamError::Unreachable(format!(
-                "cluster {cluster} does not tell of its subtasks within {}s",
-                LIMIT.as_secs()
-            ))
-        };
-        let asked = timeout(LIMIT, self.ask_for_subtasks(&memory, whole)).await;
+    async fn look_at_subtasks(
+        &self,
+        asking: OwnedMutexGuard<()>,
+        until: Instant,
+        whole: bool,
+    ) -> Result<(), SeamError> {
+        let memory = self.memory();
+        let asked = self.ask_for_subtasks(memory, until, whole).await;
+        memory.known().tried = Some(self.now());
         drop(asking);
-        asked.map_err(|_| silent())?.map_err(|error| self.link().refused(&error))
+        asked
     }
 
-    async fn ask_for_subtasks(&self, memory: &Memory, whole: bool) -> Result<(), ClientError> {
-        let client = self.link().client();
-        let job = format!("/jobs/{}", self.id());
-        let (listed, statistics) = tokio::try_join!(
-            async { Ok(client.get::<Listed>(&job).await?.value) },
-            rest::checkpoints(client, self.id())
-        )?;
-        let of = |vertex: ListedVertex| {
-            VertexAnatomy::new(
-                vertex.id,
-                vertex.name,
-                usize::try_from(vertex.parallelism).unwrap_or(usize::MAX),
-            )
-        };
-        let mut vertices: Vec<VertexAnatomy> = listed.vertices.into_iter().map(of).collect();
-        let subtasks: usize = vertices.iter().map(|vertex| vertex.subtasks).sum();
+    fn silent(&self) -> SeamError {
+        let (cluster, limit) = (self.link().name(), LIMIT.as_secs());
+        SeamError::Unreachable(format!("cluster {cluster} does not tell of its subtasks within {limit}s"))
+    }
+
+    /// What is not told by then is left out.
+    async fn ask_for_subtasks(&self, memory: &Memory, until: Instant, whole: bool) -> Result<(), SeamError> {
+        let checkpoints = rest::checkpoints(self.link().client(), self.id());
+        let told = timeout_at(until, future::try_join(self.ask_for_vertices(), checkpoints)).await;
+        let told = told.map_err(|_| self.silent())?;
+        let (mut vertices, statistics) = told.map_err(|error| self.link().refused(&error))?;
         let mut warnings = Vec::new();
-        let too_large = vertices.len() > MOST_VERTICES || subtasks > MOST_SUBTASKS;
+        let too_large = is_too_large(&vertices);
         if too_large {
             warnings.push(format!(
-                "the job has {} vertices and {subtasks} subtasks, too many to ask for each; only its checkpoints as a \
-                 whole were looked at",
-                vertices.len()
+                "the job has {} vertices and {} subtasks, too many to ask for each; only its checkpoints as a whole were \
+                 looked at",
+                vertices.len(),
+                subtasks(&vertices)
             ));
         }
         let parts = if too_large { &[][..] } else { &vertices[..] };
         let mut in_flight = Vec::new();
         let running = statistics.history.iter().filter(|entry| entry.status == CheckpointStatus::InProgress);
-        for entry in running.take(MOST_IN_FLIGHT) {
-            let (found, trouble) = match self.ask_for_one(entry, parts).await {
+        let running: Vec<_> = running.collect();
+        // The newest come first there, and the oldest is the one that is diagnosed.
+        for entry in running.into_iter().rev().take(MOST_IN_FLIGHT) {
+            let (found, trouble) = match in_time(until, self.ask_for_one(entry, parts)).await {
                 Ok(found) => (found, None),
                 Err(error) => (self.as_a_whole(entry), Some(error)),
             };
             let why =
                 |error| format!("what the subtasks did for checkpoint {} is not known: {error}", entry.id);
             warnings.extend(trouble.map(why));
-            in_flight.push(found);
+            in_flight.push(Arc::new(found));
         }
-        if let Err(error) = self.ask_for_ended(memory, &statistics, parts).await {
+        let seen = statistics.history.iter().chain(&statistics.latest.completed);
+        if let Err(error) = in_time(until, self.ask_for_ended(memory, seen, parts)).await {
             warnings
                 .push(format!("what the subtasks did for some earlier checkpoints is not known: {error}"));
         }
-        if let (true, Some(oldest)) = (whole && !too_large, in_flight.last()) {
+        if let (true, Some(oldest)) = (whole && !too_large, in_flight.first()) {
             let missing = missing(oldest, &vertices);
-            self.ask_for_places(&mut vertices, &missing, &mut warnings).await;
+            let asked = timeout_at(until, self.ask_for_places(&mut vertices, &missing, &mut warnings));
+            if asked.await.is_err() {
+                warnings.push(format!("hosts and backpressure are not known: {}", late()));
+            }
         }
         let mut known = memory.known();
         known.in_flight = in_flight;
-        (known.vertices, known.warnings, known.at) = (vertices, warnings, Some(self.now()));
+        (known.vertices, known.warnings) = (vertices, warnings);
         Ok(())
     }
 
+    async fn ask_for_vertices(&self) -> Result<Vec<VertexAnatomy>, ClientError> {
+        let listed: Listed = in_turn(self.link(), &format!("/jobs/{}", self.id())).await?;
+        let of = |vertex: ListedVertex| {
+            let subtasks = usize::try_from(vertex.parallelism).unwrap_or(usize::MAX);
+            VertexAnatomy::new(vertex.id, vertex.name, subtasks)
+        };
+        Ok(listed.vertices.into_iter().map(of).collect())
+    }
+
     /// Those that have completed and are not known yet, the newest first: the time may not be enough for all.
-    async fn ask_for_ended(
+    async fn ask_for_ended<'a>(
         &self,
         memory: &Memory,
-        seen: &CheckpointStatistics,
+        seen: impl Iterator<Item = &'a Checkpoint>,
         vertices: &[VertexAnatomy],
     ) -> Result<(), ClientError> {
-        let all = seen.history.iter().chain(&seen.latest.completed);
-        for entry in all.filter(|entry| entry.status == CheckpointStatus::Completed) {
-            let is = |known: &CheckpointAnatomy| {
+        for entry in seen.filter(|entry| entry.status == CheckpointStatus::Completed) {
+            let is = |known: &Arc<CheckpointAnatomy>| {
                 known.id == entry.id && known.triggered_at == entry.trigger_timestamp
             };
             if memory.known().ended.iter().any(is) {
@@ -244,7 +282,7 @@ impl FlinkJob {
             }
             let found = self.ask_for_one(entry, vertices).await?;
             let mut known = memory.known();
-            known.ended.push_back(found);
+            known.ended.push_back(Arc::new(found));
             known.ended.make_contiguous().sort_by_key(|ended| (ended.triggered_at, ended.id));
             while known.ended.len() > MOST_ENDED {
                 known.ended.pop_front();
@@ -299,12 +337,13 @@ impl FlinkJob {
         vertex: VertexId,
     ) -> Result<Option<TaskCheckpointWithSubtasks>, ClientError> {
         let path = format!("/jobs/{}/checkpoints/details/{id}/subtasks/{vertex}", self.id());
+        let _turn = self.link().turn().await;
         rest::found(self.link().client().get(&path).await)
     }
 
     /// Where the subtasks of these vertices run, and what holds them back.
     async fn ask_for_places(&self, vertices: &mut [VertexAnatomy], of: &[usize], warnings: &mut Vec<String>) {
-        let client = self.link().client();
+        let link = self.link();
         let paths = of.iter().take(MOST_ASKED);
         let paths: Vec<(usize, String)> = paths
             .map(|place| (*place, format!("/jobs/{}/vertices/{}", self.id(), vertices[*place].id)))
@@ -312,20 +351,20 @@ impl FlinkJob {
         let asked = paths.into_iter().map(|(place, path)| async move {
             let pressure = format!("{path}/backpressure");
             let (places, pressures) =
-                tokio::join!(client.get::<Places>(&path), client.get::<Pressures>(&pressure));
+                tokio::join!(in_turn::<Places>(link, &path), in_turn::<Pressures>(link, &pressure));
             (place, places, pressures)
         });
         let told: Vec<_> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
         for (place, places, pressures) in told {
             let vertex = &mut vertices[place];
             match places {
-                Ok(places) => vertex.hosts = hosts(places.value, vertex.subtasks),
+                Ok(places) => vertex.hosts = hosts(places, vertex.subtasks),
                 Err(error) => {
                     warnings.push(format!("where the subtasks of {} run is not known: {error}", vertex.name));
                 }
             }
             match pressures {
-                Ok(pressures) => vertex.backpressure = backpressure(pressures.value, vertex.subtasks),
+                Ok(pressures) => vertex.backpressure = backpressure(pressures, vertex.subtasks),
                 Err(error) => {
                     warnings.push(format!("the backpressure of {} is not known: {error}", vertex.name));
                 }
@@ -338,6 +377,31 @@ impl FlinkJob {
             ));
         }
     }
+}
+
+async fn in_time<T>(
+    until: Instant,
+    asked: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, String> {
+    let told = timeout_at(until, asked).await.map_err(|_| late())?;
+    told.map_err(|error| error.to_string())
+}
+
+fn late() -> String {
+    format!("Flink does not tell within {}s", LIMIT.as_secs())
+}
+
+async fn in_turn<T: DeserializeOwned>(link: &Link, path: &str) -> Result<T, ClientError> {
+    let _turn = link.turn().await;
+    Ok(link.client().get(path).await?.value)
+}
+
+fn subtasks(vertices: &[VertexAnatomy]) -> usize {
+    vertices.iter().map(|vertex| vertex.subtasks).sum()
+}
+
+fn is_too_large(vertices: &[VertexAnatomy]) -> bool {
+    vertices.len() > MOST_VERTICES || subtasks(vertices) > MOST_SUBTASKS
 }
 
 /// The places of the vertices that somebody is missing of.

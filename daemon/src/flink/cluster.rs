@@ -1,5 +1,6 @@
 //! One cluster: the task that follows its jobs.
 
+use super::gone::Gone;
 use super::job::FlinkJob;
 use super::link::Link;
 use super::reconcile;
@@ -70,7 +71,8 @@ impl Cluster {
         let stored = link.overrides.of_cluster(link.name()).into_iter();
         let stored = stored.map(|(id, record)| FlinkJob::stored(Arc::clone(&link), id, record.name));
         let jobs = Jobs(Arc::new(RwLock::new(stored.collect())));
-        let follower = Follower { link: Arc::clone(&link), jobs: jobs.clone(), looks: 0 };
+        let follower =
+            Follower { link: Arc::clone(&link), jobs: jobs.clone(), gone: Gone::default(), looks: 0 };
         let tasks = [
             tokio::spawn(follower.run()).abort_handle(),
             tokio::spawn(reconcile::keep(Arc::clone(&link), jobs.clone())).abort_handle(),
@@ -93,6 +95,7 @@ impl Cluster {
 struct Follower {
     link: Arc<Link>,
     jobs: Jobs,
+    gone: Gone,
     looks: u32,
 }
 
@@ -151,11 +154,19 @@ impl Follower {
     }
 
     /// Brings the jobs up to date with the cluster's list.
-    fn take(&self, listed: Vec<JobOverview>) {
+    fn take(&mut self, listed: Vec<JobOverview>) {
         let ids: HashSet<_> = listed.iter().map(|job| job.jid).collect();
         let mut jobs = self.jobs.0.write().unwrap_or_else(PoisonError::into_inner);
         // A job with an override is not forgotten on an assumption: a JobManager that restarts has none.
-        jobs.retain(|job| ids.contains(&job.id()) || self.link.record(job.id()).is_some());
+        let now = self.link.clock.now().monotonic;
+        jobs.retain(|job| {
+            let stays = ids.contains(&job.id()) || self.link.record(job.id()).is_some();
+            if !stays {
+                self.gone.keep(job, now);
+            }
+            stays
+        });
+        self.gone.forget_old(now);
         for job in jobs.iter().filter(|job| !ids.contains(&job.id())) {
             job.not_listed();
         }
@@ -163,7 +174,10 @@ impl Follower {
         for overview in listed {
             match known.get(&overview.jid) {
                 Some(job) => job.listed(overview),
-                None => jobs.push(FlinkJob::new(Arc::clone(&self.link), overview)),
+                None => {
+                    let remains = self.gone.take(overview.jid);
+                    jobs.push(FlinkJob::new(Arc::clone(&self.link), overview, remains));
+                }
             }
         }
         self.find_namesakes(&jobs);

@@ -1,6 +1,7 @@
 //! One job of a Flink cluster: looking at it, through REST and through the agent.
 
 use super::anatomy::Memory;
+use super::gone::Remains;
 use super::known::{FromRest, Known};
 use super::link::{Health, Link};
 use super::news;
@@ -48,12 +49,14 @@ impl fmt::Debug for FlinkJob {
 }
 
 impl FlinkJob {
-    pub(super) fn new(link: Arc<Link>, overview: flink::JobOverview) -> Self {
+    /// A job of which so much is remembered from before.
+    pub(super) fn new(link: Arc<Link>, overview: flink::JobOverview, remains: Remains) -> Self {
         let identity =
             Identity { cluster: link.name().to_owned(), id: overview.jid, name: overview.name.clone() };
-        let known = Known::new(overview, link.clock.now().monotonic);
+        let Remains { memory, history } = remains;
+        let known = Known { history, ..Known::new(overview, link.clock.now().monotonic) };
         let (events, _) = broadcast::channel(MOST_EVENTS);
-        let (known, memory, applying) = (Mutex::new(known), Arc::default(), tokio::sync::Mutex::new(()));
+        let (known, applying) = (Mutex::new(known), tokio::sync::Mutex::new(()));
         Self(Arc::new(Inner { link, identity, events, known, memory, applying }))
     }
 
@@ -73,9 +76,14 @@ impl FlinkJob {
             scheduler_type: None,
             pending_operators: 0,
         };
-        let job = Self::new(link, overview);
+        let job = Self::new(link, overview, Remains::default());
         job.known().missing = true;
         job
+    }
+
+    /// What is worth keeping of it when its cluster does not list it.
+    pub(super) fn remains(&self) -> Remains {
+        Remains { memory: Arc::clone(self.memory()), history: self.known().history.clone() }
     }
 
     pub(super) fn id(&self) -> JobId {
@@ -156,30 +164,30 @@ impl FlinkJob {
         let (config, statistics) = answers?;
         let now = self.link().clock.now();
         self.remember_subtasks(&statistics);
-        let before = self.known().rest.replace(FromRest {
-            config,
-            statistics: statistics.clone(),
-            at: now.monotonic,
-            at_wall: now.wall_millis(),
-        });
-        self.remember(&statistics.history);
+        let news = statistics.clone();
+        let (at, at_wall) = (now.monotonic, now.wall_millis());
+        let before = self.remember(FromRest { config, statistics: news, at, at_wall });
         if let Some(before) = before {
             news::between(&before.statistics, &statistics).into_iter().for_each(|news| self.tell(news));
         }
         Ok(())
     }
 
-    /// Takes what has ended into the history, with the timeout in force.
-    fn remember(&self, history: &[flink::Checkpoint]) {
+    /// Takes what REST told, and what has ended by it into the history: nobody sees the one without the other. What
+    /// was told before.
+    fn remember(&self, told: FromRest) -> Option<FromRest> {
         let Health { ahead, .. } = self.link().health();
-        let submitted = self.base(wall_millis()).submitted;
+        let record = self.link().record(self.id());
         let mut known = self.known();
-        let in_force = known.in_force(&submitted);
-        known.history.saw(history, |there| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0));
         // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
-        if let Some(in_force) = in_force {
+        let to_here = |there: i64| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0);
+        known.history.saw(&told.statistics.history, to_here);
+        let before = known.rest.replace(told);
+        let submitted = known.submitted(record.as_ref());
+        if let Some(in_force) = known.in_force(&submitted) {
             known.history.timeout_is(wall_millis(), millis(in_force.timeout()));
         }
+        before
     }
 
     /// Notes the timeout that a change has just put in force.

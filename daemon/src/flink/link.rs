@@ -10,7 +10,10 @@ use ckpt_shared::api::{ClusterState, Pause};
 use ckpt_shared::client::{Client, ClientError};
 use ckpt_shared::ids::JobId;
 use std::sync::{PoisonError, RwLock};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+
+/// How many requests about subtasks wait for a cluster at once, whichever of its jobs they are about.
+const MOST_REQUESTS: usize = 16;
 
 /// The link to a cluster.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ pub(super) struct Link {
     /// A sign that its list of jobs is old.
     pub(super) look_now: Notify,
     health: RwLock<Health>,
+    requests: Semaphore,
 }
 
 /// How a cluster is.
@@ -45,7 +49,14 @@ impl Link {
     pub(super) fn new(settings: ClusterSettings, overrides: OverrideStore, pauses: Pauses) -> Self {
         let (clock, ways, health) = (Clock::start(), Ways::default(), RwLock::default());
         let (reconcile_now, look_now) = (Notify::new(), Notify::new());
-        Self { settings, overrides, clock, ways, pauses, reconcile_now, look_now, health }
+        let requests = Semaphore::new(MOST_REQUESTS);
+        Self { settings, overrides, clock, ways, pauses, reconcile_now, look_now, health, requests }
+    }
+
+    /// Waits for a turn to ask for subtasks, which is kept for as long as the request takes.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.requests.acquire().await.ok()
     }
 
     /// Why overrides are not to be applied by themselves, if they are not.

@@ -102,7 +102,8 @@ impl FlinkJob {
         if self.known().keeping.next_try().is_some_and(|at| self.now() < at) {
             return;
         }
-        if record.next_end().is_some_and(|until| until <= wall_millis() && wall_millis() - until < ENDING) {
+        let now = wall_millis();
+        if record.next_end().and_then(|until| now.checked_sub(until)).is_some_and(|over| over < ENDING) {
             // Whoever ends it puts in force what was before, and nobody else is suspected of that.
             return;
         }

@@ -179,9 +179,17 @@ pub(super) fn failures_in_a_row(seen: &CheckpointStatistics) -> u32 {
         over.filter(|entry| !entry.is_savepoint).take_while(|entry| entry.status == CheckpointStatus::Failed);
     u32::try_from(failed.count()).unwrap_or(u32::MAX)
 }
+
 /// How long checkpoints that completed lately usually took; savepoints are another matter.
 pub(super) fn usual_duration(statistics: &CheckpointStatistics) -> Option<Duration> {
     let is_it = |entry: &&Checkpoint| entry.status == CheckpointStatus::Completed && !entry.is_savepoint;
-    let completed = statistics.history.iter().filter(is_it);
+    let newest = &statistics.history;
+    // Failures push it out of the history.
+    let apart = statistics.latest.completed.iter().filter(|latest| {
+        let is =
+            |seen: &Checkpoint| seen.id == latest.id && seen.trigger_timestamp == latest.trigger_timestamp;
+        !newest.iter().any(is)
+    });
+    let completed = newest.iter().chain(apart).filter(is_it);
     seam::usual_duration(completed.filter_map(|entry| u64::try_from(entry.end_to_end_duration).ok()))
 }

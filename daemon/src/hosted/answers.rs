@@ -74,7 +74,8 @@ impl Owner {
     /// How long checkpoints usually took lately; savepoints are another matter.
     fn usual_duration(&self) -> Option<Duration> {
         let is_it = |seen: &&Seen| seen.status == CheckpointStatus::Completed && !seen.kind.is_savepoint();
-        seam::usual_duration(self.statistics.history().filter(is_it).filter_map(|seen| seen.duration))
+        let completed = self.statistics.remembered().into_iter().filter(is_it);
+        seam::usual_duration(completed.filter_map(|seen| seen.duration))
     }
 
     /// What there is to see without a coordinator.

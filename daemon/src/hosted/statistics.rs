@@ -6,6 +6,7 @@ use ckpt_coordinator::{Fact, Kind, Monotonic, Snapshot};
 use ckpt_shared::duration::millis;
 use ckpt_shared::flink::{CheckpointStatus, Counts, RestoredCheckpoint};
 use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many checkpoints the history holds (rule 4).
@@ -132,6 +133,18 @@ impl Statistics {
         self.history.iter().rev()
     }
 
+    /// All that is remembered, newest first: the history, and what completed last though it has gone from there.
+    pub(super) fn remembered(&self) -> Vec<&Seen> {
+        let is = |one: &Seen, other: &Seen| {
+            one.id == other.id && one.triggered.monotonic == other.triggered.monotonic
+        };
+        let latest = [&self.latest_completed, &self.latest_savepoint].into_iter().flatten();
+        let apart = latest.filter(|latest| !self.history.iter().any(|seen| is(seen, latest)));
+        let mut all: Vec<_> = self.history().chain(apart).collect();
+        all.sort_by_key(|seen| Reverse((seen.triggered.monotonic, seen.id)));
+        all
+    }
+
     pub(super) fn get(&self, id: CheckpointId) -> Option<&Seen> {
         let newest = [&self.latest_completed, &self.latest_savepoint, &self.latest_failed];
         self.history.iter().chain(newest.into_iter().flatten()).find(|seen| seen.id == id)
@@ -239,5 +252,32 @@ pub(super) fn age(seen: &Seen, now: Monotonic) -> std::time::Duration {
     match (seen.status, seen.duration) {
         (CheckpointStatus::InProgress, _) | (_, None) => now - seen.triggered.monotonic,
         (_, Some(took)) => std::time::Duration::from_millis(took),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use ckpt_coordinator::reason::FailureReason;
+
+    #[test]
+    fn what_completed_last_is_remembered_though_more_have_failed_since_than_the_history_holds() {
+        let now = Clock::start().now();
+        let mut statistics = Statistics::new(Vec::new());
+        for id in (1..=12).map(CheckpointId) {
+            let over = match id {
+                CheckpointId(1) => Fact::Completed { id },
+                id => Fact::Failed { id, reason: FailureReason::ALL[0], detail: None },
+            };
+            for fact in [Fact::Created { id, kind: Kind::Checkpoint }, over] {
+                statistics.record(now, &fact, |_, _| String::new());
+            }
+            let mut seen: Vec<_> = statistics.remembered().iter().map(|seen| seen.id.0).collect();
+            assert_eq!(seen.pop(), Some(1), "the oldest comes last");
+            let newest: Vec<_> = (2..=id.0).rev().take(HISTORY).collect();
+            assert_eq!(seen, newest, "each once");
+        }
+        assert_eq!(statistics.history().count() + 1, statistics.remembered().len());
     }
 }

@@ -34,6 +34,20 @@ async fn what_flink_has_forgotten_is_remembered_with_its_timeout_though_nobody_l
 }
 
 #[tokio::test]
+async fn a_job_that_its_cluster_does_not_list_for_a_while_is_hidden_and_keeps_its_history() {
+    let (fake, host) = one_job().await;
+    let path = format!("/jobs/{ONE}/checkpoints/history");
+    let before = until(&host, &path, |answer| answer.status == 200).await.json();
+    assert_eq!(before["checkpoints"][0]["id"], 1);
+    let mut job = fake.cluster().jobs.remove(0);
+    until(&host, &path, |answer| answer.status == 404).await;
+    job.checkpoints["history"] = json!([]);
+    fake.cluster().jobs.push(job);
+    let after = until(&host, &path, |answer| answer.status == 200).await.json();
+    assert_eq!(after["checkpoints"], before["checkpoints"]);
+}
+
+#[tokio::test]
 async fn the_stream_of_all_jobs_tells_of_those_that_come_and_of_those_that_go() {
     let (fake, host) = one_job().await;
     let mut reader = Reader::open_path(&host, "/checkpoints/events").await;
