@@ -7,6 +7,7 @@
 use crate::audit::Ending;
 use crate::change::{self, Changes};
 use crate::clock::wall_millis;
+use crate::durable::STORE_LIMIT;
 use crate::overrides::{Expired, Key};
 use crate::registry::{Job, Registry};
 use crate::seam::{SeamError, Wanted};
@@ -15,7 +16,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How often is looked at the clock while something is to end, whatever the time should be.
 const AT_LEAST: Duration = Duration::from_secs(5);
@@ -37,15 +38,18 @@ impl Drop for Expiry {
 }
 
 impl Expiry {
-    /// Starts it.
-    #[must_use]
-    pub fn start(registry: &Arc<Registry>, changes: Changes) -> Self {
+    /// Starts it, when what an earlier ckptd had begun has its end in the audit log: to be awaited before anybody can
+    /// begin something new, which must not be taken for it. A disk that does not answer holds nobody up for long.
+    pub async fn start(registry: &Arc<Registry>, changes: Changes) -> Self {
+        let closed = changes.audit.close_what_was_begun(&changes.overrides);
+        if timeout(STORE_LIMIT, closed).await.is_err() {
+            tracing::error!("what an earlier ckptd had begun stays without an end: the disk does not answer");
+        }
         Self(tokio::spawn(run(Arc::downgrade(registry), changes)).abort_handle())
     }
 }
 
 async fn run(registry: Weak<Registry>, changes: Changes) {
-    changes.audit.close_what_was_begun(&changes.overrides).await;
     for expired in changes.overrides.ended_meanwhile() {
         tell(expired, "an override ended while ckptd was not running");
         let why = "it ended while ckptd was not running";

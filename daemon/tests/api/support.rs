@@ -77,7 +77,7 @@ impl Host {
         let hosted = HostedJobs::recover(directory, overrides.clone()).await.unwrap();
         let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides, &pauses)));
         let changes = Changes { overrides: overrides.clone(), audit, rules: Arc::new(rules) };
-        let expiry = Expiry::start(&registry, changes.clone());
+        let expiry = Expiry::start(&registry, changes.clone()).await;
         let metrics = Metrics::default();
         let api = Api {
             registry: Arc::clone(&registry),
