@@ -271,6 +271,7 @@ reason-required = false
             ("[[policy.jobs]]\nlongest-timeout = '1h'\n", "missing field `name`"),
             ("[policy]\nshortest-timeout = '2h'\nlongest-timeout = '1h'\n", "no timeout is allowed"),
             ("[audit]\nrotate-at = '10'\n", "line 2, column 13"),
+            ("[audit]\nrotate-at = '64000001B'\n", "line 2, column 13: it is larger than 64 MB"),
         ] {
             let error = rules(text).unwrap_err();
             assert!(error.contains("/etc/ckptd.toml") && error.contains(part), "{text} gave {error}");
