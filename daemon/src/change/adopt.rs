@@ -1,8 +1,9 @@
 //! Taking over the override that an earlier job of the same name left behind.
 
 use super::carry::carry_out;
+use super::entry::Entry;
 use super::look::{Held, Stage, answer};
-use super::record::{self, ending};
+use super::record;
 use super::{ChangeError, Changes, Who};
 use crate::overrides::{Adoption, Key};
 use crate::policy::Asked;
@@ -24,15 +25,19 @@ pub async fn adopt(
 ) -> Result<Configuration, ChangeError> {
     let _changing = job.changing();
     let asked = record::adopts(job.identity(), &who, request.reason.clone());
-    let (before, adoption) = match plan(&job, &changes, request, dry_run).await {
-        Ok(planned) => planned,
-        Err(error) => {
-            if !dry_run {
-                changes.audit.refused(asked, error.to_string()).await;
-            }
-            return Err(error);
-        }
-    };
+    let mut entry = Entry::new(&changes.audit, asked, dry_run);
+    let made = make(&job, &changes, request, dry_run, &mut entry).await;
+    entry.close(made).await
+}
+
+async fn make(
+    job: &Job,
+    changes: &Changes,
+    request: AdoptRequest,
+    dry_run: bool,
+    entry: &mut Entry<'_>,
+) -> Result<Configuration, ChangeError> {
+    let (before, adoption) = plan(job, changes, request, dry_run).await?;
     let overrides = &changes.overrides;
     let foreseen = overrides.preview_adoption(&adoption)?;
     if dry_run {
@@ -43,10 +48,10 @@ pub async fn adopt(
     }
     tracing::info!(job = %job.identity().id, from = %adoption.from.job, "an override is adopted");
     let steps = record::adopted_steps(&before.submitted, &foreseen);
-    let begun = changes.audit.begin(record::with_adopted(asked, &foreseen, steps)).await?;
+    entry.begin(|asked| record::with_adopted(asked, &foreseen, steps)).await?;
     let (from, left) = (adoption.from.clone(), overrides.record(&adoption.from));
     let mut made = match overrides.adopt(adoption).await {
-        Ok(adopted) => carry_out(&job, overrides, before, adopted, false).await,
+        Ok(adopted) => carry_out(job, overrides, before, adopted, false).await,
         Err(error) => Err(error.into()),
     };
     if let (Err(ChangeError::Seam(SeamError::Ended { .. })), Some(left)) = (&made, left) {
@@ -54,10 +59,6 @@ pub async fn adopt(
         if let Err(error) = overrides.put_back(from, left).await {
             made = Err(error.into());
         }
-    }
-    let written = record::ended(begun, ending(&made, None)).await;
-    if let Ok(configuration) = &mut made {
-        configuration.warnings.extend(written);
     }
     made
 }
