@@ -5,11 +5,14 @@ use super::entry::Entry;
 use super::look::{Held, Stage, answer};
 use super::record;
 use super::{ChangeError, Changes, Who};
-use crate::overrides::{Adoption, Key};
-use crate::policy::Asked;
+use crate::clock::wall_millis;
+use crate::overrides::{Adoption, Key, Record};
+use crate::policy::{Asked, Refusal, Rules};
 use crate::registry::Job;
 use crate::seam::{Identity, Observation, SeamError};
 use ckpt_shared::api::{AdoptRequest, Configuration};
+use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
+use std::time::Duration;
 
 /// Lets a job take over the override that an earlier job of its name left behind, or says what that would do. What
 /// lies on each other is taken over whole, and ends when it would have ended.
@@ -90,13 +93,25 @@ async fn plan(
     if foreseen.overridden.interval.is_some() && before.submitted.interval.is_none() {
         return Err(ChangeError::NoInterval);
     }
-    let reason = foreseen.record.as_ref().and_then(|record| record.reason.as_deref());
-    changes.rules.check(&Asked {
-        job: job.identity(),
-        interval: foreseen.overridden.interval,
-        timeout: foreseen.overridden.timeout,
-        timeout_in_force: before.effective.timeout(),
-        reason,
-    })?;
+    if let Some(record) = &foreseen.record {
+        check(&changes.rules, job.identity(), record, before.effective.timeout())?;
+    }
     Ok((before, adoption))
+}
+
+/// Whoever adopts sets each of the layers: what would come out later has to be allowed, too, and to end in time.
+fn check(rules: &Rules, job: &Identity, record: &Record, timeout_in_force: Duration) -> Result<(), Refusal> {
+    let nothing =
+        Asked { job, interval: None, timeout: None, timeout_in_force, reason: record.reason.as_deref() };
+    rules.check(&nothing)?;
+    let now = wall_millis();
+    for layer in record.timeout.all().iter().rev() {
+        rules.check(&Asked { timeout: CheckpointTimeout::from_millis(layer.value).ok(), ..nothing })?;
+        rules.may_last("timeout", layer, now)?;
+    }
+    for layer in record.interval.all().iter().rev() {
+        rules.check(&Asked { interval: CheckpointInterval::from_millis(layer.value).ok(), ..nothing })?;
+        rules.may_last("interval", layer, now)?;
+    }
+    Ok(())
 }
