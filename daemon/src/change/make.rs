@@ -13,6 +13,7 @@ use crate::seam::{Observation, SeamError};
 use ckpt_coordinator::config::SubmittedConfig;
 use ckpt_shared::api::{Configuration, ConfigurationPatch, Field};
 use ckpt_shared::duration::millis;
+use ckpt_shared::bounds::CheckpointTimeout;
 use std::time::Duration;
 
 /// Makes a change, or says what it would do.
@@ -85,10 +86,15 @@ async fn plan(job: &Job, changes: &Changes, request: Request) -> Result<Planned,
     if matches!(patch.interval, Field::Set(_)) && before.submitted.interval.is_none() {
         return Err(ChangeError::NoInterval);
     }
-    changes.rules.check(&Asked { timeout_in_force: before.effective.timeout(), ..asked })?;
+    // While a job restarts nothing is in force, and what is stored will be.
+    let key = Key::of(job.identity());
+    let stored = changes.overrides.record(&key).and_then(|record| record.overridden().ok()?.timeout);
+    let stored = stored.map_or(Duration::ZERO, CheckpointTimeout::get);
+    let timeout_in_force = before.effective.timeout().max(stored);
+    changes.rules.check(&Asked { timeout_in_force, ..asked })?;
     let now = wall_millis();
     let edit = Edit {
-        key: Key::of(job.identity()),
+        key,
         name: job.identity().name.clone(),
         patch,
         if_match,
