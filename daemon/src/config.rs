@@ -120,8 +120,10 @@ fn audit_settings(text: &str, section: AuditSection) -> Result<audit::Settings, 
             )));
         }
         if bytes.as_u64() > LARGEST_ROTATION {
-            return Err(at("it is larger than 64 MB, and ckptctl audit reads whole files; write 64MB or less, \
-                           as old files are kept anyway"));
+            return Err(at(
+                "it is larger than 64 MB, and ckptctl audit reads whole files; write 64MB or less, \
+                           as old files are kept anyway",
+            ));
         }
         settings.rotate_at = bytes.as_u64();
     }

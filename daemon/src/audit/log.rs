@@ -77,7 +77,9 @@ impl AuditLog {
             Ok(Err(cause)) => {
                 tracing::error!(%cause, "what was refused cannot be written to the audit log");
             }
-            Err(_) => tracing::warn!("what was refused is not in the audit log yet: the disk does not answer"),
+            Err(_) => {
+                tracing::warn!("what was refused is not in the audit log yet: the disk does not answer")
+            }
         }
     }
 

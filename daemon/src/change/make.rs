@@ -12,8 +12,8 @@ use crate::registry::Job;
 use crate::seam::{Observation, SeamError};
 use ckpt_coordinator::config::SubmittedConfig;
 use ckpt_shared::api::{Configuration, ConfigurationPatch, Field};
-use ckpt_shared::duration::millis;
 use ckpt_shared::bounds::CheckpointTimeout;
+use ckpt_shared::duration::millis;
 use std::time::Duration;
 
 /// Makes a change, or says what it would do.

@@ -130,7 +130,7 @@ fn asked(action: AuditAction, who: Who, cluster: Option<String>, reason: Option<
 
 /// Does it with a line in the audit log before and after, on a task of its own: a client that goes away must not leave
 /// it half done.
-async fn noted<E: Display>(
+async fn noted<E: Display + Send + 'static>(
     api: &Api,
     asked: AuditAsked,
     storing: impl Future<Output = Result<(), E>> + Send + 'static,
