@@ -78,7 +78,7 @@ impl AuditLog {
                 tracing::error!(%cause, "what was refused cannot be written to the audit log");
             }
             Err(_) => {
-                tracing::warn!("what was refused is not in the audit log yet: the disk does not answer")
+                tracing::warn!("what was refused is not in the audit log yet: the disk does not answer");
             }
         }
     }
