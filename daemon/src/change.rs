@@ -7,12 +7,14 @@
 //! | `make` | a change, and forgetting the override of a job that is gone |
 //! | `adopt` | taking over the override of an earlier job |
 //! | `carry` | putting in force what was stored |
+//! | `entry` | the entry in the audit log, whatever becomes of the change |
 //! | `record` | who, what and why, for the audit log |
 //! | `look` | how a job's configuration is shown |
 //! | `warnings` | what an operator ought to know |
 
 mod adopt;
 mod carry;
+mod entry;
 mod look;
 mod make;
 mod record;

@@ -14,6 +14,8 @@ use toml::Spanned;
 
 /// The smallest file of the audit log that is rotated, in bytes.
 const SMALLEST_ROTATION: u64 = 1_000;
+/// The largest, in bytes: reading takes whole files, and an answer some of them.
+const LARGEST_ROTATION: u64 = 64_000_000;
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -116,6 +118,12 @@ fn audit_settings(text: &str, section: AuditSection) -> Result<audit::Settings, 
             return Err(at(&format!(
                 "it is smaller than {SMALLEST_ROTATION} B, so that hardly a line would fit"
             )));
+        }
+        if bytes.as_u64() > LARGEST_ROTATION {
+            return Err(at(
+                "it is larger than 64 MB, and ckptctl audit reads whole files; write 64MB or less, \
+                           as old files are kept anyway",
+            ));
         }
         settings.rotate_at = bytes.as_u64();
     }

@@ -4,18 +4,20 @@
 //!
 //! The wall clock says when, and it may jump or stand still with the machine: it is looked at again and again.
 
-use crate::audit::Ending;
+use crate::audit::{Begun, Ending};
 use crate::change::{self, Changes};
 use crate::clock::wall_millis;
+use crate::durable::STORE_LIMIT;
 use crate::overrides::{Expired, Key};
 use crate::registry::{Job, Registry};
 use crate::seam::{SeamError, Wanted};
 use ckpt_shared::api::AuditResult;
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How often is looked at the clock while something is to end, whatever the time should be.
 const AT_LEAST: Duration = Duration::from_secs(5);
@@ -37,15 +39,18 @@ impl Drop for Expiry {
 }
 
 impl Expiry {
-    /// Starts it.
-    #[must_use]
-    pub fn start(registry: &Arc<Registry>, changes: Changes) -> Self {
+    /// Starts it, when what an earlier ckptd had begun has its end in the audit log: to be awaited before anybody can
+    /// begin something new, which must not be taken for it. A disk that does not answer holds nobody up for long.
+    pub async fn start(registry: &Arc<Registry>, changes: Changes) -> Self {
+        let closed = changes.audit.close_what_was_begun(&changes.overrides);
+        if timeout(STORE_LIMIT, closed).await.is_err() {
+            tracing::error!("what an earlier ckptd had begun stays without an end: the disk does not answer");
+        }
         Self(tokio::spawn(run(Arc::downgrade(registry), changes)).abort_handle())
     }
 }
 
 async fn run(registry: Weak<Registry>, changes: Changes) {
-    changes.audit.close_what_was_begun(&changes.overrides).await;
     for expired in changes.overrides.ended_meanwhile() {
         tell(expired, "an override ended while ckptd was not running");
         let why = "it ended while ckptd was not running";
@@ -53,26 +58,30 @@ async fn run(registry: Weak<Registry>, changes: Changes) {
     }
     let mut overrides = changes.overrides.clone();
     let carrying = Arc::new(Semaphore::new(AT_ONCE));
+    // Those that could not be stored, which the audit log says already.
+    let mut refused = HashSet::new();
     loop {
-        let mut refused = false;
-        for key in overrides.ended() {
+        let ended = overrides.ended();
+        refused.retain(|key| ended.contains(key));
+        for key in ended {
             let Some(registry) = registry.upgrade() else { return };
-            let Ok(turn) = Arc::clone(&carrying).acquire_owned().await else { return };
             let job = registry.job_of(&key);
-            match end(job.as_ref(), &changes, key).await {
+            match end(job.as_ref(), &changes, &key, refused.contains(&key)).await {
                 Ok(Some(ended)) => {
-                    let changes = changes.clone();
+                    refused.remove(&key);
+                    let (changes, carrying) = (changes.clone(), Arc::clone(&carrying));
                     tokio::spawn(async move {
+                        // What is durable waits for no other cluster.
+                        let _turn = carrying.acquire_owned().await;
                         ended.carry_out(&changes).await;
-                        drop(turn);
                     });
                 }
                 Ok(None) => {}
-                Err(()) => refused = true,
+                Err(()) => drop(refused.insert(key)),
             }
         }
         let pause = match overrides.next_end() {
-            _ if refused => AGAIN,
+            _ if !refused.is_empty() => AGAIN,
             Some(next) => Duration::from_millis(next.saturating_sub(wall_millis())).min(AT_LEAST),
             None => IDLE,
         };
@@ -87,24 +96,22 @@ async fn run(registry: Weak<Registry>, changes: Changes) {
 struct Ended {
     job: Option<Job>,
     expired: Expired,
-    begun: Option<crate::audit::Begun>,
+    begun: Option<Begun>,
     _changing: Option<crate::seam::Changing>,
 }
 
-/// Takes away what has ended, durably. The audit log does not keep an override alive that should be gone.
-async fn end(job: Option<&Job>, changes: &Changes, key: Key) -> Result<Option<Ended>, ()> {
+/// Takes away what has ended, durably. The audit log does not keep an override alive that should be gone. What is tried
+/// again has its line when it is stored: before, there would be two more for each try.
+async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Result<Option<Ended>, ()> {
     let changing = job.map(|job| job.changing());
-    let Some(foreseen) = changes.overrides.preview_expiry(&key) else { return Ok(None) };
-    let begun = match changes.audit.begin(change::expiry(&foreseen)).await {
-        Ok(begun) => Some(begun),
-        Err(error) => {
-            tracing::error!(job = foreseen.now.name, %error, "an override ends without a line in the audit log");
-            None
-        }
-    };
-    let refused = match changes.overrides.expire(key).await {
+    let Some(foreseen) = changes.overrides.preview_expiry(key) else { return Ok(None) };
+    let mut begun = if again { None } else { begin(changes, &foreseen).await };
+    let refused = match changes.overrides.expire(key.clone()).await {
         Ok(Some(expired)) => {
             tell(&expired, "an override has ended");
+            if again {
+                begun = begin(changes, &expired).await;
+            }
             return Ok(Some(Ended { job: job.cloned(), expired, begun, _changing: changing }));
         }
         Ok(None) => None,
@@ -122,6 +129,12 @@ async fn end(job: Option<&Job>, changes: &Changes, key: Key) -> Result<Option<En
         Some(_) => Err(()),
         None => Ok(None),
     }
+}
+
+async fn begin(changes: &Changes, ending: &Expired) -> Option<Begun> {
+    let begun = changes.audit.begin(change::expiry(ending)).await;
+    let told = |error| tracing::error!(job = ending.now.name, %error, "an override ends without a line in the audit log");
+    begun.map_err(told).ok()
 }
 
 impl Ended {

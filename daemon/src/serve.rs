@@ -144,7 +144,7 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     metrics.follow(&registry);
     let audit = AuditLog::open(directory.audit(), config.audit);
     let changes = Changes { overrides, audit, rules: Arc::new(config.rules) };
-    let _expiry = Expiry::start(&registry, changes.clone());
+    let _expiry = Expiry::start(&registry, changes.clone()).await;
     let (ready, is_ready) = watch::channel(true);
     let api = Api { registry, changes, pauses, metrics, ready: is_ready };
     let router = rest::router(api, Guard::new(token, options.allowed_hosts));

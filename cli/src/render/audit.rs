@@ -3,7 +3,7 @@
 use super::text::{exact_or_none, utc};
 use super::{NONE, Paint, Style, build, cell, lines};
 use crate::console::clean;
-use ckpt_shared::api::{AuditEntry, AuditResult, AuditStep, HOSTED};
+use ckpt_shared::api::{AuditAction, AuditEntry, AuditResult, AuditStep, HOSTED};
 use comfy_table::Cell;
 
 /// A row for each entry, and below it what was changed, by whom, and why.
@@ -52,6 +52,10 @@ fn details(entry: &AuditEntry) -> String {
         let AuditStep { from, to } = step?;
         Some(match (from, to) {
             (None, None) => format!("{name} as submitted"),
+            // ckptd does not keep what a job of its own was submitted with.
+            (from, None) if asked.action == AuditAction::Expire => {
+                format!("{name} {} → as submitted", exact_or_none(from))
+            }
             (None, to) => format!("{name} {}", exact_or_none(to)),
             (from, to) => format!("{name} {} → {}", exact_or_none(from), exact_or_none(to)),
         })
@@ -79,7 +83,7 @@ fn time(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ckpt_shared::api::{AuditAction, AuditAsked, AuditOutcome};
+    use ckpt_shared::api::{AuditAsked, AuditOutcome};
     use ckpt_shared::ids::JobId;
 
     #[test]
@@ -122,7 +126,7 @@ WHEN (UTC)      ACTION  JOB            REVISION  RESULT
     timeout 10m → 20m, until 09-21 18:13:20, by ada@laptop from 127.0.0.1: S3 is
       slow; the timeout 3h is longer than the 1h allowed for all jobs
 09-21 14:13:20  expire  prod/payments  7         applied
-    timeout 20m → <none>, by itself: S3 is slow";
+    timeout 20m → as submitted, by itself: S3 is slow";
         assert_eq!(table(&[entry, refused, ended], style).join("\n"), expected);
     }
 }

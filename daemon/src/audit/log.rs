@@ -10,7 +10,9 @@ use ckpt_shared::api::{Audit, AuditAsked, AuditEntry, AuditResult};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 
 /// The most lines that wait, and that share a write.
 const MOST_WAITING: usize = 1_024;
@@ -18,6 +20,9 @@ const MOST_WAITING: usize = 1_024;
 const MOST_READERS: usize = 4;
 /// How many of the newest entries are looked at for some that have no end.
 const LOOKED_AT: usize = 4_096;
+
+/// How long the answer to something that was refused waits for its lines.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(2);
 
 /// It could not be written, so nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,13 +66,20 @@ impl AuditLog {
         Ok(Begun { id, log: self.clone() })
     }
 
-    /// Writes down what was refused before anything was done. Nothing hangs on it.
+    /// Writes down what was refused before anything was done. Nothing hangs on it: a disk that does not answer takes
+    /// it when it does.
     pub async fn refused(&self, asked: AuditAsked, why: String) {
         let id = format!("{:016x}", rand::random::<u64>());
         let ending = Ending::with(AuditResult::Refused, Some(why));
         let lines = [Line::Asked { id: id.clone(), asked }, Line::Ended { id, at: wall_millis(), ending }];
-        if let Err(cause) = self.write(&lines).await {
-            tracing::error!(%cause, "what was refused cannot be written to the audit log");
+        match timeout(REFUSAL_LIMIT, self.write(&lines)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => {
+                tracing::error!(%cause, "what was refused cannot be written to the audit log");
+            }
+            Err(_) => {
+                tracing::warn!("what was refused is not in the audit log yet: the disk does not answer");
+            }
         }
     }
 

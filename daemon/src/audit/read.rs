@@ -41,6 +41,7 @@ impl Query {
 /// What was found so far.
 struct Found<'a> {
     query: &'a Query,
+    /// Ends of what is wanted, and of what was asked for in an older file.
     ended: HashMap<String, (u64, Ending)>,
     seen: HashSet<String>,
     entries: Vec<AuditEntry>,
@@ -83,6 +84,8 @@ impl Found<'_> {
     /// Reads one file. Whether an older one could have something that is wanted.
     fn take(&mut self, file: File) -> io::Result<bool> {
         let mut asked = VecDeque::new();
+        // What was asked for in this file, is not wanted, and has no end yet.
+        let mut unwanted = HashSet::new();
         let mut newest = None;
         let room = (self.query.limit - self.entries.len()).saturating_add(1);
         let mut lines = BufReader::new(file);
@@ -95,16 +98,23 @@ impl Found<'_> {
             match Line::parse(&line) {
                 Some(Line::Asked { id, asked: what }) => {
                     newest = newest.max(Some(what.at));
-                    if self.query.wants(&what) && self.seen.insert(id.clone()) {
+                    let dropped = if self.query.wants(&what) && self.seen.insert(id.clone()) {
                         asked.push_back((id, what));
-                    }
-                    if asked.len() > room {
-                        asked.pop_front();
+                        if asked.len() > room { asked.pop_front().map(|(id, _)| id) } else { None }
+                    } else {
+                        Some(id)
+                    };
+                    if let Some(id) = dropped
+                        && self.ended.remove(&id).is_none()
+                    {
+                        unwanted.insert(id);
                     }
                 }
                 Some(Line::Ended { id, at, ending }) => {
                     newest = newest.max(Some(at));
-                    self.ended.insert(id, (at, ending));
+                    if !unwanted.remove(&id) {
+                        self.ended.insert(id, (at, ending));
+                    }
                 }
                 // What a crash left of a line.
                 None => {}
@@ -120,5 +130,54 @@ impl Found<'_> {
         }
         let is_older = |since| newest.is_some_and(|newest| newest < since);
         Ok(!self.query.since.is_some_and(is_older))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn asked(id: &str, job: &str) -> String {
+        format!("{{\"line\":\"asked\",\"id\":\"{id}\",\"at\":1,\"action\":\"change\",\"name\":\"{job}\"}}\n")
+    }
+
+    fn ended(id: &str) -> String {
+        format!("{{\"line\":\"ended\",\"id\":\"{id}\",\"at\":2,\"result\":\"applied\"}}\n")
+    }
+
+    #[test]
+    fn only_the_ends_that_may_still_be_needed_are_remembered() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("audit.jsonl");
+        let newer = [asked("3", "rare"), ended("1"), ended("2"), ended("3"), asked("4", "often"), ended("4")];
+        let older = [asked("0", "often"), ended("0"), asked("1", "often"), asked("2", "rare")];
+        fs::write(&path, newer.concat()).unwrap();
+        fs::write(numbered(&path, 1), older.concat()).unwrap();
+        let query = Query { job: Some("rare".to_owned()), limit: 10, ..Query::default() };
+        let (ended, seen) = (HashMap::new(), HashSet::new());
+        let mut found = Found { query: &query, ended, seen, entries: Vec::new(), more: false };
+        assert!(found.take(File::open(&path).unwrap()).unwrap());
+        let mut kept: Vec<_> = found.ended.keys().map(String::as_str).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["1", "2"], "those that were asked for in an older file");
+        assert!(found.take(File::open(numbered(&path, 1)).unwrap()).unwrap());
+        assert!(found.ended.is_empty(), "{:?}", found.ended.keys());
+        let entries: Vec<_> =
+            found.entries.iter().map(|entry| (entry.id.as_str(), entry.outcome.is_some())).collect();
+        assert_eq!(entries, [("3", true), ("2", true)]);
+    }
+
+    #[test]
+    fn the_newest_are_found_with_their_ends_whatever_the_limit_leaves_out() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("audit.jsonl");
+        let ids = ["0", "1", "2", "3", "4"];
+        let lines = ids.map(|id| asked(id, "a")).concat() + &ids.map(ended).concat();
+        fs::write(&path, lines).unwrap();
+        let audit = read(&path, &Query { limit: 2, ..Query::default() }).unwrap();
+        let entries: Vec<_> =
+            audit.entries.iter().map(|entry| (entry.id.as_str(), entry.outcome.is_some())).collect();
+        assert_eq!((entries, audit.more), (vec![("4", true), ("3", true)], true));
     }
 }

@@ -1,14 +1,18 @@
 //! Taking over the override that an earlier job of the same name left behind.
 
 use super::carry::carry_out;
+use super::entry::Entry;
 use super::look::{Held, Stage, answer};
-use super::record::{self, ending};
+use super::record;
 use super::{ChangeError, Changes, Who};
-use crate::overrides::{Adoption, Key};
-use crate::policy::Asked;
+use crate::clock::wall_millis;
+use crate::overrides::{Adoption, Key, Record};
+use crate::policy::{Asked, Refusal, Rules};
 use crate::registry::Job;
 use crate::seam::{Identity, Observation, SeamError};
 use ckpt_shared::api::{AdoptRequest, Configuration};
+use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
+use std::time::Duration;
 
 /// Lets a job take over the override that an earlier job of its name left behind, or says what that would do. What
 /// lies on each other is taken over whole, and ends when it would have ended.
@@ -24,15 +28,19 @@ pub async fn adopt(
 ) -> Result<Configuration, ChangeError> {
     let _changing = job.changing();
     let asked = record::adopts(job.identity(), &who, request.reason.clone());
-    let (before, adoption) = match plan(&job, &changes, request, dry_run).await {
-        Ok(planned) => planned,
-        Err(error) => {
-            if !dry_run {
-                changes.audit.refused(asked, error.to_string()).await;
-            }
-            return Err(error);
-        }
-    };
+    let mut entry = Entry::new(&changes.audit, asked, dry_run);
+    let made = make(&job, &changes, request, dry_run, &mut entry).await;
+    entry.close(made).await
+}
+
+async fn make(
+    job: &Job,
+    changes: &Changes,
+    request: AdoptRequest,
+    dry_run: bool,
+    entry: &mut Entry<'_>,
+) -> Result<Configuration, ChangeError> {
+    let (before, adoption) = plan(job, changes, request, dry_run).await?;
     let overrides = &changes.overrides;
     let foreseen = overrides.preview_adoption(&adoption)?;
     if dry_run {
@@ -43,10 +51,10 @@ pub async fn adopt(
     }
     tracing::info!(job = %job.identity().id, from = %adoption.from.job, "an override is adopted");
     let steps = record::adopted_steps(&before.submitted, &foreseen);
-    let begun = changes.audit.begin(record::with_adopted(asked, &foreseen, steps)).await?;
+    entry.begin(|asked| record::with_adopted(asked, &foreseen, steps)).await?;
     let (from, left) = (adoption.from.clone(), overrides.record(&adoption.from));
     let mut made = match overrides.adopt(adoption).await {
-        Ok(adopted) => carry_out(&job, overrides, before, adopted, false).await,
+        Ok(adopted) => carry_out(job, overrides, before, adopted, false).await,
         Err(error) => Err(error.into()),
     };
     if let (Err(ChangeError::Seam(SeamError::Ended { .. })), Some(left)) = (&made, left) {
@@ -54,10 +62,6 @@ pub async fn adopt(
         if let Err(error) = overrides.put_back(from, left).await {
             made = Err(error.into());
         }
-    }
-    let written = record::ended(begun, ending(&made, None)).await;
-    if let Ok(configuration) = &mut made {
-        configuration.warnings.extend(written);
     }
     made
 }
@@ -89,13 +93,25 @@ async fn plan(
     if foreseen.overridden.interval.is_some() && before.submitted.interval.is_none() {
         return Err(ChangeError::NoInterval);
     }
-    let reason = foreseen.record.as_ref().and_then(|record| record.reason.as_deref());
-    changes.rules.check(&Asked {
-        job: job.identity(),
-        interval: foreseen.overridden.interval,
-        timeout: foreseen.overridden.timeout,
-        timeout_in_force: before.effective.timeout(),
-        reason,
-    })?;
+    if let Some(record) = &foreseen.record {
+        check(&changes.rules, job.identity(), record, before.effective.timeout())?;
+    }
     Ok((before, adoption))
+}
+
+/// Whoever adopts sets each of the layers: what would come out later has to be allowed, too, and to end in time.
+fn check(rules: &Rules, job: &Identity, record: &Record, timeout_in_force: Duration) -> Result<(), Refusal> {
+    let nothing =
+        Asked { job, interval: None, timeout: None, timeout_in_force, reason: record.reason.as_deref() };
+    rules.check(&nothing)?;
+    let now = wall_millis();
+    for layer in record.timeout.all().iter().rev() {
+        rules.check(&Asked { timeout: CheckpointTimeout::from_millis(layer.value).ok(), ..nothing })?;
+        rules.may_last("timeout", layer, now)?;
+    }
+    for layer in record.interval.all().iter().rev() {
+        rules.check(&Asked { interval: CheckpointInterval::from_millis(layer.value).ok(), ..nothing })?;
+        rules.may_last("interval", layer, now)?;
+    }
+    Ok(())
 }

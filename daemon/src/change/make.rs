@@ -1,17 +1,18 @@
 //! A change of a job's interval, timeout or both.
 
 use super::carry::carry_out;
+use super::entry::Entry;
 use super::look::{Held, Stage, answer, unseen};
-use super::record::{self, ending};
+use super::record;
 use super::{ChangeError, Changes, Request};
-use crate::audit::Ending;
 use crate::clock::wall_millis;
 use crate::overrides::{Edit, Key};
 use crate::policy::Asked;
 use crate::registry::Job;
 use crate::seam::{Observation, SeamError};
 use ckpt_coordinator::config::SubmittedConfig;
-use ckpt_shared::api::{AuditResult, Configuration, ConfigurationPatch, Field};
+use ckpt_shared::api::{Configuration, ConfigurationPatch, Field};
+use ckpt_shared::bounds::CheckpointTimeout;
 use ckpt_shared::duration::millis;
 use std::time::Duration;
 
@@ -24,52 +25,38 @@ use std::time::Duration;
 /// [`ChangeError`]; nothing has changed then.
 pub async fn change(job: Job, changes: Changes, request: Request) -> Result<Configuration, ChangeError> {
     let _changing = job.changing();
-    if !job.is_there() {
-        return forget(&job, &changes, request).await;
-    }
+    let is_there = job.is_there();
+    let asked = match !is_there && clears_all(&request.patch) {
+        true => record::forgets(job.identity(), &request.who, request.patch.reason.clone()),
+        false => record::asks(job.identity(), &request),
+    };
+    let mut entry = Entry::new(&changes.audit, asked, request.dry_run);
+    let made = match is_there {
+        true => make(&job, &changes, request, &mut entry).await,
+        false => forget(&job, &changes, request, &mut entry).await,
+    };
+    entry.close(made).await
+}
+
+async fn make(
+    job: &Job,
+    changes: &Changes,
+    request: Request,
+    entry: &mut Entry<'_>,
+) -> Result<Configuration, ChangeError> {
     let (dry_run, pull_in) = (request.dry_run, request.patch.pull_in);
-    let asked = record::asks(job.identity(), &request);
-    let planned = match plan(&job, &changes, request).await {
-        Ok(planned) => planned,
-        Err(error) => {
-            if !dry_run {
-                changes.audit.refused(asked, error.to_string()).await;
-            }
-            return Err(error);
-        }
-    };
-    let Planned { before, edit } = planned;
-    let foreseen = match changes.overrides.preview(&edit) {
-        Ok(foreseen) => foreseen,
-        Err(error) => {
-            if !dry_run {
-                changes.audit.refused(asked, error.to_string()).await;
-            }
-            return Err(error.into());
-        }
-    };
+    let Planned { before, edit } = plan(job, changes, request).await?;
+    let foreseen = changes.overrides.preview(&edit)?;
     if dry_run {
         let applied = job.preview(foreseen.overridden, pull_in).await?;
         let mut held = Held::of(foreseen.record);
         held.wanted.revision = foreseen.revision - u64::from(foreseen.changed);
         return Ok(answer(job.identity(), &applied, &held, Stage { stored: false, applied: false }));
     }
-    let asked = record::with_steps(asked, &edit, &foreseen);
-    let begun = changes.audit.begin(asked).await?;
-    let made = match changes.overrides.edit(edit.clone()).await {
-        Ok(edited) => {
-            let steps = record::steps(&edit, &edited);
-            let carried_out = carry_out(&job, &changes.overrides, before, edited, pull_in).await;
-            (carried_out, Some(steps))
-        }
-        Err(error) => (Err(error.into()), None),
-    };
-    let (mut made, steps) = made;
-    let written = record::ended(begun, ending(&made, steps)).await;
-    if let Ok(configuration) = &mut made {
-        configuration.warnings.extend(written);
-    }
-    made
+    entry.begin(|asked| record::with_steps(asked, &edit, &foreseen)).await?;
+    let edited = changes.overrides.edit(edit.clone()).await?;
+    entry.steps = Some(record::steps(&edit, &edited));
+    carry_out(job, &changes.overrides, before, edited, pull_in).await
 }
 
 /// A change that is allowed and can be made, as far as can be seen.
@@ -99,10 +86,15 @@ async fn plan(job: &Job, changes: &Changes, request: Request) -> Result<Planned,
     if matches!(patch.interval, Field::Set(_)) && before.submitted.interval.is_none() {
         return Err(ChangeError::NoInterval);
     }
-    changes.rules.check(&Asked { timeout_in_force: before.effective.timeout(), ..asked })?;
+    // While a job restarts nothing is in force, and what is stored will be.
+    let key = Key::of(job.identity());
+    let stored = changes.overrides.record(&key).and_then(|record| record.overridden().ok()?.timeout);
+    let stored = stored.map_or(Duration::ZERO, CheckpointTimeout::get);
+    let timeout_in_force = before.effective.timeout().max(stored);
+    changes.rules.check(&Asked { timeout_in_force, ..asked })?;
     let now = wall_millis();
     let edit = Edit {
-        key: Key::of(job.identity()),
+        key,
         name: job.identity().name.clone(),
         patch,
         if_match,
@@ -119,24 +111,23 @@ async fn plan(job: &Job, changes: &Changes, request: Request) -> Result<Planned,
 async fn forget(
     job: &Job,
     changes: &Changes,
-    Request { patch, if_match, dry_run, who }: Request,
+    Request { patch, if_match, dry_run, .. }: Request,
+    entry: &mut Entry<'_>,
 ) -> Result<Configuration, ChangeError> {
-    let Changes { overrides, audit, rules } = changes;
-    let clears_all = ConfigurationPatch { reason: patch.reason.clone(), ..ConfigurationPatch::clear_all() };
-    if patch != clears_all {
+    let Changes { overrides, rules, .. } = changes;
+    if !clears_all(&patch) {
         let why = match job.observe().await {
             Ok(observation) => observation.stale.unwrap_or_else(|| "the job is not there now".to_owned()),
             Err(error) => error.to_string(),
         };
         return Err(SeamError::Unreachable(format!("{why}, so nothing was changed")).into());
     }
-    let reason = patch.reason.clone();
     rules.check(&Asked {
         job: job.identity(),
         interval: None,
         timeout: None,
         timeout_in_force: Duration::MAX,
-        reason: reason.as_deref(),
+        reason: patch.reason.as_deref(),
     })?;
     let (name, submitted) = (job.identity().name.clone(), SubmittedConfig::default());
     let key = Key::of(job.identity());
@@ -155,16 +146,15 @@ async fn forget(
         let why = SeamError::Unreachable("its cluster does not list this job any more".to_owned());
         return Ok(Configuration { stored: false, ..unseen(job.as_ref(), overrides, &why) });
     }
-    let begun = audit.begin(record::forgets(job.identity(), &who, reason)).await?;
-    if let Err(error) = overrides.remove(key).await {
-        record::ended(begun, Ending::with(AuditResult::Refused, Some(error.to_string()))).await;
-        return Err(error.into());
-    }
+    entry.begin(|asked| asked).await?;
+    overrides.remove(key).await?;
     let why = SeamError::Unreachable(
         "its cluster does not list this job any more; its override was forgotten".to_owned(),
     );
-    let mut forgotten = Configuration { applied: true, ..unseen(job.as_ref(), overrides, &why) };
-    let written = record::ended(begun, Ending::with(AuditResult::Applied, None)).await;
-    forgotten.warnings.extend(written);
-    Ok(forgotten)
+    Ok(Configuration { applied: true, ..unseen(job.as_ref(), overrides, &why) })
+}
+
+/// Whether it clears both values, and does nothing else.
+fn clears_all(patch: &ConfigurationPatch) -> bool {
+    *patch == ConfigurationPatch { reason: patch.reason.clone(), ..ConfigurationPatch::clear_all() }
 }

@@ -8,7 +8,8 @@ use super::remembering;
 use super::rest;
 use super::settings::{Attach, ClusterSettings};
 use crate::clock::wall_millis;
-use crate::overrides::OverrideStore;
+use crate::durable::STORE_LIMIT;
+use crate::overrides::{EditError, OverrideStore, Record};
 use crate::pauses::Pauses;
 use crate::seam::JobCoordinator;
 use ckpt_shared::api::ClusterState;
@@ -222,10 +223,9 @@ impl Follower {
     async fn forget_ended(&self, jobs: &[FlinkJob]) {
         for job in jobs.iter().filter(|job| job.state().has_ended()) {
             let key = self.link.key(job.id());
-            if self.link.overrides.record(&key).is_some()
-                && let Err(error) = self.link.overrides.remove(key).await
-            {
-                tracing::error!(job = %job.id(), %error, "the override of a job that has ended cannot be removed");
+            if self.link.overrides.record(&key).is_some() {
+                let what = "the override of a job that has ended cannot be removed";
+                removed(job, self.link.overrides.remove(key), what).await;
             }
         }
     }
@@ -239,12 +239,12 @@ impl Follower {
             .map(|job| job.identity().name.as_str())
             .collect();
         for job in jobs.iter().filter(|job| !job.is_there()) {
-            let is_over = self.link.record(job.id()).is_some_and(|record| !record.is_override());
-            if is_over
-                && names.contains(job.identity().name.as_str())
-                && let Err(error) = self.link.overrides.remove(self.link.key(job.id())).await
-            {
-                tracing::error!(job = %job.id(), %error, "the record of a job that is gone cannot be removed");
+            let over = self.link.record(job.id()).filter(|record| !record.is_override());
+            let over = over.filter(|_| names.contains(job.identity().name.as_str()));
+            if let Some(Record { revision, .. }) = over {
+                // Somebody may set something meanwhile.
+                let removing = self.link.overrides.remove_revision(self.link.key(job.id()), revision);
+                removed(job, removing, "the record of a job that is gone cannot be removed").await;
             }
         }
     }
@@ -253,6 +253,15 @@ impl Follower {
     fn is_looked_at(&self, job: &FlinkJob) -> bool {
         let always = self.link.settings.consent.attach == Attach::Always;
         !job.state().has_ended() && (job.is_followed() || (always && !job.was_seen()))
+    }
+}
+
+/// Waits for a removal, as long as a disk may take: it is tried again with the next look.
+async fn removed(job: &FlinkJob, removing: impl Future<Output = Result<(), EditError>>, what: &str) {
+    match timeout(STORE_LIMIT, removing).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(job = %job.id(), %error, "{what}"),
+        Err(_) => tracing::error!(job = %job.id(), "{what}: the disk does not answer"),
     }
 }
 

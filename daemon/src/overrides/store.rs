@@ -16,7 +16,8 @@ enum Request {
     Edit(Edit, oneshot::Sender<Result<Edited, EditError>>),
     Adopt(Adoption, oneshot::Sender<Result<Edited, EditError>>),
     PutBack(Key, Box<Record>, oneshot::Sender<Result<(), EditError>>),
-    Remove(Key, oneshot::Sender<Result<(), EditError>>),
+    /// Whatever its revision, or only this one.
+    Remove(Key, Option<u64>, oneshot::Sender<Result<(), EditError>>),
     SubmittedAgain(Key, Submitted, oneshot::Sender<Result<(), EditError>>),
     Expire(Key, oneshot::Sender<Result<Option<Expired>, EditError>>),
 }
@@ -159,7 +160,15 @@ impl OverrideStore {
     /// # Errors
     /// [`EditError::NotStored`].
     pub async fn remove(&self, key: Key) -> Result<(), EditError> {
-        self.ask(|answer| Request::Remove(key, answer)).await
+        self.ask(|answer| Request::Remove(key, None, answer)).await
+    }
+
+    /// Removes a job's record, durably, unless it has another revision by now.
+    ///
+    /// # Errors
+    /// [`EditError::NotStored`].
+    pub async fn remove_revision(&self, key: Key, revision: u64) -> Result<(), EditError> {
+        self.ask(|answer| Request::Remove(key, Some(revision), answer)).await
     }
 
     /// Writes down, durably, what a job was submitted with again. Without a record nothing is written.
@@ -274,8 +283,11 @@ fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
             }
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(expired))))));
         }
-        Request::Remove(key, answer) => {
-            draft.remove(&key);
+        Request::Remove(key, revision, answer) => {
+            let is_it = |wanted| draft.get(&key).is_some_and(|record| record.revision == wanted);
+            if revision.is_none_or(is_it) {
+                draft.remove(&key);
+            }
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(()))))));
         }
     }
@@ -392,6 +404,21 @@ mod tests {
         assert_eq!((record.revision, millis(record.overridden().unwrap().timeout)), (5, Some(1_000)));
         assert_eq!(millis(in_force(&store)), Some(1_000));
         assert_eq!(OverrideStore::open(path).unwrap().ended_meanwhile().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_somebody_changed_meanwhile_is_not_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let store = OverrideStore::open(home.path().join("overrides.json")).unwrap();
+        let key = edit(1, 1_000).key;
+        store.edit(edit(1, 1_000)).await.unwrap();
+        // Both come together, as when somebody changes what was just looked at.
+        let (edited, removed) =
+            tokio::join!(store.edit(edit(1, 2_000)), store.remove_revision(key.clone(), 1));
+        assert_eq!((edited.unwrap().revision, removed.is_ok()), (2, true));
+        assert_eq!(store.record(&key).unwrap().revision, 2);
+        store.remove_revision(key.clone(), 2).await.unwrap();
+        assert_eq!(store.record(&key), None);
     }
 
     #[tokio::test]

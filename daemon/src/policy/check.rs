@@ -1,6 +1,7 @@
 //! Whether a change is allowed. What is cleared, and what ends by itself, always is.
 
 use super::rules::{Bound, Holds, Rules};
+use crate::overrides::Layer;
 use crate::seam::Identity;
 use ckpt_shared::api::Lasting;
 use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
@@ -103,6 +104,30 @@ impl Rules {
             ))),
             lasts => Ok(lasts),
         }
+    }
+
+    /// Whether a value may last from `now` on as long as it was meant to for another job.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it has to end, or to end earlier.
+    pub fn may_last(&self, what: &str, layer: &Layer, now: u64) -> Result<(), Refusal> {
+        let Some(longest) = self.longest_for else { return Ok(()) };
+        let left = layer.until.map(|until| Duration::from_millis(until.saturating_sub(now)));
+        if left.is_some_and(|left| left <= longest.value) {
+            return Ok(());
+        }
+        let value = Exact(Duration::from_millis(layer.value));
+        let limit = Exact(longest.value);
+        let lasts =
+            left.map_or("does not end by itself".to_owned(), |left| format!("lasts {} more", Exact(left)));
+        let compact = |text: String| text.replace(' ', "");
+        Err(Refusal(format!(
+            "the {what} {value} that would be adopted {lasts}, and {limit} is the most ({}); set it anew instead: \
+             ckptctl set-{what} JOB {} --for {}",
+            self.place("longest-for", longest.line),
+            compact(value.to_string()),
+            compact(limit.to_string())
+        )))
     }
 
     fn at_least(
@@ -271,6 +296,7 @@ reason-required = false
             ("[[policy.jobs]]\nlongest-timeout = '1h'\n", "missing field `name`"),
             ("[policy]\nshortest-timeout = '2h'\nlongest-timeout = '1h'\n", "no timeout is allowed"),
             ("[audit]\nrotate-at = '10'\n", "line 2, column 13"),
+            ("[audit]\nrotate-at = '64000001B'\n", "line 2, column 13: it is larger than 64 MB"),
         ] {
             let error = rules(text).unwrap_err();
             assert!(error.contains("/etc/ckptd.toml") && error.contains(part), "{text} gave {error}");

@@ -4,7 +4,7 @@ use super::Api;
 use super::configuration::{BY, ChangeQuery, make};
 use super::error::ApiError;
 use super::input::{Asking, Known, STORE_LIMIT, SmallBody};
-use crate::audit::Ending;
+use crate::audit::{AuditLog, Ending};
 use crate::change::{self, Who};
 use crate::clock::wall_millis;
 use axum::Json;
@@ -16,6 +16,7 @@ use ckpt_shared::api::{
     parse_reason,
 };
 use serde::Deserialize;
+use std::fmt::Display;
 use tokio::time::timeout;
 
 const LIKE: &str = r#"{"cluster": "prod", "reason": "storage is being moved"}"#;
@@ -63,7 +64,8 @@ pub(super) async fn pause(
     api.must_follow(cluster.as_deref())?;
     let asked = asked(AuditAction::Pause, who, cluster.clone(), reason.clone());
     tracing::info!(cluster, reason, "reconcile is paused");
-    noted(&api, asked, api.pauses.pause(cluster, reason)).await?;
+    let pauses = api.pauses.clone();
+    noted(&api, asked, async move { pauses.pause(cluster, reason).await }).await?;
     Ok(Json(Reconcile::new(api.pauses.all())))
 }
 
@@ -98,7 +100,8 @@ pub(super) async fn resume(
         api.must_follow(Some(name))?;
     }
     let asked = asked(AuditAction::Resume, who, cluster.clone(), None);
-    noted(&api, asked, api.pauses.resume(cluster.as_deref())).await?;
+    let (pauses, name) = (api.pauses.clone(), cluster.clone());
+    noted(&api, asked, async move { pauses.resume(name.as_deref()).await }).await?;
     tracing::info!(cluster, "reconcile goes on");
     Ok(Json(Reconcile::new(api.pauses.all())))
 }
@@ -125,33 +128,40 @@ fn asked(action: AuditAction, who: Who, cluster: Option<String>, reason: Option<
     }
 }
 
-/// Does it with a line in the audit log before and after.
-async fn noted<E: std::fmt::Display>(
+/// Does it with a line in the audit log before and after, on a task of its own: a client that goes away must not leave
+/// it half done.
+async fn noted<E: Display + Send + 'static>(
     api: &Api,
     asked: AuditAsked,
-    storing: impl Future<Output = Result<(), E>>,
+    storing: impl Future<Output = Result<(), E>> + Send + 'static,
 ) -> Result<(), ApiError> {
-    let begun = api.changes.audit.begin(asked).await;
-    let begun = begun.map_err(|error| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
-    let stored = in_time(storing).await;
+    let all = tokio::spawn(noting(api.changes.audit.clone(), asked, storing));
+    let unavailable = |sentence: String| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, sentence);
+    let done = timeout(STORE_LIMIT, all).await.map_err(|_| {
+        unavailable(
+            "the disk does not answer, and whether it was stored is not known; ckptctl reconcile status shows it"
+                .to_owned(),
+        )
+    })?;
+    let done = done.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    done.map_err(unavailable)
+}
+
+async fn noting<E: Display>(
+    audit: AuditLog,
+    asked: AuditAsked,
+    storing: impl Future<Output = Result<(), E>>,
+) -> Result<(), String> {
+    let begun = audit.begin(asked).await.map_err(|error| error.to_string())?;
+    let stored = storing.await.map_err(|error| error.to_string());
     let (result, why) = match &stored {
         Ok(()) => (AuditResult::Applied, None),
-        Err(error) => (AuditResult::Refused, Some(error.to_string())),
+        Err(error) => (AuditResult::Refused, Some(error.clone())),
     };
     if let Err(cause) = begun.end(Ending::with(result, why)).await {
         tracing::error!(%cause, "a pause has no result in the audit log");
     }
     stored
-}
-
-async fn in_time<E: std::fmt::Display>(storing: impl Future<Output = Result<(), E>>) -> Result<(), ApiError> {
-    let unavailable = |sentence: String| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, sentence);
-    match timeout(STORE_LIMIT, storing).await {
-        Ok(stored) => stored.map_err(|error| unavailable(error.to_string())),
-        Err(_) => Err(unavailable(
-            "the disk does not answer, and whether it was stored is not known; ckptctl reconcile status shows it".to_owned(),
-        )),
-    }
 }
 
 /// Takes over the override of an earlier job of the same name.

@@ -77,7 +77,7 @@ impl Host {
         let hosted = HostedJobs::recover(directory, overrides.clone()).await.unwrap();
         let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink.clone(), &overrides, &pauses)));
         let changes = Changes { overrides: overrides.clone(), audit, rules: Arc::new(rules) };
-        let expiry = Expiry::start(&registry, changes.clone());
+        let expiry = Expiry::start(&registry, changes.clone()).await;
         let metrics = Metrics::default();
         let api = Api {
             registry: Arc::clone(&registry),
@@ -92,7 +92,13 @@ impl Host {
 
     /// Stops it and starts another one on the same directory.
     pub(crate) async fn restarted(self) -> Self {
-        let Self { home, flink, router, overrides, registry, config, expiry, metrics } = self;
+        let config = self.config;
+        self.restarted_with(config).await
+    }
+
+    /// The same with another configuration file.
+    pub(crate) async fn restarted_with(self, config: &'static str) -> Self {
+        let Self { home, flink, router, overrides, registry, expiry, metrics, .. } = self;
         drop((router, overrides, registry, expiry, metrics));
         // What the owners still had to do is done when simulated time passes.
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -130,6 +130,29 @@ async fn what_ended_while_ckptd_was_away_is_never_in_force_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_that_refuses_an_end_is_tried_again_and_fills_no_audit_log() {
+    let (host, id) = calm_host().await;
+    host.change("calm", &json!({"checkpointTimeout": 1_200_000, "for": HOUR})).await;
+    let (file, aside) = (host.overrides_file(), host.path().join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    // No file can take the place of a directory.
+    std::fs::create_dir(&file).unwrap();
+    sleep(Duration::from_millis(HOUR + 60_000)).await;
+    assert_eq!(host.record(&id).unwrap().revision, 1);
+    let results = |audit: &Value| -> Vec<_> {
+        let entries = audit["entries"].as_array().unwrap();
+        entries.iter().map(|entry| entry["outcome"]["result"].clone()).collect()
+    };
+    assert_eq!(results(&host.seen("/audit").await), ["refused", "applied"], "one try of many");
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+    host.until_configuration("calm", |seen| seen["revision"] == 2).await;
+    let audit = host.until("/audit", |audit| audit["entries"][0]["outcome"]["result"] == "applied").await;
+    assert_eq!(results(&audit), ["applied", "refused", "applied"], "{audit:#}");
+    assert_eq!(audit["entries"][0]["timeout"], json!({"from": 1_200_000, "to": null}));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_jumps_is_noticed() {
     let (host, _) = calm_host().await;
     host.change("calm", &json!({"checkpointTimeout": 1_200_000, "for": 4 * HOUR})).await;

@@ -93,7 +93,8 @@ pub struct AuditStep {
     /// What was stored before, or else was submitted.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub from: Option<u64>,
-    /// What is stored then, or else was submitted.
+    /// What is stored then, or else was submitted; `null` for what was submitted when the override of a job that ckptd
+    /// hosts has ended.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub to: Option<u64>,
 }

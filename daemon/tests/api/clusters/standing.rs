@@ -162,6 +162,19 @@ async fn an_override_of_its_own_is_not_replaced_by_one_that_was_left_behind() {
     post(&host, &adopt_path(TWO), "").await.error(409);
     assert_eq!(until_job(&host, TWO, |_| true).await["overrideStatus"]["state"], "applied");
     assert_eq!(record(&host)["revision"], 1, "it is still there");
+    // What is refused is written down, also of a job that is gone.
+    host.patch(ONE, &json!({"checkpointTimeout": 60_000})).await.error(503);
+    let stale = request(Method::DELETE, &configuration_path(ONE)).header("if-match", "\"7\"");
+    host.send(stale.body(Body::empty()).unwrap()).await.error(412);
+    let audit = host.seen("/audit").await;
+    let seen: Vec<_> = audit["entries"].as_array().unwrap().iter().take(3).collect();
+    let seen: Vec<_> =
+        seen.iter().map(|entry| json!([entry["action"], entry["outcome"]["result"]])).collect();
+    assert_eq!(
+        json!(seen),
+        json!([["forget", "refused"], ["change", "refused"], ["adopt", "refused"]]),
+        "{audit:#}"
+    );
     // Forgotten, it is nobody's any more; a dry run forgets nothing.
     let dry = format!("{}?dryRun=true", configuration_path(ONE));
     assert_eq!(host.delete(&dry).await.status, 200);

@@ -107,6 +107,66 @@ async fn whoever_adopts_an_override_takes_over_when_it_ends_and_what_comes_then(
     assert_eq!(fake.values(TWO).1, 900_000);
 }
 
+#[tokio::test]
+async fn what_the_policy_does_not_allow_is_not_adopted_nor_what_would_come_out_later() {
+    let (fake, mut host) = temporary().await;
+    host.change(ONE, &json!({"checkpointTimeout": 7_200_000})).await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000, "for": HOUR})).await;
+    fake.cluster().jobs = vec![FakeJob::new(TWO, "orders")];
+    let adopt = format!("{}/adopt", configuration_path(TWO));
+    for (nth, (config, said)) in [
+        (
+            "[policy]\nlongest-timeout = '1h'\n",
+            "the timeout 2h is longer than the 1h allowed for all jobs (longest-timeout, /etc/ckptd.toml:2)",
+        ),
+        (
+            "[overrides]\nlongest-for = '1d'\n",
+            "the timeout 2h that would be adopted does not end by itself, and 1d is the most (longest-for, \
+             /etc/ckptd.toml:2); set it anew instead: ckptctl set-timeout JOB 2h --for 1d",
+        ),
+        (
+            "[overrides]\nlongest-for = '30m'\n",
+            "and 30m is the most (longest-for, /etc/ckptd.toml:2); set it anew instead: ckptctl set-timeout JOB 20m \
+             --for 30m",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        host = host.restarted_with(config).await;
+        until_job(&host, TWO, |job| {
+            job["overrideStatus"]["state"] == "orphaned" && job["via"] == "native"
+        })
+        .await;
+        for path in [format!("{adopt}?dryRun=true"), adopt.clone()] {
+            let refused = post(&host, &path, "").await.error(409);
+            assert!(refused.ends_with(said), "{refused}");
+        }
+        let audit = host.seen("/audit").await;
+        assert_eq!(audit["entries"].as_array().unwrap().len(), 4 + nth, "{audit:#}");
+        assert_eq!(audit["entries"][0]["outcome"]["result"], "refused");
+    }
+    assert_eq!(fake.values(TWO).1, 20_000);
+    host = host.restarted_with("[policy]\nlongest-timeout = '2h'\n").await;
+    until_job(&host, TWO, |job| job["overrideStatus"]["state"] == "orphaned" && job["via"] == "native").await;
+    assert_eq!(post(&host, &adopt, "").await.status, 200);
+}
+
+/// As while it restarts: what is in force is what was submitted.
+#[tokio::test]
+async fn an_extension_is_measured_against_what_is_stored_when_that_is_lost() {
+    let (fake, host) = native().await;
+    let host = host.restarted_with("[policy]\nlongest-extension = '30m'\n").await;
+    until_job(&host, ONE, |job| job["via"] == "native").await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000})).await;
+    post(&host, "/reconcile/pause", "").await;
+    fake.job(ONE, |job| job.config["timeout"] = json!(20_000));
+    until_job(&host, ONE, |job| job["checkpointTimeout"]["effective"] == 20_000).await;
+    let refused = host.patch(ONE, &json!({"checkpointTimeout": 3_000_001})).await.error(409);
+    assert!(refused.contains("longest-extension"), "{refused}");
+    host.change(ONE, &json!({"checkpointTimeout": 3_000_000})).await;
+}
+
 /// The name runs under another id, and nothing is left to adopt.
 #[tokio::test]
 async fn the_override_of_a_job_that_was_replaced_ends_and_is_forgotten() {
