@@ -22,6 +22,9 @@ pub(crate) struct History {
     timeouts: Timeouts,
 }
 
+/// By how much a timeout may be late on a busy machine, in milliseconds.
+const LATE: u64 = 1_000;
+
 /// What tells a checkpoint from all others of its job: a number may come again when a job starts from nothing, the
 /// moment of its trigger, on the clock of whoever triggered it, does not.
 type Mark = (Option<CheckpointId>, i64);
@@ -52,9 +55,11 @@ impl History {
         let shortest = self.timeouts.shortest(flight);
         let took = flight.to.saturating_sub(flight.from);
         // One that completed later than that had more time, which somebody gave it between two looks.
-        let fits = |timeout: &u64| !checkpoint.completed || took <= *timeout;
-        let timeout = self.timeouts.at(flight.to).filter(fits);
-        let rescued = checkpoint.completed && shortest.is_some_and(|shortest| shortest < took);
+        let fits = |timeout: &u64| !checkpoint.completed || took <= timeout.saturating_add(LATE);
+        let last = self.timeouts.at(flight.to);
+        let timeout = last.filter(fits);
+        // Whoever was only lucky that its timer was late owes nothing to a change.
+        let rescued = checkpoint.completed && shortest.is_some_and(|it| it < took) && last > shortest;
         let message = checkpoint.message.map(|message| message.chars().take(LONGEST_MESSAGE).collect());
         if self.ended.len() == CheckpointHistory::MOST
             && let Some(((_, triggered), _)) = self.ended.pop_front()

@@ -32,7 +32,7 @@ lengthens() {
     local now after
     now=$(ckptctl get "$job" -o json | timeout_of)
     after=$("$@" -o json 2>/dev/null | timeout_of)
-    ((${after:-0} > ${now:-0})) || fail "nothing was changed: the timeout in force is ${now}ms, and this one would be ${after}ms; say a longer one with --timeout"
+    ((${after:-0} > ${now:-0})) || fail "nothing was changed: the timeout in force is $((now / 1000))s, and this one would be $((after / 1000))s; say a longer one with --timeout"
 }
 
 # The help of a runbook is its own first comment.

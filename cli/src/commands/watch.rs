@@ -60,7 +60,9 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let watch = Watch { server, target, every: args.every, until };
     let on_screen = output != Some(Output::Json) && io::stdout().is_terminal();
     let watching = async {
-        match (on_screen, args.plain) {
+        // Such a terminal can neither move its cursor nor clear a line.
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        match (on_screen, args.plain || is_dumb) {
             (true, false) => full_screen(&watch).await,
             (true, true) => screen(&watch).await,
             (false, _) => lines(&watch).await,

@@ -5,7 +5,7 @@ use super::numbers::{count, median, scaled, seconds, spread};
 use std::time::Duration;
 
 /// No spread is smaller: ten checkpoints do not show all that can happen.
-const LEAST_SPREAD: f64 = 0.12;
+const LEAST_SPREAD: f64 = 0.06;
 /// No spread of checkpoints as a whole is smaller.
 const LEAST_COMMON: f64 = 0.1;
 /// The spread where too little was seen to tell.

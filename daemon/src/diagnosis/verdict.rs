@@ -60,7 +60,12 @@ impl<'a> Case<'a> {
         let rest = self.rest();
         let elapsed = Duration::from_millis(self.checkpoint.elapsed);
         let in_force = timeout.map(Duration::from_millis);
-        let promised = rest.filter(|_| self.checkpoint.remaining.is_some());
+        // What goes as usual is not to be changed unless the usual does not fit.
+        let fits = |rest: &Rest| {
+            self.assessment.verdict == Verdict::OnTrack
+                && in_force.is_none_or(|in_force| elapsed + rest.likely <= in_force)
+        };
+        let promised = rest.filter(|rest| self.checkpoint.remaining.is_some() && !fits(rest));
         Estimate {
             verdict: match self.assessment.verdict {
                 Verdict::OnTrack => Pace::OnTrack,

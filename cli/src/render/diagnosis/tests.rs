@@ -140,6 +140,7 @@ fn who_cannot_tell_buys_time_only_when_there_is_little_left() {
         suggested_timeout: None,
     };
     let mut seen = with(cannot);
+    seen.checkpoint.as_mut().unwrap().remaining = Some(400_000);
     assert!(
         shown(&seen).ends_with("ask again before\nnext: ckptctl diagnose prod/payments"),
         "{}",

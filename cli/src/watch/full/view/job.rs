@@ -42,7 +42,7 @@ pub(super) fn lines(model: &Model, key: &Key, now: Now, width: usize, room: usiz
     lines.truncate(room);
     let mut free = room - lines.len();
     let missing = match (&detail.diagnosis, job.in_flight.first()) {
-        (Some(diagnosis), Some(oldest)) => missing::lines(diagnosis, oldest, width),
+        (Some(diagnosis), Some(oldest)) => missing::lines(diagnosis, oldest, &job.warnings, width),
         _ => Vec::new(),
     };
     let overridden = overrides::lines(&job, now.wall, width);

@@ -7,7 +7,12 @@ use ckpt_shared::api::{CheckpointDiagnosis, InFlight, MissingSubtask, Spread, Ve
 use std::cmp::Reverse;
 
 /// All of it; nothing when the diagnosis is of another checkpoint, or says nothing.
-pub(super) fn lines(diagnosis: &CheckpointDiagnosis, checkpoint: &InFlight, width: usize) -> Vec<Row> {
+pub(super) fn lines(
+    diagnosis: &CheckpointDiagnosis,
+    checkpoint: &InFlight,
+    told: &[String],
+    width: usize,
+) -> Vec<Row> {
     if diagnosis.checkpoint.as_ref().map(|seen| seen.id) != Some(checkpoint.id) {
         return Vec::new();
     }
@@ -26,7 +31,8 @@ pub(super) fn lines(diagnosis: &CheckpointDiagnosis, checkpoint: &InFlight, widt
     let mut lines = vec![heading(&format!("missing: {behind} of {} subtasks", checkpoint.subtasks), width)];
     lines.extend(missing.iter().map(|(vertex, subtask)| row(vertex, subtask, width)));
     lines.extend(diagnosis.vertices.iter().map(progress));
-    lines.extend(diagnosis.warnings.iter().flat_map(|warning| sentence(&clean(warning), Ink::Faint, width)));
+    let warnings = diagnosis.warnings.iter().filter(|warning| !told.contains(warning));
+    lines.extend(warnings.flat_map(|warning| sentence(&clean(warning), Ink::Faint, width)));
     lines
 }
 
