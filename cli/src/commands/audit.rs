@@ -6,6 +6,7 @@ use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::render::{Style, audit};
+use crate::resolve::{self, Matching};
 use crate::server::Server;
 use ckpt_shared::api::Audit;
 use ckpt_shared::client::Answer;
@@ -57,10 +58,19 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     });
     // As `-o name` prints jobs elsewhere.
     let job = args.job.as_deref().map(|job| job.strip_prefix("job/").unwrap_or(job));
-    let answer = server.client.audit(job, since, Some(args.limit)).await;
-    let Answer { value: audit, body } = answer.map_err(|error| {
-        server.is_older(&error, "tell who changed what").unwrap_or_else(|| server.failed(&error))
-    })?;
+    let ask = async |job| {
+        let answer = server.client.audit(job, since, Some(args.limit)).await;
+        answer.map_err(|error| {
+            server.is_older(&error, "tell who changed what").unwrap_or_else(|| server.failed(&error))
+        })
+    };
+    let mut answer = ask(job).await?;
+    if let (true, Some(wanted)) = (answer.value.entries.is_empty(), job) {
+        // A job that nobody changed, the beginning of a name, or a slip of the pen, which is not to calm anybody.
+        let found = resolve::job(server, wanted, Matching::Prefix).await?;
+        answer = ask(Some(&found.configuration.name)).await?;
+    }
+    let Answer { value: audit, body } = answer;
     match output {
         Some(Output::Json) => console::data(&body)?,
         _ if audit.entries.is_empty() => console::data("nothing was changed, as far as the audit log says")?,
