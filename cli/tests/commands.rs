@@ -135,9 +135,11 @@ fn the_audit_log_is_a_table_and_what_is_asked_of_it_goes_to_the_server() {
     assert_eq!(fake.run(&["audit", "-o", "json"]).stdout.trim_end(), body);
     assert_eq!(fake.run(&["audit", "--since", "yesterday"]).code, 2);
     let empty = r#"{"schema":"ckpt/v1","entries":[],"more":false}"#;
-    let nobody = Fake::new(move |line, _| match line.starts_with("GET /audit") {
-        true => (200, empty.to_owned()),
-        false => refused(404, "no job 'jbo123'"),
+    let none = r#"{"schema":"ckpt/v1","jobs":[],"clusters":[],"pauses":[]}"#;
+    let nobody = Fake::new(move |line, _| match line {
+        _ if line.starts_with("GET /audit") => (200, empty.to_owned()),
+        _ if line.starts_with("GET /checkpoints/configuration") => (200, none.to_owned()),
+        _ => refused(404, "no job 'jbo123'"),
     });
     assert_eq!(nobody.run(&["audit", "jbo123"]).code, 5, "a slip of the pen is not to calm anybody");
     let older = Fake::new(|_, _| refused(404, "Not found: /audit"));
