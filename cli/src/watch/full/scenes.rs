@@ -401,6 +401,15 @@ fn no_screen_is_too_small_or_too_large() {
     assert!(shown.starts_with("STUCK enriched-orders 4m"), "{shown}");
 }
 
+#[test]
+fn a_narrow_list_keeps_the_names() {
+    for width in [40, 60, 71] {
+        let shown = screen(&all(), NOW, (width, 15));
+        let worst = shown.lines().find(|line| line.starts_with('▸')).unwrap();
+        assert!(worst.contains("clic"), "{shown}");
+    }
+}
+
 /// The order of the names in the list.
 fn listed(model: &Model) -> Vec<String> {
     let name = |key: &Key| model.data.jobs[key].job.name.chars().take(6).collect();

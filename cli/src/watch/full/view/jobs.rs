@@ -15,6 +15,8 @@ use unicode_width::UnicodeWidthStr;
 const WORD: usize = 12;
 /// The columns of a small gauge.
 const GAUGE: usize = 6;
+/// Below this width the checkpoint's acknowledgements and the timeout make room for the names.
+const NARROW: usize = 72;
 /// From this width on the interval is shown.
 const MEDIUM: usize = 100;
 /// From this width on more is said of each job.
@@ -98,6 +100,7 @@ fn list(model: &Model, data: &Data, keys: &[Key], now: Now, width: usize, room: 
 struct Columns {
     name: usize,
     interval: usize,
+    narrow: bool,
     wide: bool,
     sentence: usize,
 }
@@ -110,22 +113,25 @@ impl Columns {
     const FAILED: usize = 5;
 
     fn of(width: usize) -> Self {
-        let fixed = 2 + WORD + GAUGE + Self::ACKED + Self::LEFT + Self::TIMEOUT + Self::FAILED + 6;
+        let narrow = width < NARROW;
+        let left_out = if narrow { GAUGE + Self::ACKED + Self::TIMEOUT + 3 } else { 0 };
+        let fixed = 2 + WORD + GAUGE + Self::ACKED + Self::LEFT + Self::TIMEOUT + Self::FAILED + 6 - left_out;
         let interval = if width >= MEDIUM { Self::INTERVAL + 1 } else { 0 };
         let spare = width.saturating_sub(fixed + interval);
         let wide = width >= WIDE;
         let name = if wide { (spare / 2).clamp(16, 48) } else { spare };
-        Self { name, interval, wide, sentence: if wide { spare.saturating_sub(name + 2) } else { 0 } }
+        Self { name, interval, narrow, wide, sentence: if wide { spare.saturating_sub(name + 2) } else { 0 } }
     }
 
     fn heading(&self) -> Row {
+        let wider = |text: &str, width| if self.narrow { String::new() } else { column(text, width) + " " };
         let text = format!(
-            "  {} {} {} {} {} {}{}{}",
+            "  {} {} {}{} {}{}{}{}",
             column("HOW", WORD),
             column("JOB", self.name),
-            column("ACKNOWLEDGED", GAUGE + 1 + Self::ACKED),
+            wider("ACKNOWLEDGED", GAUGE + 1 + Self::ACKED),
             number("LEFT", Self::LEFT),
-            column("TIMEOUT", Self::TIMEOUT),
+            wider("TIMEOUT", Self::TIMEOUT),
             column("INTERVAL", self.interval),
             number("FAILS", Self::FAILED),
             if self.wide { "  CHECKPOINT IN FLIGHT" } else { "" },
@@ -145,11 +151,17 @@ impl Columns {
             oldest.is_some_and(|it| it.remaining.is_some_and(|left| left.saturating_mul(4) < it.elapsed));
         let mut row = Row::of(if selected { "▸ " } else { "  " }, Ink::Strong);
         row.add(column(word, WORD), ink_of(rank));
-        row.add(format!(" {} ", column(&named(job), self.name)), Ink::Plain);
-        row.add(gauge, Ink::Good);
-        row.add(format!(" {} ", column(&acked(oldest), Self::ACKED)), Ink::Plain);
+        let name = if self.narrow { clean(&job.name) } else { named(job) };
+        row.add(format!(" {} ", column(&name, self.name)), Ink::Plain);
+        if !self.narrow {
+            row.add(gauge, Ink::Good);
+            row.add(format!(" {} ", column(&acked(oldest), Self::ACKED)), Ink::Plain);
+        }
         row.add(number(&left, Self::LEFT), if urgent { Ink::Alarm } else { Ink::Plain });
-        row.add(format!(" {} ", whole(&timeout, Self::TIMEOUT)), timeout_ink);
+        row.add(" ".to_owned(), Ink::Plain);
+        if !self.narrow {
+            row.add(format!("{} ", whole(&timeout, Self::TIMEOUT)), timeout_ink);
+        }
         row.add(whole(&interval, self.interval), interval_ink);
         row.add(number(&failed(job.failures), Self::FAILED), Ink::Plain);
         if self.wide {
