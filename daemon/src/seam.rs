@@ -213,6 +213,10 @@ pub trait JobCoordinator: Send + Sync {
         true
     }
 
+    /// Waits, a few seconds at most, until it is known whether it is there: a ckptd that has just been started has not
+    /// asked its cluster yet.
+    async fn settle(&self) {}
+
     /// When its last state was seen, in milliseconds since the epoch, without asking.
     fn last_seen(&self) -> u64 {
         wall_millis()

@@ -25,6 +25,7 @@ use std::time::Duration;
 /// [`ChangeError`]; nothing has changed then.
 pub async fn change(job: Job, changes: Changes, request: Request) -> Result<Configuration, ChangeError> {
     let _changing = job.changing();
+    job.settle().await;
     let is_there = job.is_there();
     let asked = match !is_there && clears_all(&request.patch) {
         true => record::forgets(job.identity(), &request.who, request.patch.reason.clone()),

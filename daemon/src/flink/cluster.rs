@@ -107,6 +107,7 @@ impl Follower {
                 Ok(()) => {}
                 Err(trouble) => {
                     self.link.heard(Err(trouble));
+                    self.link.was_tried();
                     self.link.is_version(None);
                     // What answers next may be another release, or another process.
                     self.link.ways.forget();
@@ -141,6 +142,7 @@ impl Follower {
         listed.sort_by_key(|job| (job.start_time, job.jid));
         self.link.heard(Ok(ahead(&listed, asked.midpoint(answered))));
         self.take(listed);
+        self.link.was_tried();
         let jobs = self.jobs.all();
         self.look_for_a_way(&jobs).await;
         self.forget_ended(&jobs).await;

@@ -35,6 +35,12 @@ impl JobCoordinator for FlinkJob {
         !self.known().missing
     }
 
+    async fn settle(&self) {
+        if self.known().missing {
+            self.link().first_answer().await;
+        }
+    }
+
     fn last_seen(&self) -> u64 {
         self.link().health().observed_at.unwrap_or_else(wall_millis)
     }

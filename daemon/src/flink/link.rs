@@ -10,10 +10,14 @@ use ckpt_shared::api::{ClusterState, Pause};
 use ckpt_shared::client::{Client, ClientError};
 use ckpt_shared::ids::JobId;
 use std::sync::{PoisonError, RwLock};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+use tokio::time::timeout;
 
 /// How many requests about subtasks wait for a cluster at once, whichever of its jobs they are about.
 const MOST_REQUESTS: usize = 16;
+/// The longest wait for its first answer.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
 /// The link to a cluster.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) struct Link {
     pub(super) look_now: Notify,
     health: RwLock<Health>,
     requests: Semaphore,
+    /// Whether it has answered, or failed to, since ckptd was started: before, nobody knows which jobs it has.
+    tried: watch::Sender<bool>,
 }
 
 /// How a cluster is.
@@ -49,8 +55,18 @@ impl Link {
     pub(super) fn new(settings: ClusterSettings, overrides: OverrideStore, pauses: Pauses) -> Self {
         let (clock, ways, health) = (Clock::start(), Ways::default(), RwLock::default());
         let (reconcile_now, look_now) = (Notify::new(), Notify::new());
-        let requests = Semaphore::new(MOST_REQUESTS);
-        Self { settings, overrides, clock, ways, pauses, reconcile_now, look_now, health, requests }
+        let (requests, tried) = (Semaphore::new(MOST_REQUESTS), watch::Sender::new(false));
+        Self { settings, overrides, clock, ways, pauses, reconcile_now, look_now, health, requests, tried }
+    }
+
+    /// Its jobs are as it listed them, or it cannot be asked.
+    pub(super) fn was_tried(&self) {
+        self.tried.send_replace(true);
+    }
+
+    /// Waits, 5 s at most, until it has been asked for its jobs once.
+    pub(super) async fn first_answer(&self) {
+        drop(timeout(FIRST_ANSWER, self.tried.subscribe().wait_for(|tried| *tried)).await);
     }
 
     /// Waits for a turn to ask for subtasks, which is kept for as long as the request takes.
