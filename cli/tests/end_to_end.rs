@@ -3,22 +3,8 @@
 
 mod daemon;
 
-use daemon::Daemon;
+use daemon::{Daemon, HANGS_ONCE};
 use serde_json::Value;
-
-/// Checkpoint 1 hangs, so that it is in flight for as long as its timeout lets it; the others take as
-/// long as the disk does.
-const HANGS_ONCE: &str = r#"
-name = "orders"
-vertices = [{ name = "source", parallelism = 1 }, { name = "sink", parallelism = 3 }]
-[checkpointing]
-interval = "200ms"
-timeout = "10m"
-tolerable-failures = "unlimited"
-[rehearsal]
-size = "1kB"
-faults = [{ vertex = "sink", subtask = 2, to = 1, kind = "hang" }]
-"#;
 
 /// Fails at its first checkpoint, and then waits an hour until it restarts.
 const RESTARTS: &str = r#"

@@ -3,7 +3,7 @@
 
 mod daemon;
 
-use daemon::Daemon;
+use daemon::{Daemon, HANGS_ONCE};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -18,19 +18,6 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(60);
 const COLUMNS: u16 = 80;
 const LINES: u16 = 24;
-
-/// Its checkpoint hangs for as long as its timeout lets it.
-const HANGS: &str = r#"
-name = "orders"
-vertices = [{ name = "source", parallelism = 1 }, { name = "sink", parallelism = 3 }]
-[checkpointing]
-interval = "200ms"
-timeout = "10m"
-tolerable-failures = "unlimited"
-[rehearsal]
-size = "1kB"
-faults = [{ vertex = "sink", subtask = 2, to = 1, kind = "hang" }]
-"#;
 
 fn now() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "processes and their terminal are real, so time is too")]
@@ -199,7 +186,7 @@ fn pushed(daemon: &Daemon, kind: &'static str) -> Receiver<Instant> {
 #[test]
 fn a_pushed_event_is_drawn_and_the_terminal_is_put_back() {
     let daemon = Daemon::start();
-    daemon.submit(HANGS);
+    daemon.submit(HANGS_ONCE);
     daemon.until_json("orders", |job| job["inFlight"][0]["acknowledged"] == 3);
     let mut watch = OnTerminal::start(&daemon, &["watch", "orders"]);
     watch.until(|screen| {
@@ -238,7 +225,7 @@ fn a_pushed_event_is_drawn_and_the_terminal_is_put_back() {
 #[test]
 fn sigterm_and_ctrl_c_put_the_terminal_back() {
     let daemon = Daemon::start();
-    daemon.submit(HANGS);
+    daemon.submit(HANGS_ONCE);
     for by_key in [false, true] {
         let mut watch = OnTerminal::start(&daemon, &["watch"]);
         watch.until(|screen| screen.contains("orders"));
@@ -258,7 +245,7 @@ fn sigterm_and_ctrl_c_put_the_terminal_back() {
 #[test]
 fn a_server_that_goes_away_is_said_to_be_stale_and_what_was_seen_stays() {
     let daemon = Daemon::start();
-    daemon.submit(HANGS);
+    daemon.submit(HANGS_ONCE);
     daemon.until_json("orders", |job| job["inFlight"][0]["acknowledged"] == 3);
     let mut watch = OnTerminal::start(&daemon, &["watch", "orders"]);
     watch.until(|screen| screen.contains("live") && screen.contains("3 of 4"));
@@ -271,7 +258,7 @@ fn a_server_that_goes_away_is_said_to_be_stale_and_what_was_seen_stays() {
 #[test]
 fn the_plain_screen_is_still_there() {
     let daemon = Daemon::start();
-    daemon.submit(HANGS);
+    daemon.submit(HANGS_ONCE);
     let mut watch = OnTerminal::start(&daemon, &["watch", "orders", "--plain"]);
     watch.until(|screen| {
         screen.contains("VALUE     SUBMITTED  OVERRIDE  IN FORCE") && screen.contains("q leaves")

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 pub use error::{ClientError, Peer};
 use error::{causes, tls};
+#[cfg(feature = "tasks")]
+pub(crate) use events::events_of;
 pub use paths::{configuration_path, configurations_path, escape, is_loopback};
 pub use reqwest::StatusCode;
 

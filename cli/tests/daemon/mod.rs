@@ -12,6 +12,21 @@ use tempfile::TempDir;
 /// How often something is looked at that has to happen sooner or later, at most: 50 ms apart.
 const MOST_LOOKS: u32 = 1_200;
 
+/// Checkpoint 1 hangs, so that it is in flight for as long as its timeout lets it; the others take as
+/// long as the disk does.
+#[allow(dead_code, reason = "not every test that has a daemon submits it")]
+pub(crate) const HANGS_ONCE: &str = r#"
+name = "orders"
+vertices = [{ name = "source", parallelism = 1 }, { name = "sink", parallelism = 3 }]
+[checkpointing]
+interval = "200ms"
+timeout = "10m"
+tolerable-failures = "unlimited"
+[rehearsal]
+size = "1kB"
+faults = [{ vertex = "sink", subtask = 2, to = 1, kind = "hang" }]
+"#;
+
 pub(crate) struct Daemon {
     child: Child,
     home: TempDir,

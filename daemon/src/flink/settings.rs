@@ -7,7 +7,6 @@ use ckpt_shared::client::{Access, Client, ClientError, Peer};
 use ckpt_shared::paths;
 use clap::ValueEnum;
 use serde::Deserialize;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,18 +81,10 @@ pub struct Settings {
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The configuration file cannot be used.
+    /// The configuration file cannot be used, or one that it names cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The file cannot be read.
-    #[error("cannot read {path}: {cause}", path = .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// The file has a mistake.
+    /// A file that it names has a mistake.
     #[error("{path} has a mistake: {cause}", path = .path.display())]
     Mistake {
         /// The file.
@@ -206,7 +197,7 @@ impl ClusterSettings {
 fn cluster(entry: Entry, consent: Consent) -> Result<ClusterSettings, SettingsError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
-        move |cause| SettingsError::Unreadable { path, cause }
+        move |cause| SettingsError::from(ConfigError::Unreadable { path, cause })
     };
     let token = entry.token_file.as_deref();
     let token = token.map(|path| paths::read_token(path).map_err(unreadable(path))).transpose()?;

@@ -2,7 +2,8 @@
 
 use super::{Client, ClientError, escape};
 use crate::api::Event;
-use futures::{Stream, StreamExt, TryStreamExt, future};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt, future, stream};
 use reqwest::Method;
 use sse_stream::{Sse, SseByteStream};
 use std::io;
@@ -31,25 +32,9 @@ impl Client {
             None => "/checkpoints/events".to_owned(),
         };
         let answer = self.begin(self.request(Method::GET, &path)).await?;
-        let unfinished = Arc::new(AtomicUsize::new(0));
-        let arrived = Arc::clone(&unfinished);
-        let bytes = answer.bytes_stream().map_err(io::Error::other).and_then(move |chunk| {
-            let size = arrived.fetch_add(chunk.len(), Ordering::Relaxed).saturating_add(chunk.len());
-            future::ready(match size <= LARGEST_EVENT {
-                true => Ok(chunk),
-                false => Err(io::Error::other("an event is larger than 1 MiB")),
-            })
-        });
-        let quiet = futures::stream::unfold(Some(bytes.boxed()), |bytes| async {
-            let mut bytes = bytes?;
-            match tokio::time::timeout(SILENCE, bytes.next()).await {
-                Ok(chunk) => chunk.map(|chunk| (chunk, Some(bytes))),
-                Err(_) => Some((Err(io::Error::other("it has been silent for 40s")), None)),
-            }
-        });
+        let events = events_of(answer, LARGEST_EVENT, Some(SILENCE));
         let client = self.clone();
-        let events = SseByteStream::new(quiet.boxed()).filter_map(move |event| {
-            unfinished.store(0, Ordering::Relaxed);
+        let events = events.filter_map(move |event| {
             future::ready(match event {
                 Ok(event) => client.parsed(event).transpose(),
                 Err(error) => Some(Err(client.broke_off(&error.to_string()))),
@@ -86,4 +71,38 @@ impl Client {
             Err(error) => Err(self.nonsense(&error.to_string())),
         }
     }
+}
+
+/// The events of an answer. The stream breaks off at one of more than `most` bytes, since it is gathered in memory, and
+/// after a silence as long as this.
+pub(crate) fn events_of(
+    answer: reqwest::Response,
+    most: usize,
+    silence: Option<Duration>,
+) -> BoxStream<'static, Result<Sse, sse_stream::Error>> {
+    // Bytes that have come since the newest event.
+    let unfinished = Arc::new(AtomicUsize::new(0));
+    let arrived = Arc::clone(&unfinished);
+    let bytes = answer.bytes_stream().map_err(io::Error::other).and_then(move |chunk| {
+        let size = arrived.fetch_add(chunk.len(), Ordering::Relaxed).saturating_add(chunk.len());
+        future::ready(match size <= most {
+            true => Ok(chunk),
+            false => Err(io::Error::other(format!("an event is larger than {} MiB", most >> 20))),
+        })
+    });
+    let bytes = match silence {
+        None => bytes.boxed(),
+        Some(silence) => stream::unfold(Some(bytes.boxed()), move |bytes| async move {
+            let mut bytes = bytes?;
+            match tokio::time::timeout(silence, bytes.next()).await {
+                Ok(chunk) => chunk.map(|chunk| (chunk, Some(bytes))),
+                Err(_) => {
+                    let seconds = silence.as_secs();
+                    Some((Err(io::Error::other(format!("it has been silent for {seconds}s"))), None))
+                }
+            }
+        })
+        .boxed(),
+    };
+    SseByteStream::new(bytes).inspect(move |_| unfinished.store(0, Ordering::Relaxed)).boxed()
 }

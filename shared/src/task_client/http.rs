@@ -1,15 +1,12 @@
 //! The way to the daemon over HTTP.
 
 use super::{Door, DoorError, Events};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, events_of};
 use crate::ids::SessionId;
 use crate::tasks::{Claim, Claimed, Reported, TaskEvent, TaskReport};
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, future};
-use sse_stream::{Sse, SseByteStream};
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use futures::{StreamExt, future};
+use sse_stream::Sse;
 
 /// The largest event, in bytes.
 const LARGEST_EVENT: usize = 64 * 1024 * 1024;
@@ -43,18 +40,7 @@ impl Door for HttpDoor {
 
     async fn events(&self, session: SessionId, after: Option<u64>) -> Result<Events, DoorError> {
         let answer = self.client.task_events(&self.job, session, after).await?;
-        // Bytes that have come since the newest event.
-        let unfinished = Arc::new(AtomicUsize::new(0));
-        let arrived = Arc::clone(&unfinished);
-        let bytes = answer.bytes_stream().map_err(io::Error::other).and_then(move |chunk| {
-            let size = arrived.fetch_add(chunk.len(), Ordering::Relaxed).saturating_add(chunk.len());
-            future::ready(match size <= LARGEST_EVENT {
-                true => Ok(chunk),
-                false => Err(io::Error::other("an event is larger than 64 MiB")),
-            })
-        });
-        let events = SseByteStream::new(bytes).filter_map(move |event| {
-            unfinished.store(0, Ordering::Relaxed);
+        let events = events_of(answer, LARGEST_EVENT, None).filter_map(|event| {
             future::ready(match event {
                 Ok(event) => parse(event).transpose(),
                 Err(error) => Some(Err(DoorError::Unreachable { cause: error.to_string() })),
