@@ -126,6 +126,11 @@ impl Keeping {
         *self = Self { status, held_by: self.held_by, ..Self::default() };
     }
 
+    /// Other values should hold by now than those that were put in force: nobody is suspected of the difference.
+    pub(super) fn something_else_is_wanted(&mut self) {
+        self.held_by = None;
+    }
+
     /// There was a sign that something is otherwise now: what failed may be tried at once.
     pub(super) fn is_signed(&mut self) {
         self.next_try = None;

@@ -37,6 +37,8 @@ pub(super) struct Known {
     /// What those hold who are changing it, and when the first of them began.
     pub(super) changing: Arc<()>,
     pub(super) changing_since: Option<Monotonic>,
+    /// Since when an override's time has been up that was not taken away yet, as far as that was seen.
+    pub(super) ending_since: Option<Monotonic>,
     /// When what is stored was put in force last.
     pub(super) applied_at: Option<Monotonic>,
     /// When its cluster was told a change natively.
@@ -72,6 +74,7 @@ impl Known {
             keeping: Keeping::default(),
             changing: Arc::default(),
             changing_since: None,
+            ending_since: None,
             applied_at: None,
             changed_natively: None,
             namesakes: Vec::new(),

@@ -16,6 +16,7 @@ use crate::clock::wall_millis;
 use crate::durable::STORE_LIMIT;
 use crate::overrides::{Record, Submitted};
 use crate::seam::{Identity, JobCoordinator, Observation, SeamError};
+use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_shared::api::OverrideState;
 use ckpt_shared::duration::{Exact, Rough};
@@ -34,8 +35,8 @@ const PATIENT: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 8;
 /// For how long a change that was stored and is being applied is left to whoever makes it.
 const OTHERS_CHANGE: Duration = Duration::from_secs(30);
-/// For how long, in milliseconds, an override whose time is up is left to whoever ends it.
-const ENDING: u64 = 10_000;
+/// For how long an override whose time is up is left to whoever ends it.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// Keeps the overrides of a cluster's jobs in force, for ever.
 pub(super) async fn keep(link: Arc<Link>, jobs: Jobs) {
@@ -102,16 +103,15 @@ impl FlinkJob {
         if self.known().keeping.next_try().is_some_and(|at| self.now() < at) {
             return;
         }
-        let now = wall_millis();
-        if record.next_end().and_then(|until| now.checked_sub(until)).is_some_and(|over| over < ENDING) {
-            // Whoever ends it puts in force what was before, and nobody else is suspected of that.
-            return;
-        }
         let began = self.now();
         let Some(look) = self.look_at_values(self.link().pause().is_some()).await else { return };
         // What was changed while it was looked at is looked at anew.
         let was_applied = self.known().applied_at.is_some_and(|at| at >= began);
-        if was_applied || self.is_being_changed() || self.link().record(self.id()).as_ref() != Some(&record) {
+        if was_applied
+            || self.is_being_changed()
+            || self.is_ending(&record)
+            || self.link().record(self.id()).as_ref() != Some(&record)
+        {
             return;
         }
         if let Look::Holds(_) = look {
@@ -230,12 +230,20 @@ impl FlinkJob {
     /// does not come to its end is not waited for.
     fn is_being_changed(&self) -> bool {
         let mut known = self.known();
-        if Arc::strong_count(&known.changing) == 1 {
-            known.changing_since = None;
-            return false;
+        let is_so = Arc::strong_count(&known.changing) > 1;
+        is_recent(&mut known.changing_since, is_so, self.now(), OTHERS_CHANGE)
+    }
+
+    /// Its time is up, and whoever ends it is about to put in force what was before. One that cannot be taken away, as
+    /// with a disk that refuses, does not go on to hold. How late it is by the wall clock tells nothing: that may jump.
+    fn is_ending(&self, record: &Record) -> bool {
+        let mut known = self.known();
+        let is_so = record.next_end().is_some_and(|until| until <= wall_millis());
+        let is_left_to_others = is_recent(&mut known.ending_since, is_so, self.now(), ENDING);
+        if is_so {
+            known.keeping.something_else_is_wanted();
         }
-        let now = self.now();
-        now.since(*known.changing_since.get_or_insert(now)) < OTHERS_CHANGE
+        is_left_to_others
     }
 
     /// A job that starts anew shows what it was submitted with. When that is neither what was written down
@@ -266,6 +274,17 @@ impl FlinkJob {
         let before = std::mem::replace(&mut self.known().running_since, running);
         if before != running && before.is_some() {
             self.link().reconcile_now.notify_one();
+        }
+    }
+}
+
+/// Whether something has been so for less than `limit`, as far as that was seen.
+fn is_recent(since: &mut Option<Monotonic>, is_so: bool, now: Monotonic, limit: Duration) -> bool {
+    match is_so {
+        true => now.since(*since.get_or_insert(now)) < limit,
+        false => {
+            *since = None;
+            false
         }
     }
 }

@@ -70,6 +70,31 @@ async fn what_ended_while_ckptd_and_its_cluster_were_away_is_put_back_too() {
 }
 
 #[tokio::test]
+async fn what_has_ended_and_cannot_be_taken_away_does_not_go_on_to_hold() {
+    let (fake, host) = temporary().await;
+    let (file, aside) = (host.overrides_file(), host.path().join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    // No file can take the place of a directory.
+    std::fs::create_dir(&file).unwrap();
+    an_hour_later();
+    let over = until_job(&host, ONE, |job| {
+        fake.values(ONE).1 == 20_000 && job["overrideStatus"]["state"] == "applied"
+    })
+    .await;
+    let timeout = &over["checkpointTimeout"];
+    assert_eq!(
+        json!([over["revision"], timeout["override"], timeout["effective"]]),
+        json!([1, null, 20_000])
+    );
+    hurried(tokio::time::sleep(Duration::from_secs(60))).await;
+    assert_eq!(passed_on(&fake).len(), 2, "it holds");
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+    until_applied(&host, 2).await;
+    assert_eq!((fake.values(ONE).1, &record(&host)["checkpointTimeout"]), (json!(20_000), &Value::Null));
+}
+
+#[tokio::test]
 async fn hands_that_are_off_stay_off_when_an_override_ends() {
     let (fake, host) = temporary().await;
     post(&host, "/reconcile/pause", r#"{"reason": "hands off"}"#).await;
