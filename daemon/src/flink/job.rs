@@ -159,14 +159,14 @@ impl FlinkJob {
 
     /// Asks REST how it is.
     pub(super) async fn ask_rest(&self) -> Result<(), ClientError> {
-        let (client, id) = (self.link().client(), self.id());
+        let (client, id, asked) = (self.link().client(), self.id(), self.now());
         let answers = tokio::try_join!(rest::checkpoint_config(client, id), rest::checkpoints(client, id));
         let (config, statistics) = answers?;
         let now = self.link().clock.now();
         self.remember_subtasks(&statistics);
         let news = statistics.clone();
         let (at, at_wall) = (now.monotonic, now.wall_millis());
-        let before = self.remember(FromRest { config, statistics: news, at, at_wall });
+        let before = self.remember(FromRest { config, statistics: news, asked, at, at_wall });
         if let Some(before) = before {
             news::between(&before.statistics, &statistics).into_iter().for_each(|news| self.tell(news));
         }
@@ -179,6 +179,10 @@ impl FlinkJob {
         let Health { ahead, .. } = self.link().health();
         let record = self.link().record(self.id());
         let mut known = self.known();
+        // Of two that were asked side by side, the one that was asked earlier may be answered later.
+        if known.rest.as_ref().is_some_and(|rest| rest.asked > told.asked) {
+            return None;
+        }
         // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
         let to_here = |there: i64| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0);
         known.history.saw(&told.statistics.history, to_here);

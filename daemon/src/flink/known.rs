@@ -56,6 +56,9 @@ pub(super) struct Known {
 pub(super) struct FromRest {
     pub(super) config: CheckpointConfig,
     pub(super) statistics: CheckpointStatistics,
+    /// When it was asked.
+    pub(super) asked: Monotonic,
+    /// When it answered, on both clocks.
     pub(super) at: Monotonic,
     pub(super) at_wall: u64,
 }
