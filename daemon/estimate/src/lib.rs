@@ -73,7 +73,7 @@ pub enum Verdict {
 pub enum Because {
     /// No checkpoint of this shape has completed, so nobody knows what is usual.
     NothingToCompare,
-    /// All have acknowledged.
+    /// All have acknowledged: it is being finished, or that hangs.
     AllAcknowledged,
     /// Nobody is later than was seen before.
     AsUsual,

@@ -4,6 +4,9 @@ use super::Ended;
 use super::numbers::{count, median, scaled, seconds, spread};
 use std::time::Duration;
 
+/// A subtask that took so much longer than ever else, scaled, tells nothing of what it usually takes: twice as long.
+const ODD: f64 = std::f64::consts::LN_2;
+
 /// No spread is smaller: ten checkpoints do not show all that can happen.
 const LEAST_SPREAD: f64 = 0.06;
 /// No spread of checkpoints as a whole is smaller.
@@ -59,14 +62,15 @@ impl Past {
         let pooled = pooled.map_or(UNKNOWN_SPREAD, |pooled| pooled.max(LEAST_SPREAD));
         let common = spread(effects.iter().copied()).filter(|_| known);
         let usual = |place: usize| {
-            let squares: f64 = residuals(place).map(|residual| residual * residual).sum();
-            let own =
-                ((POOLED * pooled * pooled + squares) / (POOLED + count(residuals(place).count()))).sqrt();
             let took = completed.iter().filter_map(|ended| ended.took[place]).map(scaled);
+            let mut all: Vec<(f64, f64)> = took.zip(residuals(place)).collect();
+            leave_out_the_odd_one(&mut all);
+            let squares: f64 = all.iter().map(|(_, residual)| residual * residual).sum();
+            let own = ((POOLED * pooled * pooled + squares) / (POOLED + count(all.len()))).sqrt();
             places[place].map(|usual| Usual {
                 place: usual + lately,
                 spread: own.clamp(pooled, MOST_SPREAD.max(pooled)),
-                latest: took.fold(usual, f64::max),
+                latest: all.iter().map(|(took, _)| *took).fold(usual, f64::max),
             })
         };
         Self {
@@ -91,6 +95,17 @@ impl Past {
     pub(super) fn of_each(&self) -> Vec<Option<Duration>> {
         let of = |usual: &Option<Usual>| usual.map(|usual| Duration::from_secs_f64(seconds(usual.place)));
         self.subtasks.iter().map(of).collect()
+    }
+}
+
+/// One that was very late a single time, as when a longer timeout let a hang end, must not count as usual for ever: it
+/// may hang again. One that was late twice is late now and then.
+fn leave_out_the_odd_one(all: &mut Vec<(f64, f64)>) {
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if let [_, .., (second, _), (last, _)] = all[..]
+        && last - second > ODD
+    {
+        all.pop();
     }
 }
 

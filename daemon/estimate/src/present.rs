@@ -14,6 +14,8 @@ const MANY: f64 = 8.0;
 const FEW_SHARE: f64 = 0.15;
 /// From this share on they are many.
 const MANY_SHARE: f64 = 0.5;
+/// For how long a checkpoint that all have acknowledged is being finished; longer, and what finishes it may hang.
+const FINISHING: Duration = Duration::from_secs(60);
 /// How many acknowledgements tell something of those that are missing.
 const ENOUGH: usize = 3;
 /// The newest acknowledgements are this share of those that there are; storage may become slow meanwhile.
@@ -80,6 +82,8 @@ pub(super) struct Present {
     silent: usize,
     /// The same without those that wait behind others.
     waited_for: usize,
+    /// For how long nobody has acknowledged.
+    quiet: Duration,
 }
 
 impl Present {
@@ -105,34 +109,43 @@ impl Present {
         let silent = pending.took.iter().filter(|took| took.is_none()).count();
         let lag = past.usual().filter(|_| silent == missing.len()).map(|usual| now - scaled(usual));
         let waited_for = waited_for(vertices, &pending.took);
-        Self { missing, slowdowns, all, calm: calm(past, &pending.took), subtasks, lag, silent, waited_for }
+        let newest = pending.took.iter().flatten().max().copied().unwrap_or_default();
+        let quiet = pending.elapsed.saturating_sub(newest);
+        let calm = calm(past, &pending.took);
+        Self { missing, slowdowns, all, calm, subtasks, lag, silent, waited_for, quiet }
     }
 
     /// What is to be said of it, before when it will be done is worked out.
     pub(super) fn verdict(&self) -> (Verdict, Because) {
         let Some(lag) = self.lag else { return (Verdict::CannotTell, Because::NothingToCompare) };
         if self.silent == 0 {
-            return (Verdict::OnTrack, Because::AllAcknowledged);
-        }
-        if self.missing.iter().all(|missing| missing.lag <= missing.bound) {
-            return (Verdict::OnTrack, Because::AsUsual);
-        }
-        let unexplained: Vec<_> = self.missing.iter().filter(|missing| self.excess(missing) > 0.0).collect();
-        if unexplained.is_empty() {
-            return (Verdict::Slow, Because::AllAlike);
+            let verdict =
+                if self.quiet > FINISHING { Verdict::CannotTell } else { Verdict::OnTrack };
+            return (verdict, Because::AllAcknowledged);
         }
         let share = count(self.waited_for) / count(self.subtasks);
         let some = ((share - FEW_SHARE) / (MANY_SHARE - FEW_SHARE)).clamp(0.0, 1.0);
         let patience = libm::log(FEW + some * (MANY - FEW));
-        let is_stuck = |missing: &&&Missing| {
+        let is_too_late = |missing: &Missing| {
             // What is hardly slower is not slower.
             let slow = (self.explained(missing.vertex) - LITTLE).max(0.0);
-            lag - slow >= patience && self.excess(missing) > BEYOND
+            lag - slow >= patience
         };
         let because = if share <= (FEW_SHARE + MANY_SHARE) / 2.0 { Because::AFew } else { Because::Many };
-        match unexplained.iter().find(is_stuck) {
-            Some(_) => (Verdict::Stuck, because),
-            None => (Verdict::CannotTell, because),
+        if self.missing.iter().all(|missing| missing.lag <= missing.bound) {
+            // Who was as late before may be so again, or hang this time.
+            return match self.missing.iter().any(is_too_late) {
+                true => (Verdict::CannotTell, because),
+                false => (Verdict::OnTrack, Because::AsUsual),
+            };
+        }
+        let mut unexplained = self.missing.iter().filter(|missing| self.excess(missing) > 0.0).peekable();
+        if unexplained.peek().is_none() {
+            return (Verdict::Slow, Because::AllAlike);
+        }
+        match unexplained.any(|missing| is_too_late(missing) && self.excess(missing) > BEYOND) {
+            true => (Verdict::Stuck, because),
+            false => (Verdict::CannotTell, because),
         }
     }
 

@@ -19,6 +19,11 @@ pub(super) fn of(case: &Case) -> String {
         format!("; those that have acknowledged took about {times:.1} times as long as usual")
     });
     match (said.verdict, because(case)) {
+        (Verdict::CannotTell, Because::AllAcknowledged) => format!(
+            "cannot tell: all have acknowledged, the last one {} ago, and it is not finished; whoever stores its \
+             metadata may hang",
+            about(quiet(case))
+        ),
         (_, Because::AllAcknowledged) => "on track: all have acknowledged, it is being finished".to_owned(),
         (Verdict::OnTrack, _) => format!("on track, {}", done(case.rest())),
         (Verdict::Slow, _) => format!("slow, {}{alike}", done(case.rest())),
@@ -134,15 +139,23 @@ fn many(case: &Case) -> String {
 /// Since when nobody has acknowledged, and what is usual.
 fn since(case: &Case) -> String {
     let usual = case.assessment.usual.map(about).unwrap_or_default();
-    let subtasks = case.subtasks.unwrap_or_default();
-    let newest = subtasks.iter().flatten().flatten().map(|times| times.took).max();
-    match newest {
-        Some(newest) => {
-            let quiet = case.seen_for.saturating_sub(newest);
-            format!("nobody has acknowledged for {}, and all usually do within {usual}", about(quiet))
+    match newest(case) {
+        Some(_) => {
+            format!("nobody has acknowledged for {}, and all usually do within {usual}", about(quiet(case)))
         }
         None => format!("nobody has acknowledged at all, and all usually do within {usual}"),
     }
+}
+
+/// When the last one acknowledged, after the trigger.
+fn newest(case: &Case) -> Option<Duration> {
+    let subtasks = case.subtasks.unwrap_or_default();
+    subtasks.iter().flatten().flatten().map(|times| times.took).max()
+}
+
+/// For how long nobody has acknowledged.
+fn quiet(case: &Case) -> Duration {
+    case.seen_for.saturating_sub(newest(case).unwrap_or_default())
 }
 
 /// A duration as people say it when they do not know it exactly.

@@ -48,7 +48,7 @@ impl Case {
 pub(super) type Shape = fn(u64) -> Case;
 
 /// The kinds of histories, by name.
-pub(super) const SHAPES: [(&str, Shape); 12] = [
+pub(super) const SHAPES: [(&str, Shape); 13] = [
     ("steady", |seed| Job::new(seed).case(|_, _| {})),
     ("noisy: each subtask varies by 40 %", |seed| Job::with(seed, 1.0, 0.4).case(|_, _| {})),
     ("state grows by 5 % each time", |seed| Job::with(seed, 1.05, 0.15).case(|_, _| {})),
@@ -62,6 +62,10 @@ pub(super) const SHAPES: [(&str, Shape); 12] = [
     ("storage stands still for 1 to 5 minutes", |seed| Job::new(seed).case(stalled)),
     ("a straggler, 2 to 8 times as long", |seed| Job::new(seed).case(straggler)),
     ("one subtask hangs", |seed| Job::new(seed).case(hang)),
+    ("one subtask hangs that took 20 times as long once before", |seed| {
+        let (job, who) = Job::new(seed).once_late(20.0);
+        job.case(|_, takes| takes[who] = None)
+    }),
     ("one subtask hangs, and all behind it wait", |seed| Job::new(seed).case(hang_and_behind)),
     ("a whole vertex hangs, and all behind it", |seed| Job::new(seed).case(hang_of_all)),
     ("one subtask hangs while storage is 3 to 10 times slower", |seed| {
@@ -159,6 +163,15 @@ impl Job {
             self.ended(&takes);
         }
         self
+    }
+
+    /// Somebody was so many times as late in one checkpoint, which a longer timeout saved.
+    fn once_late(mut self, factor: f64) -> (Self, usize) {
+        let (who, when) = (self.dice.random_range(0..self.usual.len()), self.dice.random_range(0..PAST));
+        let late = &mut self.past[when];
+        late.took[who] = late.took[who].map(|took| took.mul_f64(factor));
+        late.lasted = late.took.iter().flatten().max().copied().unwrap_or_default();
+        (self, who)
     }
 
     fn case(mut self, wrong: impl Fn(&mut StdRng, &mut [Option<f64>])) -> Case {
