@@ -32,10 +32,10 @@ pub async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuratio
     }
     let Ok(anatomy) = job.anatomy(Depth::Glance).await else { return };
     let (subtasks, timeout) = (anatomy.subtasks(), configuration.checkpoint_timeout.effective);
-    let mut in_flight = configuration.in_flight.clone();
+    let (mut in_flight, failed) = (configuration.in_flight.clone(), configuration.failures.consecutive);
     let reckon = move || {
         for checkpoint in &mut in_flight {
-            checkpoint.estimate = Case::new(&anatomy, checkpoint).map(|case| case.estimate(timeout));
+            checkpoint.estimate = Case::new(&anatomy, checkpoint, failed).map(|case| case.estimate(timeout));
         }
         in_flight
     };
@@ -66,8 +66,13 @@ struct Said {
 
 impl Said {
     /// Without an estimate if what was seen of the checkpoint is old.
-    fn of(anatomy: &Anatomy, mut checkpoint: Option<InFlight>, timeout: Option<u64>, is_old: bool) -> Self {
-        let case = checkpoint.as_ref().and_then(|checkpoint| Case::new(anatomy, checkpoint));
+    fn of(
+        anatomy: &Anatomy,
+        mut checkpoint: Option<InFlight>,
+        (timeout, failed): (Option<u64>, u32),
+        is_old: bool,
+    ) -> Self {
+        let case = checkpoint.as_ref().and_then(|checkpoint| Case::new(anatomy, checkpoint, failed));
         let (usual, completed) = match &case {
             Some(case) => (case.assessment.usual, case.assessment.completed),
             None => verdict::usual(anatomy),
@@ -101,7 +106,8 @@ pub async fn diagnose(
     warnings.extend(anatomy.warnings.iter().cloned());
     let (timeout, is_old) = (configuration.checkpoint_timeout.effective, configuration.stale.is_some());
     let (subtasks, checkpoint) = (anatomy.subtasks(), configuration.in_flight.into_iter().next());
-    let reckon = move || Said::of(&anatomy, checkpoint, timeout, is_old);
+    let failed = configuration.failures.consecutive;
+    let reckon = move || Said::of(&anatomy, checkpoint, (timeout, failed), is_old);
     let Said { checkpoint, usual, completed, vertices } = aside(subtasks, reckon).await.unwrap_or_default();
     Ok(CheckpointDiagnosis {
         schema: SCHEMA.to_owned(),

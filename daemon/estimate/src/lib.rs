@@ -22,10 +22,15 @@ mod outlook;
 mod past;
 mod present;
 
+use outlook::Outlook;
 use past::Past;
 use present::Present;
 use std::time::Duration;
 
+/// After so many failures in a row it promises nothing that a checkpoint goes as usual so far.
+const FAILED: u32 = 2;
+/// What is slow as the others are and silent against this likelihood is not explained by them.
+const UNLIKELY: f64 = 0.01;
 /// Up to how many times the usual duration a checkpoint is on track.
 const ON_TRACK: f64 = 1.5;
 /// How many of the checkpoints before are looked at, the newest ones.
@@ -53,6 +58,8 @@ pub struct Pending {
     /// From its trigger until each subtask's acknowledgement, vertex after vertex; `None` for those that are
     /// missing. Empty when only the whole is known.
     pub took: Vec<Option<Duration>>,
+    /// How many checkpoints before it have failed in a row.
+    pub failed_before: u32,
 }
 
 /// What becomes of a checkpoint in flight.
@@ -77,12 +84,16 @@ pub enum Because {
     AllAcknowledged,
     /// Nobody is later than was seen before.
     AsUsual,
+    /// Nobody is late yet, but the checkpoints before it failed one after another.
+    FailedBefore,
     /// Those that have acknowledged were as much slower than usual as those that are missing are late.
     AllAlike,
     /// A few are late, while the others were not.
     AFew,
     /// Many are late, while those that have acknowledged were not.
     Many,
+    /// Those that have acknowledged were slower, but by now whoever is missing should be done.
+    TooLate,
     /// The whole is late, and who it waits for is not known.
     OnlyTheWhole,
 }
@@ -125,14 +136,22 @@ pub struct Assessment {
 pub fn assess(vertices: &[usize], past: &[Ended], pending: &Pending) -> Assessment {
     let subtasks: usize = vertices.iter().sum();
     if pending.took.len() != subtasks || subtasks == 0 {
-        return by_the_whole(past, pending.elapsed);
+        return by_the_whole(past, pending);
     }
     let usable: Vec<&Ended> = past.iter().filter(|ended| ended.took.len() == subtasks).collect();
     let past = Past::new(vertices, &usable[usable.len().saturating_sub(MOST_PAST)..]);
     let present = Present::new(vertices, &past, pending);
     let (verdict, because) = present.verdict();
+    let (verdict, because) = doubted(verdict, because, pending);
     let (promised, usual) = (matches!(verdict, Verdict::OnTrack | Verdict::Slow), past.usual());
-    let rest = promised.then(|| outlook::rest(&present, pending.elapsed));
+    let outlook = promised.then(|| Outlook::new(&present, pending.elapsed));
+    let (verdict, because, outlook) = match outlook {
+        Some(outlook) if verdict == Verdict::Slow && outlook.likely_silent() < UNLIKELY => {
+            (Verdict::CannotTell, Because::TooLate, None)
+        }
+        outlook => (verdict, because, outlook),
+    };
+    let rest = outlook.map(|outlook| outlook.rest());
     let verdict = match (verdict, rest, usual) {
         // Nobody is late yet, but those who have acknowledged tell that somebody will be.
         (Verdict::OnTrack, Some(rest), Some(usual))
@@ -163,24 +182,35 @@ pub fn assess(vertices: &[usize], past: &[Ended], pending: &Pending) -> Assessme
     }
 }
 
+/// Who goes as usual so far is not on track when those before it did, too, and failed.
+fn doubted(verdict: Verdict, because: Because, pending: &Pending) -> (Verdict, Because) {
+    match (verdict, because) {
+        (Verdict::OnTrack, Because::AsUsual) if pending.failed_before >= FAILED => {
+            (Verdict::CannotTell, Because::FailedBefore)
+        }
+        said => said,
+    }
+}
+
 /// What can be said when only the durations as a whole are known.
-fn by_the_whole(past: &[Ended], elapsed: Duration) -> Assessment {
+fn by_the_whole(past: &[Ended], &Pending { elapsed, failed_before, .. }: &Pending) -> Assessment {
     let completed = past.iter().filter(|ended| ended.completed);
     let whole: Vec<Ended> =
         completed.map(|ended| Ended { took: vec![Some(ended.lasted)], ..ended.clone() }).collect();
     let newest: Vec<&Ended> = whole.iter().skip(whole.len().saturating_sub(MOST_PAST)).collect();
     let past = Past::new(&[1], &newest);
-    let pending = Pending { elapsed, took: vec![None] };
+    let pending = Pending { elapsed, took: vec![None], failed_before };
     let present = Present::new(&[1], &past, &pending);
     let (verdict, because) = match present.verdict() {
-        told @ (Verdict::OnTrack, _) | told @ (_, Because::NothingToCompare) => told,
+        (Verdict::OnTrack, because) => doubted(Verdict::OnTrack, because, &pending),
+        told @ (_, Because::NothingToCompare) => told,
         // Nobody is known to have acknowledged, or not to.
         _ => (Verdict::CannotTell, Because::OnlyTheWhole),
     };
     Assessment {
         verdict,
         because,
-        rest: (verdict == Verdict::OnTrack).then(|| outlook::rest(&present, elapsed)),
+        rest: (verdict == Verdict::OnTrack).then(|| Outlook::new(&present, elapsed).rest()),
         slowdown: None,
         usual: past.usual(),
         completed: past.completed(),

@@ -53,28 +53,61 @@ struct Point {
     groups: Vec<[f64; 4]>,
 }
 
-/// When all have acknowledged, from now.
-pub(super) fn rest(present: &Present, elapsed: Duration) -> Rest {
-    let now = scaled(elapsed);
-    let mut ways: Vec<Way> = [false, true].into_iter().map(|adds| way(present, adds, now)).collect();
-    ways.retain(|way| way.weight > NEGLIGIBLE);
-    let quantile = |wanted: f64| {
-        let (mut low, mut high) = (Duration::ZERO, Duration::from_millis(10));
-        while done_by(&ways, scaled(elapsed + high)) < wanted && high < FURTHEST {
-            (low, high) = (high, high * 2);
-        }
-        for _ in 0..16 {
-            let middle = (low + high) / 2;
-            match done_by(&ways, scaled(elapsed + middle)) < wanted {
-                true => low = middle,
-                false => high = middle,
+/// How it goes on, if nobody hangs.
+#[derive(Debug)]
+pub(super) struct Outlook {
+    ways: Vec<Way>,
+    elapsed: Duration,
+    is_done: bool,
+}
+
+impl Outlook {
+    pub(super) fn new(present: &Present, elapsed: Duration) -> Self {
+        let now = scaled(elapsed);
+        let mut ways: Vec<Way> = [false, true]
+            .into_iter()
+            .map(|adds| way(present, adds, now))
+            .filter(|way| way.weight > 0.0)
+            .collect();
+        // A way that expects them to be done by now explains little.
+        let most = ways.iter().map(Way::explains).fold(0.0, f64::max);
+        ways.retain(|way| way.explains() > NEGLIGIBLE * most);
+        Self { ways, elapsed, is_done: present.missing.is_empty() }
+    }
+
+    /// How likely it is that all who are missing are silent by now.
+    pub(super) fn likely_silent(&self) -> f64 {
+        let weights: f64 = self.ways.iter().map(|way| way.weight).sum();
+        if self.is_done { 1.0 } else { self.ways.iter().map(Way::explains).sum::<f64>() / weights }
+    }
+
+    /// When all have acknowledged, from now.
+    pub(super) fn rest(&self) -> Rest {
+        let elapsed = self.elapsed;
+        let quantile = |wanted: f64| {
+            let (mut low, mut high) = (Duration::ZERO, Duration::from_millis(10));
+            while self.done_by(scaled(elapsed + high)) < wanted && high < FURTHEST {
+                (low, high) = (high, high * 2);
             }
+            for _ in 0..16 {
+                let middle = (low + high) / 2;
+                match self.done_by(scaled(elapsed + middle)) < wanted {
+                    true => low = middle,
+                    false => high = middle,
+                }
+            }
+            high.min(FURTHEST)
+        };
+        match self.is_done {
+            true => Rest { low: Duration::ZERO, likely: Duration::ZERO, high: Duration::ZERO },
+            false => Rest { low: quantile(TAIL), likely: quantile(0.5), high: quantile(1.0 - TAIL) },
         }
-        high.min(FURTHEST)
-    };
-    match present.missing.is_empty() {
-        true => Rest { low: Duration::ZERO, likely: Duration::ZERO, high: Duration::ZERO },
-        false => Rest { low: quantile(TAIL), likely: quantile(0.5), high: quantile(1.0 - TAIL) },
+    }
+
+    /// How likely all have acknowledged `then`, when they have not now.
+    fn done_by(&self, then: f64) -> f64 {
+        let weights: f64 = self.ways.iter().map(Way::explains).sum();
+        self.ways.iter().map(|way| way.explains() * way.done_by(then)).sum::<f64>() / weights
     }
 }
 
@@ -149,6 +182,11 @@ impl Point {
 }
 
 impl Way {
+    /// How likely it is, now that they are silent.
+    fn explains(&self) -> f64 {
+        self.weight * self.points.iter().map(|point| point.weight).sum::<f64>() / WEIGHTS.iter().sum::<f64>()
+    }
+
     fn done_by(&self, then: f64) -> f64 {
         let (mut done, mut weights) = (0.0, 0.0);
         for point in &self.points {
@@ -157,10 +195,4 @@ impl Way {
         }
         done / weights
     }
-}
-
-/// How likely all have acknowledged `then`, when they have not now.
-fn done_by(ways: &[Way], then: f64) -> f64 {
-    let weights: f64 = ways.iter().map(|way| way.weight).sum();
-    ways.iter().map(|way| way.weight * way.done_by(then)).sum::<f64>() / weights
 }

@@ -11,8 +11,9 @@ const ODD: f64 = std::f64::consts::LN_2;
 const LEAST_SPREAD: f64 = 0.06;
 /// No spread of checkpoints as a whole is smaller.
 const LEAST_COMMON: f64 = 0.1;
-/// The spread where too little was seen to tell.
-const UNKNOWN_SPREAD: f64 = 0.4;
+/// The spread of each where too little was seen to tell, and that of checkpoints as a whole.
+const UNKNOWN_SPREAD: f64 = 0.15;
+const UNKNOWN_COMMON: f64 = 0.3;
 /// How many checkpoints the pooled spread counts for, beside a subtask's own.
 const POOLED: f64 = 4.0;
 /// A subtask's own spread is never larger.
@@ -75,7 +76,7 @@ impl Past {
         };
         Self {
             subtasks: (0..places.len()).map(usual).collect(),
-            common: common.map_or(UNKNOWN_SPREAD, |common| common.max(LEAST_COMMON)),
+            common: common.map_or(UNKNOWN_COMMON, |common| common.max(LEAST_COMMON)),
             usual: middle(&completed),
             completed: completed.len(),
         }

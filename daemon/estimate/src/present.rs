@@ -119,8 +119,7 @@ impl Present {
     pub(super) fn verdict(&self) -> (Verdict, Because) {
         let Some(lag) = self.lag else { return (Verdict::CannotTell, Because::NothingToCompare) };
         if self.silent == 0 {
-            let verdict =
-                if self.quiet > FINISHING { Verdict::CannotTell } else { Verdict::OnTrack };
+            let verdict = if self.quiet > FINISHING { Verdict::CannotTell } else { Verdict::OnTrack };
             return (verdict, Because::AllAcknowledged);
         }
         let share = count(self.waited_for) / count(self.subtasks);

@@ -25,7 +25,7 @@ const VERTICES: [usize; 2] = [2, 6];
 /// What is said after so long of a checkpoint whose subtasks take so long.
 fn said(past: &[Ended], takes: &[Option<u64>], elapsed: u64) -> Assessment {
     let took = takes.iter().map(|took| took.filter(|took| *took <= elapsed).map(seconds)).collect();
-    assess(&VERTICES, past, &Pending { elapsed: seconds(elapsed), took })
+    assess(&VERTICES, past, &Pending { elapsed: seconds(elapsed), took, failed_before: 0 })
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn those_that_wait_behind_a_hang_do_not_hide_it() {
     let vertices = [2, 4, 2];
     let took = [Some(3), Some(3), Some(30), Some(31), Some(32), None, None, None];
     let took = took.map(|took: Option<u64>| took.map(seconds)).to_vec();
-    let said = assess(&vertices, &past, &Pending { elapsed: seconds(400), took });
+    let said = assess(&vertices, &past, &Pending { elapsed: seconds(400), took, failed_before: 0 });
     assert_eq!((said.verdict, said.missing[0]), (Verdict::Stuck, 5), "{said:?}");
 }
 
@@ -95,7 +95,9 @@ fn without_a_completed_checkpoint_of_the_same_shape_nobody_can_tell() {
 #[test]
 fn of_durations_as_a_whole_only_what_is_usual_can_be_told() {
     let past: Vec<_> = steady().into_iter().map(|ended| Ended { took: Vec::new(), ..ended }).collect();
-    let said = |elapsed| assess(&[], &past, &Pending { elapsed: seconds(elapsed), took: Vec::new() });
+    let said = |elapsed| {
+        assess(&[], &past, &Pending { elapsed: seconds(elapsed), took: Vec::new(), failed_before: 0 })
+    };
     let early = said(10);
     assert_eq!(early.verdict, Verdict::OnTrack);
     assert!(early.rest.unwrap().high < seconds(60), "{early:?}");
@@ -119,7 +121,7 @@ proptest! {
     #[test]
     fn whatever_is_put_in_something_is_said((vertices, past, took) in history(), elapsed in 0u64..40_000_000) {
         let silent = took.iter().filter(|took| took.is_none()).count();
-        let said = assess(&vertices, &past, &Pending { elapsed: Duration::from_millis(elapsed), took });
+        let said = assess(&vertices, &past, &Pending { elapsed: Duration::from_millis(elapsed), took, failed_before: 0 });
         let promised = matches!(said.verdict, Verdict::OnTrack | Verdict::Slow);
         prop_assert_eq!(promised, said.rest.is_some());
         if let Some(rest) = said.rest {
@@ -130,7 +132,7 @@ proptest! {
 
     #[test]
     fn who_is_stuck_stays_stuck_as_long_as_nobody_acknowledges((vertices, past, took) in history(), elapsed in 1_000u64..4_000_000) {
-        let at = |times: u32| assess(&vertices, &past, &Pending { elapsed: Duration::from_millis(elapsed) * times, took: took.clone() });
+        let at = |times: u32| assess(&vertices, &past, &Pending { elapsed: Duration::from_millis(elapsed) * times, took: took.clone(), failed_before: 0 });
         let mut was_stuck = false;
         for times in [1, 2, 4, 8, 16] {
             let verdict = at(times).verdict;

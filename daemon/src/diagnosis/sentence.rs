@@ -30,10 +30,18 @@ pub(super) fn of(case: &Case) -> String {
         (Verdict::Stuck, Because::Many) => {
             format!("stuck: {}, {}", many(case), since(case))
         }
-        (Verdict::Stuck, _) => format!("stuck: {} {}", who(case), peers(case)),
+        (Verdict::Stuck, _) => format!("stuck: {} {}{}", who(case), peers(case), again(case)),
         (Verdict::CannotTell, Because::NothingToCompare) => {
             "cannot tell: no completed checkpoint of as many subtasks is known, so nobody knows what is usual"
                 .to_owned()
+        }
+        (Verdict::CannotTell, Because::FailedBefore) => format!(
+            "cannot tell: nobody is late yet, but the last {} checkpoints failed{}",
+            case.failed_before,
+            again(case)
+        ),
+        (Verdict::CannotTell, Because::TooLate) => {
+            format!("cannot tell: {} {}{alike}, and it should be done by now", who(case), peers(case))
         }
         (Verdict::CannotTell, Because::OnlyTheWhole) => format!(
             "cannot tell: it has taken {} and usually takes {usual}, and who is missing is not known",
@@ -46,11 +54,25 @@ pub(super) fn of(case: &Case) -> String {
         ),
         (Verdict::CannotTell, _) => {
             format!(
-                "cannot tell: {} {}; one that is late and one that hangs look the same",
+                "cannot tell: {} {}; one that is late and one that hangs look the same{}",
                 who(case),
-                peers(case)
+                peers(case),
+                again(case)
             )
         }
+    }
+}
+
+/// Who was missing in those that failed before, too.
+fn again(case: &Case) -> String {
+    let Some((times, who)) = case.missing_again() else { return String::new() };
+    let named: Vec<_> = who.iter().filter_map(|place| case.place(*place)).collect();
+    match named[..] {
+        [(vertex, index)] => {
+            let vertex = short(&case.anatomy.vertices[vertex].name);
+            format!("; subtask {index} of `{vertex}` was missing in the last {times} that failed, too")
+        }
+        _ => format!("; the same {} subtasks were missing in the last {times} that failed, too", named.len()),
     }
 }
 

@@ -16,6 +16,8 @@ const TOO_OLD: Duration = Duration::from_secs(20);
 const ROUGHLY: Duration = Duration::from_secs(5);
 /// What a suggested timeout leaves beyond the estimate's far end: this part of the whole, and at least [`LEAST_MARGIN`].
 const MARGIN: u32 = 5;
+/// Of a checkpoint that goes as usual no other timeout is suggested before so many have completed.
+const ENOUGH: usize = 3;
 /// See [`MARGIN`].
 const LEAST_MARGIN: Duration = Duration::from_secs(10);
 
@@ -28,12 +30,14 @@ pub(super) struct Case<'a> {
     pub(super) subtasks: Option<&'a [Vec<Option<SubtaskTimes>>]>,
     /// How old it was when that was true.
     pub(super) seen_for: Duration,
+    /// How many have failed in a row before it.
+    pub(super) failed_before: u32,
     pub(super) assessment: Assessment,
 }
 
 impl<'a> Case<'a> {
-    /// `None` while nothing is known yet to compare it with.
-    pub(super) fn new(anatomy: &'a Anatomy, checkpoint: &'a InFlight) -> Option<Self> {
+    /// `None` while nothing is known yet to compare it with. `failed` checkpoints have failed in a row before.
+    pub(super) fn new(anatomy: &'a Anatomy, checkpoint: &'a InFlight, failed: u32) -> Option<Self> {
         if anatomy.vertices.is_empty() {
             return None;
         }
@@ -47,12 +51,15 @@ impl<'a> Case<'a> {
         let subtasks = part.and_then(|part| part.subtasks.as_deref()).filter(fits);
         let seen_for = part.filter(|_| subtasks.is_some()).map_or(elapsed, |part| part.lasted);
         let past = past(anatomy, checkpoint.savepoint, &sizes);
-        let pending = Pending { elapsed: seen_for, took: subtasks.map(flat).unwrap_or_default() };
+        // Savepoints neither count as failures nor tell of them.
+        let failed_before = if checkpoint.savepoint { 0 } else { failed };
+        let pending =
+            Pending { elapsed: seen_for, took: subtasks.map(flat).unwrap_or_default(), failed_before };
         let assessment = match subtasks {
             Some(_) => assess(&sizes, &past, &pending),
             None => assess(&[], &past, &pending),
         };
-        Some(Self { anatomy, checkpoint, subtasks, seen_for, assessment })
+        Some(Self { anatomy, checkpoint, subtasks, seen_for, failed_before, assessment })
     }
 
     /// The estimate, when this timeout is in force, in milliseconds.
@@ -60,10 +67,11 @@ impl<'a> Case<'a> {
         let rest = self.rest();
         let elapsed = Duration::from_millis(self.checkpoint.elapsed);
         let in_force = timeout.map(Duration::from_millis);
-        // What goes as usual is not to be changed unless the usual does not fit.
+        // What goes as usual is not to be changed unless the usual does not fit, which takes a few to know.
         let fits = |rest: &Rest| {
             self.assessment.verdict == Verdict::OnTrack
-                && in_force.is_none_or(|in_force| elapsed + rest.likely <= in_force)
+                && (self.assessment.completed < ENOUGH
+                    || in_force.is_none_or(|in_force| elapsed + rest.likely <= in_force))
         };
         let promised = rest.filter(|rest| self.checkpoint.remaining.is_some() && !fits(rest));
         Estimate {
@@ -89,6 +97,29 @@ impl<'a> Case<'a> {
         let since = Duration::from_millis(self.checkpoint.elapsed).saturating_sub(self.seen_for);
         let from_now = |then: Duration| then.saturating_sub(since);
         Some(Rest { low: from_now(rest.low), likely: from_now(rest.likely), high: from_now(rest.high) })
+    }
+
+    /// Who is missing now, and was in each of the newest checkpoints of its kind that failed of few: how many those
+    /// were, and the places.
+    pub(super) fn missing_again(&self) -> Option<(usize, Vec<usize>)> {
+        let sizes = self.anatomy.sizes();
+        let alike =
+            self.anatomy.ended.iter().rev().filter(|ended| ended.savepoint == self.checkpoint.savepoint);
+        let failed = alike.take_while(|ended| !ended.completed);
+        let failed = failed.filter_map(|ended| ended.subtasks.as_deref().filter(|told| fits(told, &sizes)));
+        let (mut who, mut times) = (self.assessment.missing.clone(), 0);
+        for took in failed.map(flat) {
+            let missing_then = took.iter().filter(|took| took.is_none()).count();
+            if missing_then * 2 > took.len() {
+                break;
+            }
+            let still: Vec<_> = who.iter().copied().filter(|place| took[*place].is_none()).collect();
+            if still.is_empty() {
+                break;
+            }
+            (who, times) = (still, times + 1);
+        }
+        (times >= 2).then_some((times, who))
     }
 
     /// The vertex of a place among all subtasks, and the index in it.
@@ -131,7 +162,7 @@ fn past(anatomy: &Anatomy, savepoint: bool, sizes: &[usize]) -> Vec<Ended> {
 /// How long completed checkpoints take, in the middle, and how many of them are known.
 pub(super) fn usual(anatomy: &Anatomy) -> (Option<Duration>, usize) {
     let past = past(anatomy, false, &anatomy.sizes());
-    let said = assess(&[], &past, &Pending { elapsed: Duration::ZERO, took: Vec::new() });
+    let said = assess(&[], &past, &Pending { elapsed: Duration::ZERO, took: Vec::new(), failed_before: 0 });
     (said.usual, said.completed)
 }
 
@@ -214,7 +245,7 @@ mod tests {
                 estimate: None,
                 change: None,
             };
-            let case = Case::new(&anatomy, &checkpoint).unwrap();
+            let case = Case::new(&anatomy, &checkpoint, 0).unwrap();
             assert_eq!(case.subtasks.is_some(), is_it, "{elapsed} s");
         }
     }

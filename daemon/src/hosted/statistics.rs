@@ -9,6 +9,8 @@ use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
+/// How many completed checkpoints are remembered besides the history, for what is usual.
+const OLDER: usize = ckpt_estimate::MOST_PAST;
 /// How many checkpoints the history holds (rule 4).
 const HISTORY: usize = 10;
 /// How many completed ones the distributions rest on, as in Flink.
@@ -69,6 +71,8 @@ pub(super) struct Statistics {
     pub(super) latest_failed: Option<Seen>,
     /// Oldest first.
     history: VecDeque<Seen>,
+    /// Completed ones that have gone from the history, oldest first: failures must not make it forgotten what is usual.
+    older: VecDeque<Seen>,
     vertices: Vec<(VertexId, u32)>,
 }
 
@@ -117,6 +121,7 @@ impl Statistics {
             latest_savepoint: None,
             latest_failed: None,
             history: VecDeque::new(),
+            older: VecDeque::new(),
             vertices,
         }
     }
@@ -133,14 +138,9 @@ impl Statistics {
         self.history.iter().rev()
     }
 
-    /// All that is remembered, newest first: the history, and what completed last though it has gone from there.
+    /// All that is remembered, newest first: the history, and those that completed before it.
     pub(super) fn remembered(&self) -> Vec<&Seen> {
-        let is = |one: &Seen, other: &Seen| {
-            one.id == other.id && one.triggered.monotonic == other.triggered.monotonic
-        };
-        let latest = [&self.latest_completed, &self.latest_savepoint].into_iter().flatten();
-        let apart = latest.filter(|latest| !self.history.iter().any(|seen| is(seen, latest)));
-        let mut all: Vec<_> = self.history().chain(apart).collect();
+        let mut all: Vec<_> = self.history.iter().chain(&self.older).collect();
         all.sort_by_key(|seen| Reverse((seen.triggered.monotonic, seen.id)));
         all
     }
@@ -199,7 +199,11 @@ impl Statistics {
         while self.history.len() > HISTORY {
             let done = self.history.iter().position(|seen| seen.status != CheckpointStatus::InProgress);
             let Some(done) = done else { break };
-            self.history.remove(done);
+            let gone = self.history.remove(done);
+            self.older.extend(gone.filter(|seen| seen.status == CheckpointStatus::Completed));
+            if self.older.len() > OLDER {
+                self.older.pop_front();
+            }
         }
     }
 
@@ -262,22 +266,21 @@ mod tests {
     use ckpt_coordinator::reason::FailureReason;
 
     #[test]
-    fn what_completed_last_is_remembered_though_more_have_failed_since_than_the_history_holds() {
+    fn what_completed_is_remembered_though_more_have_failed_since_than_the_history_holds() {
         let now = Clock::start().now();
         let mut statistics = Statistics::new(Vec::new());
-        for id in (1..=12).map(CheckpointId) {
-            let over = match id {
-                CheckpointId(1) => Fact::Completed { id },
-                id => Fact::Failed { id, reason: FailureReason::ALL[0], detail: None },
+        for id in (1..=40).map(CheckpointId) {
+            let over = match id.0 {
+                1..=24 => Fact::Completed { id },
+                _ => Fact::Failed { id, reason: FailureReason::ALL[0], detail: None },
             };
             for fact in [Fact::Created { id, kind: Kind::Checkpoint }, over] {
                 statistics.record(now, &fact, |_, _| String::new());
             }
-            let mut seen: Vec<_> = statistics.remembered().iter().map(|seen| seen.id.0).collect();
-            assert_eq!(seen.pop(), Some(1), "the oldest comes last");
-            let newest: Vec<_> = (2..=id.0).rev().take(HISTORY).collect();
-            assert_eq!(seen, newest, "each once");
         }
-        assert_eq!(statistics.history().count() + 1, statistics.remembered().len());
+        let seen: Vec<_> = statistics.remembered().iter().map(|seen| seen.id.0).collect();
+        let expected: Vec<_> = (31..=40).rev().chain((5..=24).rev()).collect();
+        assert_eq!(seen, expected, "the newest ten, and the newest twenty that completed before");
+        assert_eq!(statistics.history().count(), HISTORY);
     }
 }

@@ -35,7 +35,7 @@ fn cost() {
             .collect();
         let elapsed = Duration::from_secs(25);
         let heard = |took: Option<Duration>| took.filter(|took| *took <= elapsed);
-        let pending = Pending { elapsed, took: took(3).into_iter().map(heard).collect() };
+        let pending = Pending { elapsed, took: took(3).into_iter().map(heard).collect(), failed_before: 0 };
         let begun = std::time::Instant::now();
         let said = assess(&[size / 2, size / 2], &past, &pending);
         println!("{size} subtasks, {} missing: {:?}", said.missing.len(), begun.elapsed());

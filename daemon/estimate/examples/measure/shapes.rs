@@ -40,7 +40,8 @@ impl Case {
     /// What is seen of it after so long.
     pub(super) fn at(&self, elapsed: Duration) -> Pending {
         let heard = |took: &Option<f64>| took.map(Duration::from_secs_f64).filter(|took| *took <= elapsed);
-        Pending { elapsed, took: self.takes.iter().map(heard).collect() }
+        let failed_before = self.past.iter().rev().take_while(|ended| !ended.completed).map(|_| 1).sum();
+        Pending { elapsed, took: self.takes.iter().map(heard).collect(), failed_before }
     }
 }
 
