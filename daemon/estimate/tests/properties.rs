@@ -48,6 +48,42 @@ fn a_hang_among_peers_that_are_done_is_stuck_and_named() {
     assert_eq!(said(&steady(), &takes, 100).verdict, Verdict::CannotTell);
 }
 
+/// As when storing its metadata hangs.
+#[test]
+fn what_all_have_acknowledged_and_is_not_finished_is_not_on_track_for_ever() {
+    let takes = [3, 3, 30, 31, 32, 33, 34, 36].map(Some);
+    assert_eq!(said(&steady(), &takes, 60).verdict, Verdict::OnTrack);
+    let late = said(&steady(), &takes, 100);
+    assert_eq!(
+        (late.verdict, late.because, late.rest),
+        (Verdict::CannotTell, Because::AllAcknowledged, None)
+    );
+}
+
+#[test]
+fn one_that_was_very_late_once_is_not_waited_for_as_long_again_but_twice_is_its_way() {
+    let takes = [Some(3), Some(3), Some(30), Some(31), None, Some(33), Some(34), Some(36)];
+    let mut past = steady();
+    let late = completed(&[3, 3, 30, 31, 900, 33, 34, 35]);
+    past[2] = late.clone();
+    assert_eq!(said(&past, &takes, 400).verdict, Verdict::Stuck);
+    past[5] = late;
+    // It may be as late again; but nobody knows.
+    assert_eq!(said(&past, &takes, 100).verdict, Verdict::OnTrack);
+    assert_eq!(said(&past, &takes, 400).verdict, Verdict::CannotTell);
+}
+
+#[test]
+fn slow_as_the_others_holds_only_while_it_may_still_be() {
+    let takes = [Some(20), Some(20), Some(200), Some(210), None, Some(230), Some(240), Some(250)];
+    let early = said(&steady(), &takes, 220);
+    assert_eq!(early.verdict, Verdict::Slow, "{early:?}");
+    for elapsed in [300, 330, 400] {
+        let late = said(&steady(), &takes, elapsed);
+        assert_eq!(late.verdict, Verdict::CannotTell, "after {elapsed}s: {late:?}");
+    }
+}
+
 #[test]
 fn those_that_wait_behind_a_hang_do_not_hide_it() {
     let past: Vec<_> = steady();

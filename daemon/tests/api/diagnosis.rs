@@ -85,6 +85,53 @@ async fn a_subtask_that_hangs_is_named_with_what_its_peers_did() {
     assert_eq!(configuration["inFlight"][0]["estimate"]["sentence"], sentence);
 }
 
+/// The timeout is below what it takes to call it stuck, so it would look like a good start each time.
+#[tokio::test(start_paused = true)]
+async fn a_hang_that_comes_again_is_named_from_the_start_and_what_is_usual_is_not_forgotten() {
+    let hang = "{vertex = 'sink', subtask = 2, from = 5, kind = 'hang'}";
+    let file = job("30s", hang).replace("tolerable-failures = 3", "tolerable-failures = 'unlimited'");
+    let host = in_flight(&file, Duration::from_secs(1)).await;
+    let failures = 12;
+    for id in PAST + 1..=PAST + failures {
+        assert_eq!(host.until_over("orders", id).await["status"], "FAILED");
+        host.trigger("orders").await;
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let seen = diagnosis(&host, "orders").await;
+    assert_eq!(said(&seen).0, "cannotTell");
+    assert!(
+        said(&seen)
+            .1
+            .starts_with("cannot tell: nobody is late yet, but the last 12 checkpoints failed; subtask 2 of")
+            && said(&seen).1.ends_with("`sink` was missing in the last 9 that failed, too"),
+        "{}",
+        said(&seen).1
+    );
+    assert_eq!(seen["completed"], PAST);
+    host.change("orders", &json!({"checkpointTimeout": 600_000})).await;
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let seen = diagnosis(&host, "orders").await;
+    assert_eq!(said(&seen).0, "stuck", "{}", said(&seen).1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_job_of_which_little_is_known_is_told_no_other_timeout() {
+    let host = Host::new().await;
+    host.run(&job("20s", "")).await;
+    for _ in 0..2 {
+        host.trigger("orders").await;
+        host.until_configuration("orders", |seen| seen["inFlight"] == json!([])).await;
+    }
+    host.trigger("orders").await;
+    for _ in 0..9 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let seen = diagnosis(&host, "orders").await;
+        let estimate = &seen["checkpoint"]["estimate"];
+        assert_eq!(json!([estimate["verdict"], estimate["suggestedTimeout"]]), json!(["onTrack", null]));
+        assert!(estimate["doneIn"]["likely"].as_u64().unwrap() < 15_000, "{estimate}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn slow_storage_is_slow_and_the_suggested_timeout_is_enough() {
     let slow = "{vertex = 'source', from = 5, kind = 'straggler', speed = '250B/s'}, \
