@@ -1,5 +1,5 @@
 //! Overrides that end by themselves. What an operator set for a while is taken away when its time is up: durably
-//! first, and then in force. What could not be put in force, as with a cluster that is away, is what should hold from
+//! first, and then in force, unless the disk refuses: then it does not hold either, and is tried again. What could not be put in force, as with a cluster that is away, is what should hold from
 //! then on, and is kept like any other.
 //!
 //! The wall clock says when, and it may jump or stand still with the machine: it is looked at again and again.
@@ -51,11 +51,6 @@ impl Expiry {
 }
 
 async fn run(registry: Weak<Registry>, changes: Changes) {
-    for expired in changes.overrides.ended_meanwhile() {
-        tell(expired, "an override ended while ckptd was not running");
-        let why = "it ended while ckptd was not running";
-        note(&changes, expired, Ending::with(AuditResult::Stored, Some(why.to_owned()))).await;
-    }
     let mut overrides = changes.overrides.clone();
     let carrying = Arc::new(Semaphore::new(AT_ONCE));
     // Those that could not be stored, which the audit log says already.
@@ -108,7 +103,7 @@ async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Re
     let mut begun = if again { None } else { begin(changes, &foreseen).await };
     let refused = match changes.overrides.expire(key.clone()).await {
         Ok(Some(expired)) => {
-            tell(&expired, "an override has ended");
+            tell(&expired);
             if again {
                 begun = begin(changes, &expired).await;
             }
@@ -126,7 +121,16 @@ async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Re
         drop(begun.end(Ending::with(AuditResult::Refused, Some(why))).await);
     }
     match refused {
-        Some(_) => Err(()),
+        Some(_) => {
+            if let Some(job) = job.filter(|_| !again) {
+                // A disk that refuses does not let it go on. Where that fails, reconcile sees to it, or the job's next start.
+                let Expired { before, now, .. } = &foreseen;
+                let overridden = now.overridden().unwrap_or_default();
+                let wanted = Wanted { overridden, revision: before.revision };
+                drop(change::put_in_force(job, &changes.overrides, wanted, false, Vec::new()).await);
+            }
+            Err(())
+        }
         None => Ok(None),
     }
 }
@@ -174,7 +178,7 @@ impl Ended {
     }
 }
 
-fn tell(expired: &Expired, what: &str) {
+fn tell(expired: &Expired) {
     let Expired { key, before, now } = expired;
     tracing::info!(
         cluster = key.cluster,
@@ -182,16 +186,6 @@ fn tell(expired: &Expired, what: &str) {
         was = before.in_words(),
         is = now.in_words(),
         reason = before.reason,
-        "{what}"
+        "an override has ended"
     );
-}
-
-async fn note(changes: &Changes, expired: &Expired, ending: Ending) {
-    let noted = match changes.audit.begin(change::expiry(expired)).await {
-        Ok(begun) => begun.end(ending).await.map_err(|cause| cause.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    if let Err(cause) = noted {
-        tracing::error!(job = expired.now.name, cause, "its end is not in the audit log");
-    }
 }

@@ -76,6 +76,12 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         _ if audit.entries.is_empty() => console::data("nothing was changed, as far as the audit log says")?,
         _ => console::data(&audit::table(&audit.entries, Style::of_stdout(output.is_some())).join("\n"))?,
     }
+    if audit.unreadable > 0 {
+        console::note(&format!(
+            "{} of the lines in audit.jsonl* cannot be read, as after a crash, or when somebody else wrote there",
+            audit.unreadable
+        ));
+    }
     if audit.more && output != Some(Output::Json) {
         console::note(
             "there is more: --limit N shows up to 1000, and ckptd's state directory has all of it in audit.jsonl*",

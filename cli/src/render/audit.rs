@@ -22,7 +22,7 @@ fn row(entry: &AuditEntry) -> Vec<Cell> {
     let asked = &entry.asked;
     let (result, paint) = match entry.outcome.as_ref().map(|outcome| outcome.result) {
         None => ("under way", Paint::Notice),
-        Some(result @ AuditResult::Applied) => (result.name(), Paint::Plain),
+        Some(result @ (AuditResult::Applied | AuditResult::Unchanged)) => (result.name(), Paint::Plain),
         Some(result @ (AuditResult::Stored | AuditResult::Unknown)) => (result.name(), Paint::Notice),
         Some(result @ AuditResult::Refused) => (result.name(), Paint::Alarm),
     };

@@ -37,7 +37,9 @@ impl Part<'_> {
             }
             Field::Set(_) if self.is_unchanged() => format!("{name} is {new} already"),
             Field::Set(_) if same && self.before.overridden == self.after.overridden => {
-                format!("{name} stays {new}, with another end")
+                let ends = self.after.origin.as_ref().is_some_and(|origin| origin.until.is_some());
+                let end = if ends { "with another end" } else { "and does not end by itself any more" };
+                format!("{name} stays {new}, {end}")
             }
             Field::Set(_) if same => format!("{name} stays {new}, now as an override"),
             Field::Keep | Field::Set(_) => format!("{name} {old} → {new}"),

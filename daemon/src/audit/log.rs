@@ -5,8 +5,8 @@ use super::files::Files;
 use super::line::{Ending, Line};
 use super::read::{self, Query};
 use crate::clock::wall_millis;
-use crate::overrides::{Key, OverrideStore};
-use ckpt_shared::api::{Audit, AuditAsked, AuditEntry, AuditResult};
+use crate::overrides::{Key, Layers, OverrideStore, Record};
+use ckpt_shared::api::{Audit, AuditAction, AuditAsked, AuditEntry, AuditResult, AuditStep};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,20 +147,33 @@ fn what_came_of(asked: &AuditAsked, overrides: &OverrideStore) -> Ending {
         return unknown();
     };
     let key = Key { cluster, job };
-    let ended = overrides.ended_meanwhile().iter().find(|expired| expired.key == key);
-    let stored = ended.map(|expired| expired.before.clone()).or_else(|| overrides.record(&key));
     // A job without a record may have ended since.
-    let Some(stored) = stored.map(|record| record.revision) else { return unknown() };
-    match stored.cmp(&revision) {
+    let Some(stored) = overrides.record(&key) else { return unknown() };
+    match stored.revision.cmp(&revision) {
         std::cmp::Ordering::Less => {
             Ending::with(AuditResult::Refused, Some("ckptd ended before it was stored".to_owned()))
         }
-        std::cmp::Ordering::Equal => Ending::with(
+        std::cmp::Ordering::Equal if is_made_of(&stored, asked) => Ending::with(
             AuditResult::Stored,
             Some("ckptd ended after it was stored; whether it was in force is not known".to_owned()),
         ),
-        std::cmp::Ordering::Greater => unknown(),
+        // Somebody else's change came first.
+        std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => unknown(),
     }
+}
+
+/// Whether a record of the revision that was foreseen has what was asked for: of several who ask at once all foresee the
+/// same revision.
+fn is_made_of(record: &Record, asked: &AuditAsked) -> bool {
+    let has = |layers: &Layers, step: Option<AuditStep>| match (step, layers.all().last()) {
+        (Some(AuditStep { to, .. }), Some(top)) => {
+            let is_theirs = asked.action != AuditAction::Change || top.by == asked.by;
+            Some(top.value) == to && is_theirs
+        }
+        (_, None) | (None, _) => true,
+    };
+    let is_explained = asked.action == AuditAction::Expire || record.reason == asked.reason;
+    is_explained && has(&record.interval, asked.interval) && has(&record.timeout, asked.timeout)
 }
 
 async fn write_what_comes(files: Files, mut waiting: mpsc::Receiver<(Vec<u8>, Written)>) {

@@ -46,13 +46,14 @@ struct Found<'a> {
     seen: HashSet<String>,
     entries: Vec<AuditEntry>,
     more: bool,
+    unreadable: u64,
 }
 
 /// Reads what is wanted. A file that is put aside meanwhile is not missed: the one that is written is opened before
 /// the others are listed, and what is read twice counts once.
 pub(super) fn read(path: &Path, query: &Query) -> io::Result<Audit> {
     let (ended, seen) = (HashMap::new(), HashSet::new());
-    let mut found = Found { query, ended, seen, entries: Vec::new(), more: false };
+    let mut found = Found { query, ended, seen, entries: Vec::new(), more: false, unreadable: 0 };
     let mut left = MOST_READ;
     let current = File::open(path);
     let older = match numbers(path) {
@@ -60,12 +61,14 @@ pub(super) fn read(path: &Path, query: &Query) -> io::Result<Audit> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
-    let older = older.iter().rev().map(|number| File::open(numbered(path, *number)));
-    for file in std::iter::once(current).chain(older) {
+    let older = older.iter().rev().map(|number| numbered(path, *number));
+    let older = older.map(|path| (File::open(&path), path));
+    for (file, path) in std::iter::once((current, path.to_owned())).chain(older) {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let file = match file {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
+            Err(error) => return Err(named(error)),
         };
         let size = file.metadata()?.len();
         if size > left {
@@ -73,11 +76,11 @@ pub(super) fn read(path: &Path, query: &Query) -> io::Result<Audit> {
             break;
         }
         left -= size;
-        if !found.take(file)? {
+        if !found.take(file).map_err(named)? {
             break;
         }
     }
-    Ok(Audit::new(found.entries, found.more))
+    Ok(Audit::new(found.entries, found.more, found.unreadable))
 }
 
 impl Found<'_> {
@@ -116,8 +119,9 @@ impl Found<'_> {
                         self.ended.insert(id, (at, ending));
                     }
                 }
-                // What a crash left of a line.
-                None => {}
+                // What a crash left of a line, or what somebody else wrote.
+                None if line.trim_ascii().is_empty() => {}
+                None => self.unreadable += 1,
             }
         }
         for (id, what) in asked.into_iter().rev() {
@@ -156,7 +160,7 @@ mod tests {
         fs::write(numbered(&path, 1), older.concat()).unwrap();
         let query = Query { job: Some("rare".to_owned()), limit: 10, ..Query::default() };
         let (ended, seen) = (HashMap::new(), HashSet::new());
-        let mut found = Found { query: &query, ended, seen, entries: Vec::new(), more: false };
+        let mut found = Found { query: &query, ended, seen, entries: Vec::new(), more: false, unreadable: 0 };
         assert!(found.take(File::open(&path).unwrap()).unwrap());
         let mut kept: Vec<_> = found.ended.keys().map(String::as_str).collect();
         kept.sort_unstable();

@@ -43,7 +43,8 @@ pub fn shown(
     let held = Held::of(record);
     let applied = observation.revision_in_force == Some(held.wanted.revision);
     let in_flight = observation.in_flight.iter().map(|checkpoint| seen(checkpoint, None)).collect();
-    Ok(configuration(job.identity(), &observation, &held, Stage { stored: true, applied }, in_flight))
+    let stage = Stage { stored: true, applied };
+    Ok(configuration(job.identity(), &observation, &held, stage, (false, in_flight)))
 }
 
 /// What is known of a job whose coordinator does not answer: what is stored for it, and that it is silent.
@@ -150,7 +151,7 @@ pub(super) fn answer(identity: &Identity, applied: &Applied, held: &Held, stage:
     });
     let mut in_flight: Vec<_> = updated.chain(ended).collect();
     in_flight.sort_by_key(|checkpoint| checkpoint.id);
-    configuration(identity, &applied.observation, held, stage, in_flight)
+    configuration(identity, &applied.observation, held, stage, (true, in_flight))
 }
 
 fn seen(checkpoint: &InFlight, change: Option<InFlightChange>) -> SeenInFlight {
@@ -176,7 +177,7 @@ fn configuration(
     observation: &Observation,
     Held { wanted, record }: &Held,
     stage: Stage,
-    in_flight: Vec<SeenInFlight>,
+    (changes, in_flight): (bool, Vec<SeenInFlight>),
 ) -> Configuration {
     let Override { interval, timeout } = wanted.overridden;
     let submitted = &observation.submitted;
@@ -194,10 +195,13 @@ fn configuration(
         revision: wanted.revision,
         stored: stage.stored,
         applied: stage.applied,
-        override_status: if stage.stored {
-            standing(observation, wanted.revision, stage.applied)
-        } else {
-            None
+        override_status: match (stage.stored, stage.applied && wanted.overridden == Override::default()) {
+            (true, false) => standing(observation, wanted.revision, stage.applied),
+            // As submitted, so there is nothing to hold.
+            (true, true) => {
+                observation.standing.clone().filter(|standing| standing.state != OverrideState::Applied)
+            }
+            (false, _) => None,
         },
         checkpoint_interval: value(
             submitted.interval.map(|interval| interval.as_millis()),
@@ -217,6 +221,7 @@ fn configuration(
         warnings: warnings(&Situation {
             identity,
             observation,
+            changes,
             overridden: wanted.overridden,
             record: record.as_ref(),
             now,

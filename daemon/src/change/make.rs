@@ -6,7 +6,7 @@ use super::look::{Held, Stage, answer, unseen};
 use super::record;
 use super::{ChangeError, Changes, Request};
 use crate::clock::wall_millis;
-use crate::overrides::{Edit, Key};
+use crate::overrides::{Edit, EditError, Key};
 use crate::policy::Asked;
 use crate::registry::Job;
 use crate::seam::{Observation, SeamError};
@@ -133,7 +133,7 @@ async fn forget(
     let (name, submitted) = (job.identity().name.clone(), SubmittedConfig::default());
     let key = Key::of(job.identity());
     // Another revision than the one that was asked for stays.
-    overrides.preview(&Edit {
+    let foreseen = overrides.preview(&Edit {
         key: key.clone(),
         name,
         patch,
@@ -148,7 +148,13 @@ async fn forget(
         return Ok(Configuration { stored: false, ..unseen(job.as_ref(), overrides, &why) });
     }
     entry.begin(|asked| asked).await?;
-    overrides.remove(key).await?;
+    // So does one that was made meanwhile, as when the job is there again.
+    let revision = foreseen.revision - u64::from(foreseen.changed);
+    if !overrides.remove_revision(key.clone(), revision).await?
+        && let Some(record) = overrides.record(&key)
+    {
+        return Err(EditError::Stale { actual: record.revision }.into());
+    }
     let why = SeamError::Unreachable(
         "its cluster does not list this job any more; its override was forgotten".to_owned(),
     );

@@ -16,6 +16,8 @@ pub(super) struct Steps {
     interval: Option<AuditStep>,
     timeout: Option<AuditStep>,
     revision: u64,
+    /// Whether anything is otherwise than before.
+    changed: bool,
 }
 
 fn asked(action: AuditAction, job: &Identity, who: &Who, reason: Option<String>) -> AuditAsked {
@@ -62,14 +64,14 @@ fn in_millis<T>(field: Field<T>, millis: impl Fn(T) -> u64) -> Field<u64> {
 
 /// Adds what the change leads to.
 pub(super) fn with_steps(asked: AuditAsked, edit: &Edit, foreseen: &Edited) -> AuditAsked {
-    let Steps { interval, timeout, revision } = steps(edit, foreseen);
+    let Steps { interval, timeout, revision, .. } = steps(edit, foreseen);
     let until = edit.until.filter(|_| edit.patch.sets_something());
     AuditAsked { interval, timeout, until, revision: Some(revision), ..asked }
 }
 
 /// What an edit led to.
 pub(super) fn steps(edit: &Edit, edited: &Edited) -> Steps {
-    let all = both(&edit.submitted, edited.previous, edited.overridden, edited.revision);
+    let all = both(&edit.submitted, edited);
     // What was not overridden is nothing to go back from.
     let was_touched = |step: &AuditStep, set: bool, cleared: bool| set || (cleared && step.from != step.to);
     let (interval, timeout) = (edit.patch.interval, edit.patch.timeout);
@@ -81,13 +83,15 @@ pub(super) fn steps(edit: &Edit, edited: &Edited) -> Steps {
     }
 }
 
-fn both(submitted: &SubmittedConfig, from: Override, to: Override, revision: u64) -> Steps {
+fn both(submitted: &SubmittedConfig, edited: &Edited) -> Steps {
+    let (from, to) = (edited.previous, edited.overridden);
     let interval = |own: Override| own.interval.or(submitted.interval).map(|interval| interval.as_millis());
     let timeout = |own: Override| Some(own.timeout.unwrap_or(submitted.timeout).as_millis());
     Steps {
         interval: Some(AuditStep { from: interval(from), to: interval(to) }),
         timeout: Some(AuditStep { from: timeout(from), to: timeout(to) }),
-        revision,
+        revision: edited.revision,
+        changed: edited.changed,
     }
 }
 
@@ -98,7 +102,7 @@ pub(super) fn adopts(job: &Identity, who: &Who, reason: Option<String>) -> Audit
 
 /// What an adoption leads to.
 pub(super) fn adopted_steps(submitted: &SubmittedConfig, foreseen: &Edited) -> Steps {
-    let all = both(submitted, foreseen.previous, foreseen.overridden, foreseen.revision);
+    let all = both(submitted, foreseen);
     Steps {
         interval: all.interval.filter(|_| foreseen.overridden.interval.is_some()),
         timeout: all.timeout.filter(|_| foreseen.overridden.timeout.is_some()),
@@ -108,7 +112,7 @@ pub(super) fn adopted_steps(submitted: &SubmittedConfig, foreseen: &Edited) -> S
 
 /// Adds what an adoption leads to.
 pub(super) fn with_adopted(asked: AuditAsked, foreseen: &Edited, steps: Steps) -> AuditAsked {
-    let Steps { interval, timeout, revision } = steps;
+    let Steps { interval, timeout, revision, .. } = steps;
     let record = foreseen.record.as_ref();
     let reason = asked.reason.clone().or_else(|| record?.reason.clone());
     let until = record.and_then(|record| record.next_end());
@@ -152,6 +156,7 @@ pub(crate) fn expiry(expired: &Expired) -> AuditAsked {
 /// What came of a change.
 pub(super) fn ending(made: &Result<Configuration, ChangeError>, steps: Option<Steps>) -> Ending {
     let (result, why) = match made {
+        Ok(_) if steps.is_some_and(|steps| !steps.changed) => (AuditResult::Unchanged, None),
         Ok(configuration) if configuration.applied => (AuditResult::Applied, None),
         Ok(configuration) => {
             let why = configuration.override_status.as_ref().and_then(|status| status.why.clone());

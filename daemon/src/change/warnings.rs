@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// What Kafka's brokers allow a transaction unless they are configured (`transaction.max.timeout.ms`).
 const KAFKA_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// How long after its time an override is still there if nothing is wrong, at most.
+const LATE: Duration = Duration::from_secs(15);
 /// How long before an override ends it is said which checkpoints in flight would expire then.
 const LAST_MINUTES: Duration = Duration::from_secs(5 * 60);
 
@@ -19,6 +21,8 @@ const LAST_MINUTES: Duration = Duration::from_secs(5 * 60);
 pub(super) struct Situation<'a> {
     pub(super) identity: &'a Identity,
     pub(super) observation: &'a Observation,
+    /// Whether this is said to somebody who changes it.
+    pub(super) changes: bool,
     /// What is stored, or would be.
     pub(super) overridden: Override,
     /// Where that comes from.
@@ -30,6 +34,7 @@ pub(super) struct Situation<'a> {
 /// What an operator ought to know.
 pub(super) fn warnings(it: &Situation<'_>) -> Vec<String> {
     let mut warnings: Vec<_> = it.observation.trouble.iter().cloned().collect();
+    warnings.extend(not_taken_away(it));
     warnings.extend(below_min_pause(it));
     warnings.extend(shorter_than_usual(it));
     warnings.extend(kafka(it));
@@ -37,6 +42,18 @@ pub(super) fn warnings(it: &Situation<'_>) -> Vec<String> {
     warnings.extend(expires_with_its_override(it));
     warnings.extend(queued(it.observation));
     warnings
+}
+
+fn not_taken_away(it: &Situation<'_>) -> Option<String> {
+    let ended = it.record?.next_end()?;
+    let ago = Duration::from_millis(it.now.checked_sub(ended)?);
+    (ago >= LATE).then(|| {
+        format!(
+            "the time of an override was up {} ago, and that cannot be stored, as with a full disk; it does not hold any \
+             more, and ckptd's log says what is wrong",
+            Rough(ago)
+        )
+    })
 }
 
 fn below_min_pause(it: &Situation<'_>) -> Option<String> {
@@ -53,16 +70,17 @@ fn below_min_pause(it: &Situation<'_>) -> Option<String> {
     })
 }
 
-/// Only of what was changed, and only with checkpoints to compare with.
+/// Only of what was changed, or is going back now, and only with checkpoints to compare with.
 fn shorter_than_usual(it: &Situation<'_>) -> Vec<String> {
     let Some(usual) = it.observation.usual_duration else { return Vec::new() };
     let effective = &it.observation.effective;
-    let timeout = it.overridden.timeout.map(|_| effective.timeout()).filter(|timeout| *timeout < usual);
+    let is_told = it.changes || it.overridden.timeout.is_some();
+    let timeout = Some(effective.timeout()).filter(|timeout| is_told && *timeout < usual);
     let interval = it.overridden.interval.and_then(|_| effective.interval()).filter(|own| *own < usual);
     let timeout = timeout.map(|timeout| {
         format!(
             "the timeout {} is shorter than the {} that checkpoints usually took lately, so most will expire; \
-             set a longer one, or reset it",
+             set a longer one",
             Exact(timeout),
             Rough(usual)
         )
@@ -211,6 +229,7 @@ mod tests {
         warnings(&Situation {
             identity: &identity,
             observation: &observation,
+            changes: false,
             overridden,
             record: None,
             now: 0,
@@ -262,6 +281,18 @@ mod tests {
         assert!(warned[0].starts_with("the timeout 20s is shorter than the 30s"), "{warned:?}");
         assert!(warned[1].starts_with("the interval 29s is shorter than the 30s"), "{warned:?}");
         assert_eq!(said(HOSTED, submitted("10s", "20s"), set(None, None)), Vec::<String>::new());
+        // Whoever resets it is told that the incident comes back.
+        let identity = Identity { cluster: HOSTED.to_owned(), id: JobId::from_bits(1), name: "a".to_owned() };
+        let observation = observation(submitted("1m", "20s"), &set(None, None));
+        let it = Situation {
+            identity: &identity,
+            observation: &observation,
+            changes: true,
+            overridden: set(None, None),
+            record: None,
+            now: 0,
+        };
+        assert!(warnings(&it)[0].starts_with("the timeout 20s is shorter than the 30s"));
     }
 
     #[test]
@@ -299,6 +330,7 @@ mod tests {
         let it = Situation {
             identity: &identity,
             observation: &observation,
+            changes: false,
             overridden,
             record: Some(&record),
             now: 0,
@@ -315,5 +347,10 @@ mod tests {
         alone.in_flight.truncate(1);
         let later = Situation { observation: &alone, now: 130_000, ..it };
         assert_eq!(warnings(&later), Vec::<String>::new(), "it is 50s until then, and it is 1m 50s old then");
+        let over = Situation { overridden: set(None, None), now: 190_000, ..later };
+        assert_eq!(warnings(&over), Vec::<String>::new(), "somebody is about to take it away");
+        let warned = warnings(&Situation { now: 200_000, ..over });
+        assert!(warned[0].starts_with("the time of an override was up 20s ago"), "{warned:?}");
+        assert_eq!(warned.len(), 1, "{warned:?}");
     }
 }

@@ -259,9 +259,9 @@ impl Follower {
 }
 
 /// Waits for a removal, as long as a disk may take: it is tried again with the next look.
-async fn removed(job: &FlinkJob, removing: impl Future<Output = Result<(), EditError>>, what: &str) {
+async fn removed<T>(job: &FlinkJob, removing: impl Future<Output = Result<T, EditError>>, what: &str) {
     match timeout(STORE_LIMIT, removing).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::error!(job = %job.id(), %error, "{what}"),
         Err(_) => tracing::error!(job = %job.id(), "{what}: the disk does not answer"),
     }

@@ -13,6 +13,7 @@ use ckpt_shared::api::{Happening, JobState, Outcome};
 use ckpt_shared::duration::{Exact, Rough, millis};
 use ckpt_shared::flink::{self, CheckpointStatus};
 use ckpt_shared::ids::{CheckpointId, TriggerId};
+use std::cmp::Ordering;
 use std::time::Duration;
 
 impl Owner {
@@ -118,10 +119,14 @@ impl Owner {
         seen: &[CheckpointId],
     ) -> Result<Applied, SeamError> {
         self.refuse_if_ended()?;
-        let changes = wanted.revision > self.wanted.revision;
-        if changes {
-            self.wanted = wanted;
+        let before = self.wanted;
+        match wanted.revision.cmp(&before.revision) {
+            Ordering::Greater => self.wanted = wanted,
+            // Its time may be up, though that cannot be stored.
+            Ordering::Equal => self.read_override(),
+            Ordering::Less => {}
         }
+        let changes = self.wanted != before;
         let overridden = self.wanted.overridden;
         let mut updates = Vec::new();
         if let (Stage::Starting | Stage::Running, Some(coordinator)) = (&self.stage, &mut self.coordinator) {

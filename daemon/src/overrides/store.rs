@@ -17,7 +17,7 @@ enum Request {
     Adopt(Adoption, oneshot::Sender<Result<Edited, EditError>>),
     PutBack(Key, Box<Record>, oneshot::Sender<Result<(), EditError>>),
     /// Whatever its revision, or only this one.
-    Remove(Key, Option<u64>, oneshot::Sender<Result<(), EditError>>),
+    Remove(Key, Option<u64>, oneshot::Sender<Result<bool, EditError>>),
     SubmittedAgain(Key, Submitted, oneshot::Sender<Result<(), EditError>>),
     Expire(Key, oneshot::Sender<Result<Option<Expired>, EditError>>),
 }
@@ -27,29 +27,19 @@ enum Request {
 pub struct OverrideStore {
     requests: mpsc::Sender<Request>,
     durable: watch::Receiver<Arc<Document>>,
-    ended_meanwhile: Arc<[Expired]>,
 }
 
 impl OverrideStore {
-    /// Reads the file at `path` and starts the task that writes it, which ends with the last clone. What ended
-    /// since it was written ends here, before anybody can apply it.
+    /// Reads the file at `path` and starts the task that writes it, which ends with the last clone.
     ///
     /// # Errors
     /// [`LoadError`] when the file is damaged.
     pub fn open(path: PathBuf) -> Result<Self, LoadError> {
-        let mut document = Document::load(&path)?;
-        let ended_meanwhile = end_what_has_ended(&path, &mut document);
-        let document = Arc::new(document);
+        let document = Arc::new(Document::load(&path)?);
         let (requests, waiting) = mpsc::channel(MOST_WAITING);
         let (publish, durable) = watch::channel(Arc::clone(&document));
         tokio::spawn(write_what_comes(path, document, waiting, publish));
-        Ok(Self { requests, durable, ended_meanwhile })
-    }
-
-    /// Those that had ended when the file was read.
-    #[must_use]
-    pub fn ended_meanwhile(&self) -> &[Expired] {
-        &self.ended_meanwhile
+        Ok(Self { requests, durable })
     }
 
     /// Those of which something has ended, and is still there.
@@ -160,14 +150,14 @@ impl OverrideStore {
     /// # Errors
     /// [`EditError::NotStored`].
     pub async fn remove(&self, key: Key) -> Result<(), EditError> {
-        self.ask(|answer| Request::Remove(key, None, answer)).await
+        self.ask(|answer| Request::Remove(key, None, answer)).await.map(drop)
     }
 
-    /// Removes a job's record, durably, unless it has another revision by now.
+    /// Removes a job's record, durably, unless it has another revision by now, or there is none. Whether it did.
     ///
     /// # Errors
     /// [`EditError::NotStored`].
-    pub async fn remove_revision(&self, key: Key, revision: u64) -> Result<(), EditError> {
+    pub async fn remove_revision(&self, key: Key, revision: u64) -> Result<bool, EditError> {
         self.ask(|answer| Request::Remove(key, Some(revision), answer)).await
     }
 
@@ -190,24 +180,6 @@ impl OverrideStore {
             .map_err(|_| not_stored("too many changes wait for the disk; try again in a moment"))?;
         answered.await.unwrap_or_else(|_| Err(not_stored("ckptd is shutting down")))
     }
-}
-
-/// Ends what had ended before ckptd came back. A disk that refuses does not let it go on: it is written down with
-/// the next change, and until then each start ends it again.
-fn end_what_has_ended(path: &Path, document: &mut Document) -> Arc<[Expired]> {
-    let now = wall_millis();
-    let old = document.clone();
-    let ended: Vec<_> =
-        document.ended(now).into_iter().filter_map(|key| expire(document, &key, now)).collect();
-    for expired in &ended {
-        document.insert(&expired.key, expired.now.clone());
-    }
-    if !ended.is_empty()
-        && let Err(error) = replace_or_restore(path, &old.to_bytes(), &document.to_bytes())
-    {
-        tracing::error!(%error, "overrides have ended, which cannot be written down now");
-    }
-    ended.into()
 }
 
 /// Answers that wait for a write: told the outcome of their own edit, or that the write failed.
@@ -285,10 +257,11 @@ fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
         }
         Request::Remove(key, revision, answer) => {
             let is_it = |wanted| draft.get(&key).is_some_and(|record| record.revision == wanted);
-            if revision.is_none_or(is_it) {
+            let is_removed = revision.is_none_or(is_it);
+            if is_removed {
                 draft.remove(&key);
             }
-            waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(()))))));
+            waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(is_removed))))));
         }
     }
 }
@@ -376,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_ends_counts_as_a_change_and_is_ended_before_it_is_read_again() {
+    async fn what_ends_counts_as_a_change_and_does_not_hold_before_that_is_written_down() {
         simulate_wall_clock(1_000_000);
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("overrides.json");
@@ -399,11 +372,11 @@ mod tests {
         drop(store);
         simulate_wall_clock(2_000_000);
         let store = OverrideStore::open(path.clone()).unwrap();
-        assert_eq!(store.ended_meanwhile().len(), 1);
+        assert_eq!((millis(in_force(&store)), store.ended()), (Some(1_000), vec![key.clone()]));
+        store.expire(key.clone()).await.unwrap().unwrap();
         let record = Document::load(&path).unwrap().get(&key).unwrap().clone();
         assert_eq!((record.revision, millis(record.overridden().unwrap().timeout)), (5, Some(1_000)));
-        assert_eq!(millis(in_force(&store)), Some(1_000));
-        assert_eq!(OverrideStore::open(path).unwrap().ended_meanwhile().len(), 0);
+        assert_eq!(OverrideStore::open(path).unwrap().ended(), vec![]);
     }
 
     #[tokio::test]
@@ -415,9 +388,9 @@ mod tests {
         // Both come together, as when somebody changes what was just looked at.
         let (edited, removed) =
             tokio::join!(store.edit(edit(1, 2_000)), store.remove_revision(key.clone(), 1));
-        assert_eq!((edited.unwrap().revision, removed.is_ok()), (2, true));
+        assert_eq!((edited.unwrap().revision, removed.unwrap()), (2, false));
         assert_eq!(store.record(&key).unwrap().revision, 2);
-        store.remove_revision(key.clone(), 2).await.unwrap();
+        assert!(store.remove_revision(key.clone(), 2).await.unwrap());
         assert_eq!(store.record(&key), None);
     }
 

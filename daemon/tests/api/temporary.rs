@@ -117,11 +117,22 @@ async fn what_ended_while_ckptd_was_away_is_never_in_force_again() {
     // The machine was off: its monotonic clock did not go on.
     simulate_wall_clock(NOW + 5 * HOUR);
     let host = host.restarted().await;
-    assert_eq!(host.record(&id).unwrap().revision, 3, "before anything runs");
-    let shown = host.until_state("calm", "RUNNING").await;
-    assert_eq!((timeout_of(&shown), &shown["applied"]), ((Some(900_000), Some(900_000)), &json!(true)));
-    let audit = host.until("/audit", |audit| audit["entries"][0]["outcome"]["result"] == "stored").await;
-    assert_eq!(audit["entries"][0]["action"], "expire", "{audit:#}");
+    let shown = host.configuration("calm").await;
+    assert_eq!(timeout_of(&shown).0, Some(900_000), "before anybody has looked");
+    let shown =
+        host.until_configuration("calm", |seen| seen["revision"] == 3 && seen["applied"] == true).await;
+    assert_eq!(timeout_of(&shown), (Some(900_000), Some(900_000)));
+    assert_eq!(host.record(&id).unwrap().next_end(), None, "on disk as well");
+    let ended = |audit: &Value| {
+        let ended = &audit["entries"][0];
+        ended["action"] == "expire" && ended["outcome"]["result"].is_string()
+    };
+    let audit = host.until("/audit", ended).await;
+    assert_eq!(audit["entries"].as_array().unwrap().len(), 3, "{audit:#}");
+    // Another start finds nothing to do.
+    let host = host.restarted().await;
+    host.until_state("calm", "RUNNING").await;
+    assert_eq!(host.configuration("calm").await["revision"], 3);
 }
 
 #[tokio::test(start_paused = true)]

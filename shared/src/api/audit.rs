@@ -15,6 +15,9 @@ pub struct Audit {
     pub entries: Vec<AuditEntry>,
     /// Whether there is more than was asked for, or than is read at once; the files have all of it.
     pub more: bool,
+    /// How many lines of what was read are none, as after a crash, or when somebody else wrote into the files.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 impl Audit {
@@ -25,8 +28,8 @@ impl Audit {
 
     /// With these entries.
     #[must_use]
-    pub fn new(entries: Vec<AuditEntry>, more: bool) -> Self {
-        Self { schema: SCHEMA.to_owned(), entries, more }
+    pub fn new(entries: Vec<AuditEntry>, more: bool, unreadable: u64) -> Self {
+        Self { schema: SCHEMA.to_owned(), entries, more, unreadable }
     }
 }
 
@@ -142,7 +145,9 @@ pub enum AuditResult {
     Applied,
     /// It is stored, and was not in force yet, or not known to be.
     Stored,
-    /// Nothing was changed.
+    /// It was so already: nothing was changed, and nobody's name or reason with it.
+    Unchanged,
+    /// It was not allowed, or could not be done: nothing was changed.
     Refused,
     /// ckptd ended in between.
     Unknown,
@@ -171,6 +176,7 @@ impl AuditResult {
         match self {
             Self::Applied => "applied",
             Self::Stored => "stored",
+            Self::Unchanged => "unchanged",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
         }

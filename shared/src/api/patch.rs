@@ -142,7 +142,7 @@ impl ConfigurationPatch {
                     })?;
                 }
                 "for" => patch.lasting = lasting(&value)?,
-                "reason" => patch.reason = Some(reason(&value)?),
+                "reason" => patch.reason = Some(reason(&value)?).filter(|reason| !reason.is_empty()),
                 _ => {
                     return Err(PatchError(format!(
                         "unknown field '{}'; the fields are checkpointInterval, checkpointTimeout, pullIn, for and reason",
@@ -234,11 +234,12 @@ fn reason(value: &Value) -> Result<String, PatchError> {
     parse_reason(text)
 }
 
-/// Takes a reason: one plain line of at most [`LONGEST_REASON`] characters.
+/// Takes a reason: one plain line of at most [`LONGEST_REASON`] characters, without what surrounds it.
 ///
 /// # Errors
 /// [`PatchError`] for anything else.
 pub fn parse_reason(text: &str) -> Result<String, PatchError> {
+    let text = text.trim();
     let length = text.chars().count();
     if length > LONGEST_REASON {
         return Err(PatchError(format!("reason has {length} characters; at most {LONGEST_REASON} are kept")));

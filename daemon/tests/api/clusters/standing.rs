@@ -23,7 +23,12 @@ async fn what_holds_says_since_when_and_what_was_never_changed_says_nothing() {
     let status = changed["overrideStatus"].clone();
     assert_eq!(json!([status["state"], status["why"], status["nextTry"]]), json!(["applied", null, null]));
     assert!(status["since"].is_u64(), "{status}");
-    assert_eq!(host.delete(&configuration_path(ONE)).await.json()["overrideStatus"]["state"], "applied");
+    let reset = host.delete(&configuration_path(ONE)).await.json();
+    assert_eq!(
+        json!([reset["applied"], reset["overrideStatus"]]),
+        json!([true, null]),
+        "nothing is left to hold"
+    );
 }
 
 #[tokio::test]
