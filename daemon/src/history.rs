@@ -81,9 +81,10 @@ impl History {
         }
     }
 
-    /// Those that owe their completion to a change.
-    pub(crate) fn rescued(&self) -> Vec<CheckpointId> {
-        self.ended.iter().filter(|(_, one)| one.rescued).filter_map(|(_, one)| one.id).collect()
+    /// Those that owe their completion to a change, with when they were triggered.
+    pub(crate) fn rescued(&self) -> Vec<(CheckpointId, i64)> {
+        let rescued = self.ended.iter().filter(|(_, one)| one.rescued);
+        rescued.filter_map(|((id, triggered), _)| Some(((*id)?, *triggered))).collect()
     }
 
     /// All that is remembered, the oldest first.

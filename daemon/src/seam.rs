@@ -81,8 +81,11 @@ pub struct Glance {
     pub newest: Vec<flink::Checkpoint>,
     /// The newest that completed and is no savepoint.
     pub last_completed: Option<flink::Checkpoint>,
-    /// Those of the newest, at least, that owe their completion to a change.
-    pub rescued: Vec<CheckpointId>,
+    /// Those of the newest, at least, that owe their completion to a change: their numbers, and when they were
+    /// triggered, as in `newest`.
+    pub rescued: Vec<(CheckpointId, i64)>,
+    /// By how many milliseconds the clock that these times are of is ahead of ours.
+    pub ahead: i64,
 }
 
 /// The checkpoints of a job that have ended.

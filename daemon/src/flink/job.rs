@@ -346,7 +346,8 @@ impl FlinkJob {
         };
         let rescued = self.known().history.rescued();
         let last_completed = statistics.latest.completed;
-        Ok(Glance { observation, newest: statistics.history, last_completed, rescued })
+        let Health { ahead, .. } = self.link().health();
+        Ok(Glance { observation, newest: statistics.history, last_completed, rescued, ahead })
     }
 
     pub(super) fn sees_with_agent(&self) -> bool {

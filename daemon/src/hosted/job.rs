@@ -126,6 +126,7 @@ impl JobCoordinator for HostedJob {
         self.ask(|owner, now| Glance {
             observation: owner.observe(now),
             rescued: owner.past.rescued(),
+            ahead: 0,
             newest: owner.statistics.history().map(|seen| report::checkpoint(seen, false)).collect(),
             last_completed: owner
                 .statistics

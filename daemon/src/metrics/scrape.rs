@@ -39,6 +39,8 @@ struct Seen {
     labels: Labels,
     configuration: Configuration,
     last_completed: Option<Checkpoint>,
+    /// By how many milliseconds the clock of that is ahead of ours.
+    ahead: i64,
     /// When its override was changed last.
     changed_at: Option<u64>,
 }
@@ -86,12 +88,14 @@ pub(super) async fn look(
 async fn look_at(key: &Key, job: &Job, overrides: &OverrideStore) -> Option<Seen> {
     let glance = timeout(GLANCE_LIMIT, job.glance()).await.ok()?;
     let last_completed = glance.as_ref().ok().and_then(|glance| glance.last_completed.clone());
+    let ahead = glance.as_ref().map_or(0, |glance| glance.ahead);
     let observed = glance.map(|glance| glance.observation);
     let configuration = change::shown(job.as_ref(), overrides, observed)
         .unwrap_or_else(|why| change::unseen(job.as_ref(), overrides, &why));
     Some(Seen {
         labels: of_job(key, &job.identity().name),
         last_completed,
+        ahead,
         changed_at: overrides.record(key).map(|record| record.changed_at),
         configuration,
     })
@@ -245,9 +249,8 @@ impl Scrape {
         let last = |job: &Seen| job.last_completed.clone();
         self.gauge(encoder, &family::LAST_COMPLETED, |job| {
             let last = last(job)?;
-            u64::try_from(last.trigger_timestamp.saturating_add(last.end_to_end_duration.max(0)))
-                .ok()
-                .map(seconds)
+            let there = last.trigger_timestamp.saturating_add(last.end_to_end_duration.max(0));
+            u64::try_from(there.saturating_sub(job.ahead)).ok().map(seconds)
         })?;
         self.gauge(encoder, &family::LAST_DURATION, |job| {
             u64::try_from(last(job)?.end_to_end_duration).ok().map(seconds)

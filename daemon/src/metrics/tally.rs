@@ -8,7 +8,7 @@ use ckpt_coordinator::reason::FailureReason;
 use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
 use ckpt_shared::ids::CheckpointId;
 use prometheus_client::metrics::histogram::Histogram;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 /// How many ended checkpoints are remembered, so that none counts twice. Flink's history holds ten, unless it is
 /// told otherwise.
@@ -59,7 +59,9 @@ pub(super) struct Tally {
     pub(super) sizes: Histogram,
     pub(super) rescued: u64,
     /// Those that need not be counted any more: when they were triggered, and their numbers.
-    counted: BTreeSet<(i64, CheckpointId)>,
+    counted: VecDeque<(i64, CheckpointId)>,
+    /// What had ended before, in milliseconds since the epoch, is not counted.
+    since: u64,
     /// Whether its newest checkpoints were looked at before.
     pub(super) was_seen: bool,
     /// When it was noticed that it has ended, or is gone.
@@ -67,7 +69,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(key: &Key, name: &str) -> Self {
+    pub(super) fn new(key: &Key, name: &str, since: u64) -> Self {
         // What has not happened yet is told as 0: otherwise the first time could not be seen as a rise.
         let expected = [None, Some(FailureReason::CheckpointExpired.name())];
         Self {
@@ -76,27 +78,33 @@ impl Tally {
             durations: Histogram::new(DURATIONS),
             sizes: Histogram::new(SIZES),
             rescued: 0,
-            counted: BTreeSet::new(),
+            counted: VecDeque::new(),
+            since,
             was_seen: false,
             gone_since: None,
         }
     }
 
-    /// Counts those of the newest checkpoints that have ended and were not counted yet. What had ended before
-    /// `since`, in milliseconds since the epoch, when they are looked at for the first time, is none of ours. `rescued` are
-    /// those that owe their completion to a change.
-    pub(super) fn saw(&mut self, newest: &[Checkpoint], rescued: &[CheckpointId], since: u64) {
+    /// Counts those of the newest checkpoints that have ended and were not counted yet; not those that are looked at for the
+    /// first time and had ended before. `rescued` are those that owe their completion to a change. Their clock is `ahead` of
+    /// ours by so many milliseconds.
+    pub(super) fn saw(&mut self, newest: &[Checkpoint], rescued: &[(CheckpointId, i64)], ahead: i64) {
         let is_first = !std::mem::replace(&mut self.was_seen, true);
-        let since = i64::try_from(since).unwrap_or(i64::MAX);
+        let since = i64::try_from(self.since).unwrap_or(i64::MAX).saturating_add(ahead);
         for entry in newest.iter().filter(|entry| entry.status != CheckpointStatus::InProgress) {
-            let is_new = self.counted.insert((entry.trigger_timestamp, entry.id));
-            let ended_at = entry.trigger_timestamp.saturating_add(entry.end_to_end_duration.max(0));
-            if is_new && !(is_first && ended_at < since) {
-                self.count(entry, rescued.contains(&entry.id));
+            let mark = (entry.trigger_timestamp, entry.id);
+            if self.counted.contains(&mark) {
+                continue;
             }
-        }
-        while self.counted.len() > MOST_COUNTED {
-            self.counted.pop_first();
+            // The oldest that was noted goes, whatever its clock says.
+            self.counted.push_back(mark);
+            if self.counted.len() > MOST_COUNTED {
+                self.counted.pop_front();
+            }
+            let ended_at = entry.trigger_timestamp.saturating_add(entry.end_to_end_duration.max(0));
+            if !(is_first && ended_at < since) {
+                self.count(entry, rescued.contains(&(entry.id, entry.trigger_timestamp)));
+            }
         }
     }
 
@@ -160,7 +168,7 @@ mod tests {
 
     fn tally() -> Tally {
         let key = Key { cluster: "prod".to_owned(), job: ckpt_shared::ids::JobId::from_bits(1) };
-        Tally::new(&key, "orders")
+        Tally::new(&key, "orders", 0)
     }
 
     const COMPLETED: End = End { savepoint: false, reason: None };
@@ -168,16 +176,29 @@ mod tests {
 
     #[test]
     fn each_end_counts_once_and_what_was_before_does_not() {
-        let mut tally = tally();
-        tally.saw(&newest(&[(5, "IN_PROGRESS", -1), (4, "COMPLETED", 900), (3, "FAILED", 100)]), &[], 4_500);
+        let mut tally = Tally { since: 4_500, ..tally() };
+        tally.saw(&newest(&[(5, "IN_PROGRESS", -1), (4, "COMPLETED", 900), (3, "FAILED", 100)]), &[], 0);
         assert_eq!((tally.ends[&COMPLETED], tally.ends.get(&DECLINED)), (1, None));
         for _ in 0..2 {
-            tally.saw(
-                &newest(&[(6, "FAILED", 10), (5, "COMPLETED", 100), (4, "COMPLETED", 900)]),
-                &[],
-                4_500,
-            );
+            let seen = newest(&[(6, "FAILED", 10), (5, "COMPLETED", 100), (4, "COMPLETED", 900)]);
+            tally.saw(&seen, &[], 0);
             assert_eq!((tally.ends[&COMPLETED], tally.ends[&DECLINED]), (2, 1));
+        }
+    }
+
+    /// Its clock is ahead by ten minutes, and was put back meanwhile.
+    #[test]
+    fn what_was_before_is_told_by_our_clock_and_none_counts_twice_whatever_theirs_says() {
+        let mut tally = Tally { since: 1_000_000, ..tally() };
+        tally.saw(&newest(&[(1_599, "COMPLETED", 100)]), &[], 600_000);
+        assert_eq!(tally.ends[&COMPLETED], 0);
+        for id in 2_000..2_000 + 2 * MOST_COUNTED as u64 {
+            tally.saw(&newest(&[(id, "COMPLETED", 1)]), &[], 600_000);
+        }
+        let counted = tally.ends[&COMPLETED];
+        for _ in 0..3 {
+            tally.saw(&newest(&[(1_700, "COMPLETED", 1)]), &[], 0);
+            assert_eq!(tally.ends[&COMPLETED], counted + 1);
         }
     }
 
@@ -197,7 +218,11 @@ mod tests {
     fn a_rescue_counts_once() {
         let mut tally = tally();
         for _ in 0..2 {
-            tally.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]), &[CheckpointId(2)], 0);
+            tally.saw(
+                &newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]),
+                &[(CheckpointId(2), 2_000)],
+                0,
+            );
         }
         assert_eq!(tally.rescued, 1);
     }

@@ -4,6 +4,7 @@
 
 use super::tally::{End, Tally, known_reason};
 use super::{Inner, MOST_JOBS};
+use crate::clock::wall_millis;
 use crate::overrides::Key;
 use crate::registry::{Job, Registry};
 use ckpt_shared::api::{Event, HOSTED, Happening};
@@ -22,6 +23,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const FLINK_LOOK: u64 = 5;
 /// The longest wait for a job's owner; whoever is slower is looked at again.
 pub(super) const GLANCE_LIMIT: Duration = Duration::from_secs(1);
+/// How late a job is noticed at most, in milliseconds.
+const NOTICED: u64 = 10_000;
 /// How long the counts of a job stay when it has ended, so that its last ones are scraped.
 const AFTERGLOW: Duration = Duration::from_secs(5 * 60);
 
@@ -117,10 +120,12 @@ fn news_of(what: &Happening) -> Option<News> {
 /// There is a tally for each of these jobs, and for those that were there a moment ago.
 fn keep(metrics: &Inner, jobs: &[(Key, Job)]) {
     let now = metrics.clock.now().monotonic;
+    // One that comes later, or again, is noticed within a moment; what it did before is none of ours, or was counted.
+    let since = metrics.started_at.max(wall_millis().saturating_sub(NOTICED));
     let mut tallies = metrics.tallies();
     for (key, job) in jobs {
         let tally = tallies.entry(key.clone());
-        tally.or_insert_with_key(|key| Tally::new(key, &job.identity().name));
+        tally.or_insert_with_key(|key| Tally::new(key, &job.identity().name, since));
     }
     let live: HashMap<_, _> = jobs.iter().map(|(key, job)| (key, job)).collect();
     tallies.retain(|key, tally| {
@@ -136,7 +141,7 @@ async fn look(metrics: &Arc<Inner>, key: &Key, job: &Job) {
     let glance = timeout(GLANCE_LIMIT, job.glance()).await;
     if let Some(tally) = metrics.tallies().get_mut(key) {
         match glance {
-            Ok(Ok(glance)) => tally.saw(&glance.newest, &glance.rescued, metrics.started_at),
+            Ok(Ok(glance)) => tally.saw(&glance.newest, &glance.rescued, glance.ahead),
             // Its cluster has not told anything yet, or its owner is busy.
             Ok(Err(_)) => {}
             Err(_) => tracing::debug!(job = %key.job, "its owner does not answer; it is looked at later"),
