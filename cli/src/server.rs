@@ -36,7 +36,9 @@ impl Environment {
 fn user() -> Option<String> {
     let named = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let found = named("CKPT_USER").or_else(|| {
-        let user = named("SUDO_USER").or_else(|| named("USER"))?;
+        // A container or a unit may have none of them.
+        let user = named("SUDO_USER").or_else(|| named("USER")).or_else(|| named("LOGNAME"));
+        let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid()));
         let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Some(match machine.trim() {
             "" => user,

@@ -201,6 +201,9 @@ fn foot(seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
         }
         (None, _) => format!("usual duration: {NONE}, as no completed checkpoint of this kind is known"),
     });
+    if seen.state.has_ended() {
+        return all.iter().flat_map(|line| style.lines(line, Paint::Plain)).collect();
+    }
     let Failures { consecutive, tolerable } = seen.failures;
     let (failures, paint) = match tolerable {
         Failures::UNLIMITED => {
@@ -214,7 +217,8 @@ fn foot(seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
             let left = limit - consecutive;
             (
                 format!(
-                    "failures in a row: {consecutive} of {limit} tolerated: {left} left before the job dies"
+                    "failures in a row: {consecutive} of {limit} tolerated: {} more and the job dies",
+                    left + 1
                 ),
                 Paint::Plain,
             )

@@ -7,7 +7,7 @@ use ckpt_shared::api::{CheckpointDiagnosis, Estimate, InFlight, MissingSubtask, 
 
 /// What to do about it, in sentences; `typed` is what to type for the job.
 pub(super) fn of(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
-    let Some(checkpoint) = &seen.checkpoint else { return Vec::new() };
+    let Some(checkpoint) = &seen.checkpoint else { return between(seen, typed) };
     let Some(estimate) = &checkpoint.estimate else {
         return vec![format!("next: ckptctl diagnose {typed}")];
     };
@@ -15,10 +15,25 @@ pub(super) fn of(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
         (_, Some(timeout)) => extend(timeout, estimate, typed),
         (Pace::Stuck, None) => stuck(seen, typed),
         (Pace::CannotTell, None) => wait(checkpoint, seen, typed),
-        (Pace::OnTrack | Pace::Slow, None) => vec![match checkpoint.remaining {
-            Some(_) => "next: nothing; the timeout in force leaves it the time it needs".to_owned(),
-            None => "next: nothing; wait for it".to_owned(),
+        (Pace::OnTrack | Pace::Slow, None) => vec![match (checkpoint.remaining, estimate.done_in) {
+            (Some(left), Some(range)) if range.high > left => {
+                format!("next: ckptctl diagnose {typed}; it is likely done in time, and not for certain")
+            }
+            (Some(_), _) => "next: nothing; the timeout in force leaves it the time it needs".to_owned(),
+            (None, _) => "next: nothing; wait for it".to_owned(),
         }],
+    }
+}
+
+/// Nothing is in flight.
+fn between(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
+    match (seen.state.has_ended(), seen.failures.consecutive) {
+        (true, _) => Vec::new(),
+        (false, 0) => vec![format!("next: ckptctl watch {typed}")],
+        (false, _) => vec![
+            format!("next: ckptctl history {typed}, which says why they failed"),
+            format!("then: ckptctl watch {typed}, until the next one is in flight"),
+        ],
     }
 }
 

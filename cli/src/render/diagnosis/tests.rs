@@ -91,7 +91,7 @@ sink     7 (8/16)  6m 3s   38s      39s   taskmanager-3.flink:6122  ok
 
 timeout in force: 10m, 3m 57s left
 usual duration: 41s, by 10 completed checkpoints
-failures in a row: 1 of 3 tolerated: 2 left before the job dies
+failures in a row: 1 of 3 tolerated: 3 more and the job dies
 
 no timeout helps: a longer one only hides it for longer
 next: take a thread dump of the TaskManager taskmanager-3.flink:6122 (jstack, or
@@ -128,6 +128,9 @@ fn a_slow_one_gets_the_command_with_the_timeout_that_it_needs() {
     seen.checkpoint.as_mut().unwrap().estimate.as_mut().unwrap().suggested_timeout = Some(5_400_000);
     assert!(shown(&seen).contains("set-timeout prod/payments 1h30m"), "one word of a shell");
     seen.checkpoint.as_mut().unwrap().estimate.as_mut().unwrap().suggested_timeout = None;
+    let text = shown(&seen);
+    assert!(text.contains("next: ckptctl diagnose prod/payments; it is likely done in time"), "{text}");
+    seen.checkpoint.as_mut().unwrap().remaining = Some(600_000);
     assert!(shown(&seen).ends_with("next: nothing; the timeout in force leaves it the time it needs"));
 }
 
@@ -196,6 +199,11 @@ no checkpoint in flight, so there is nothing to diagnose
 
 timeout in force: 10m
 usual duration: 41s, by 10 completed checkpoints
-failures in a row: 3 of 3 tolerated: the next one fails the job";
+failures in a row: 3 of 3 tolerated: the next one fails the job
+
+next: ckptctl history prod/payments, which says why they failed
+then: ckptctl watch prod/payments, until the next one is in flight";
     assert_eq!(shown(&seen), expected);
+    seen.state = JobState::Canceled;
+    assert!(shown(&seen).ends_with("usual duration: 41s, by 10 completed checkpoints"), "it has no future");
 }

@@ -2,7 +2,7 @@
 
 use super::model::{Key, Model, Now, Seen};
 use crate::console::clean;
-use ckpt_shared::api::{EndedCheckpoint, Event, Happening, InFlight};
+use ckpt_shared::api::{CheckpointHistory, EndedCheckpoint, Event, Happening, InFlight};
 use ckpt_shared::duration::{Exact, Rough};
 use ckpt_shared::ids::CheckpointId;
 use std::time::Duration;
@@ -27,7 +27,13 @@ impl Model {
         if let Some(checkpoint) = said.ended
             && let Some(detail) = self.data.details.get_mut(&key)
         {
-            detail.history.push(checkpoint);
+            // What was asked for may have come before the event.
+            let is_known = detail.history.iter().any(|known| known.id.is_some() && known.id == checkpoint.id);
+            if !is_known {
+                detail.history.push(checkpoint);
+            }
+            let too_many = detail.history.len().saturating_sub(CheckpointHistory::MOST);
+            detail.history.drain(..too_many);
         }
         if let Some(sentence) = said.sentence {
             self.tell(event.at, format!("{}: {sentence}", named(&key, &name)));

@@ -23,6 +23,8 @@ pub(super) async fn read(client: Client, job: Option<String>, to: mpsc::Sender<M
                 if to.send(Message::Pushed(Pushed::Yes, None)).await.is_err() {
                     return;
                 }
+                // It has such a stream by now.
+                pause = pause.min(LONGEST);
                 let mut events = pin!(events);
                 let error = loop {
                     match events.next().await {

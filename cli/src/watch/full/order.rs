@@ -35,10 +35,10 @@ pub(super) enum Rank {
 }
 
 /// Where a job stands in the list.
-pub(super) type Place = (Rank, Reverse<bool>, u64, String, String, u128);
+pub(super) type Place = (Rank, Reverse<bool>, Reverse<bool>, u64, String, String, u128);
 
-/// Where it stands: among those that are as bad, those with a checkpoint in flight and the least time left first,
-/// and then by name, so that the list stands still.
+/// Where it stands: among those that are as bad, those first that the next failure ends, then those with a checkpoint in
+/// flight and the least time left, and then by name, so that the list stands still.
 pub(super) fn place(seen: &Seen, now: Now) -> Place {
     let job = seen.at(now);
     let (rank, _) = how(&job);
@@ -50,7 +50,9 @@ pub(super) fn place(seen: &Seen, now: Now) -> Place {
         _ => None,
     };
     let id = u128::from_str_radix(&job.job_id.to_string(), 16).unwrap_or(0);
-    (rank, Reverse(left.is_some()), left.unwrap_or(u64::MAX), job.name.clone(), job.cluster.clone(), id)
+    let last = rank != Rank::Ended && is_at_its_limit(job.failures);
+    let (name, cluster) = (job.name.clone(), job.cluster.clone());
+    (rank, Reverse(last), Reverse(left.is_some()), left.unwrap_or(u64::MAX), name, cluster, id)
 }
 
 /// How bad it is, and the word for it.
@@ -153,7 +155,10 @@ mod tests {
         fails.failures.consecutive = KEEPS_FAILING;
         let mut failed = calm("failed");
         failed.failures.consecutive = 1;
+        let mut last = estimated("stuck-at-its-limit", Pace::Stuck, 0, 700_000);
+        last.failures = limit.failures;
         let expected = [
+            last,
             estimated("stuck", Pace::Stuck, 0, 600_000),
             limit,
             fails,

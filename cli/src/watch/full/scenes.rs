@@ -128,6 +128,7 @@ fn stuck() -> Model {
     job.failures.consecutive = 3;
     let sentence = "stuck: subtask 7 of sink has been silent for 6m while its peers finished in 40s";
     job.in_flight = in_flight(6 * MINUTE, 4 * MINUTE, estimate(Pace::Stuck, sentence, None, None));
+    job.in_flight[0].acknowledged = 15;
     let mut model = watch(job.clone(), history());
     model.update(Message::Diagnosis(key(&job), Box::new(diagnosis(&job))), NOW);
     model
@@ -142,11 +143,11 @@ fn diagnosis(job: &Configuration) -> CheckpointDiagnosis {
         suspect,
         backpressure: Some(if suspect { "high" } else { "ok" }.to_owned()),
     };
-    let vertex = |name: &str, missing: Vec<MissingSubtask>| VertexProgress {
+    let vertex = |name: &str, acknowledged, subtasks, missing: Vec<MissingSubtask>| VertexProgress {
         id: "0".repeat(32),
         name: name.to_owned(),
-        acknowledged: 5,
-        subtasks: 8,
+        acknowledged,
+        subtasks,
         usual: None,
         took: Some(Spread { median: 40_000, max: 52_000 }),
         sync: None,
@@ -168,7 +169,7 @@ fn diagnosis(job: &Configuration) -> CheckpointDiagnosis {
         checkpoint_interval: Some(MINUTE),
         usual_duration: Some(40_000),
         completed: 20,
-        vertices: vec![vertex("Source: orders -> Map", vec![]), vertex("sink", sink)],
+        vertices: vec![vertex("Source: orders -> Map", 12, 12, vec![]), vertex("sink", 3, 8, sink)],
         failures: job.failures,
         warnings: vec![],
         observed_at: NOW.wall,
@@ -519,4 +520,24 @@ fn a_job_that_is_gone_and_an_older_server_are_told_and_harm_nothing() {
     );
     model.update(Message::Pushed(Pushed::No("Not found".into()), None), NOW);
     assert!(screen(&model, NOW, SMALL).lines().next().unwrap().contains("polling  14:13:20 UTC"));
+}
+
+/// An acknowledgement is pushed, and who is missing is asked for a moment later.
+#[test]
+fn nobody_is_called_missing_who_has_acknowledged() {
+    let mut model = stuck();
+    assert!(screen(&model, NOW, (80, 24)).contains("! sink"));
+    let key = key(&orders());
+    let what = Happening::Acknowledged { id: CheckpointId(42), acknowledged: 19, subtasks: 20 };
+    let event = ckpt_shared::api::Event {
+        schema: SCHEMA.to_owned(),
+        cluster: "prod".to_owned(),
+        job_id: key.1,
+        at: NOW.wall,
+        what,
+    };
+    model.update(Message::Event(event), NOW);
+    let text = screen(&model, NOW, (80, 24));
+    assert!(text.contains("19 of 20") && text.contains("missing: 1 of 20 subtasks"), "{text}");
+    assert!(text.contains("who that is, is being asked") && !text.contains("! sink"), "{text}");
 }

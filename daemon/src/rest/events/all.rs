@@ -101,7 +101,9 @@ impl Feed {
         let identity = job.identity();
         let key = (identity.cluster.clone(), identity.id);
         let (is_there, round) = (job.is_there(), self.round);
-        self.followed.retain(|known, followed| *known != key || !followed.is_over);
+        if self.followed.get(&key).is_some_and(|followed| followed.is_over) {
+            self.followed.remove(&key);
+        }
         let Some(followed) = self.followed.get_mut(&key) else {
             // Subscribed first, so that nothing is missed after the state that is told.
             self.events.push(events_of(key.clone(), job));

@@ -28,7 +28,8 @@ pub(super) fn lines(job: &Configuration, width: usize) -> Vec<Row> {
     lines.push(acknowledged(oldest, length));
     let axis = Axis::of(oldest, length);
     lines.push(time(oldest, &axis));
-    lines.extend(axis.labels(oldest).map(|labels| Row::of(labels, Ink::Faint)));
+    let timeout = job.checkpoint_timeout.effective;
+    lines.extend(axis.labels(oldest, timeout).map(|labels| Row::of(labels, Ink::Faint)));
     lines.extend(verdict(oldest, width));
     lines
 }
@@ -146,7 +147,7 @@ impl Axis {
     }
 
     /// The labels below the axis, the most important first as long as they do not touch.
-    fn labels(&self, checkpoint: &InFlight) -> Option<String> {
+    fn labels(&self, checkpoint: &InFlight, in_force: Option<u64>) -> Option<String> {
         let width = self.length + AFTER;
         let mut cells: Vec<Option<char>> = vec![None; width];
         let mut place = |at: usize, text: &str| {
@@ -159,6 +160,8 @@ impl Axis {
             }
         };
         if let Some(timeout) = self.timeout {
+            // What has used it up goes on being looked at for a moment.
+            let timeout = in_force.map_or(timeout, |in_force| in_force.min(timeout));
             place(self.column(timeout), &format!("┃{}", exact(timeout)));
         }
         if let Some(done) = checkpoint.estimate.as_ref().and_then(|estimate| estimate.done_in) {

@@ -51,7 +51,7 @@ pub(super) fn lines(model: &Model, key: &Key, now: Now, width: usize, room: usiz
     let points = points(&job, detail, now.wall);
     // What may be left out comes last; each gets its least first, and then what it would like.
     let part = |lines: Vec<Row>, least: usize| Part { least: least.min(lines.len()), lines, given: 0 };
-    let mut parts = [part(overridden, 3), part(missing, 3), part(warnings, 2), part(failures, 1)];
+    let mut parts = [part(overridden, 3), part(missing, 3), part(failures, 1), part(warnings, 3)];
     for part in &mut parts[..3] {
         part.given = if part.least <= free { part.least } else { 0 };
         free -= part.given;
@@ -66,7 +66,13 @@ pub(super) fn lines(model: &Model, key: &Key, now: Now, width: usize, room: usiz
     if chart_room > 0 {
         chart_room = (chart_room + free).min(MOST_CHART);
     }
-    let [overridden, missing, warnings, failures] = parts.map(|part| {
+    if let Part { least, given, .. } = &mut parts[3]
+        && *given < *least
+    {
+        // A heading and the words that there is more would say nothing.
+        *given = 0;
+    }
+    let [overridden, missing, failures, warnings] = parts.map(|part| {
         let more = |more| format!("… {more} more lines; a taller window shows them");
         within(part.lines, part.given, more)
     });

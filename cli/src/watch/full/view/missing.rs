@@ -27,8 +27,14 @@ pub(super) fn lines(
     // Those of a vertex come with the most overdue first.
     missing.sort_by_key(|(_, subtask)| Reverse(subtask.suspect));
     let behind = checkpoint.subtasks.saturating_sub(checkpoint.acknowledged);
-    let behind = u64::from(behind).max(missing.len() as u64);
     let mut lines = vec![heading(&format!("missing: {behind} of {} subtasks", checkpoint.subtasks), width)];
+    let known: u32 =
+        diagnosis.vertices.iter().map(|vertex| vertex.subtasks.saturating_sub(vertex.acknowledged)).sum();
+    if known > behind {
+        // Acknowledgements are pushed; who is missing is asked for.
+        lines.push(Row::of("  who that is, is being asked", Ink::Faint));
+        return lines;
+    }
     lines.extend(missing.iter().map(|(vertex, subtask)| row(vertex, subtask, width)));
     lines.extend(diagnosis.vertices.iter().map(progress));
     let warnings = diagnosis.warnings.iter().filter(|warning| !told.contains(warning));

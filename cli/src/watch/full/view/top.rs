@@ -12,7 +12,8 @@ use unicode_width::UnicodeWidthStr;
 /// still.
 pub(super) fn lines(model: &Model, now: Now, width: usize) -> Vec<Row> {
     let (data, seen_at) = model.basis(now);
-    let clock = format!("{}{} UTC", link(&data.link.pushed), at(seen_at.wall, seen_at.wall));
+    let link = if model.silence(now).is_some() { "not connected  " } else { link(&data.link.pushed) };
+    let clock = format!("{link}{} UTC", at(seen_at.wall, seen_at.wall));
     let counted = counted(data, model.shown(now).1);
     let room = width.saturating_sub(counted.width() + clock.width() + 4);
     // What there is to worry about comes before whom it was heard from.
