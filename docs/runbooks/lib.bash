@@ -13,6 +13,18 @@ run() {
     "$@"
 }
 
+# Looks until something has come about. Without a terminal that would be a stream of JSON, which nobody wants in between.
+follow() {
+    if [[ -t 1 ]]; then
+        run ckptctl watch "$@"
+    else
+        printf '$'
+        printf ' %q' ckptctl watch "$@"
+        printf '\n'
+        ckptctl watch "$@" >/dev/null
+    fi
+}
+
 # Goes on only if somebody agrees. Without a terminal nobody can, but for --yes.
 agreed() {
     if [[ ${yes:-} == yes ]]; then
@@ -27,11 +39,20 @@ agreed() {
 # The timeout in force that an answer of ckptctl's in JSON tells, in milliseconds.
 timeout_of() { sed -n 's/.*"checkpointTimeout": *{[^}]*"effective": *\([0-9]*\).*/\1/p'; }
 
-# Goes on only if this change, a dry run, makes the timeout longer: a shorter one would let what is in flight expire.
+# When that ends by itself, in milliseconds since the epoch; nothing when it does not.
+end_of() { sed -n 's/.*"checkpointTimeout": *{[^}]*"origin": *{[^}]*"until": *\([0-9]*\).*/\1/p'; }
+
+# Goes on only if this change, a dry run, makes the timeout longer, or lets it last longer: a shorter one would let what is in
+# flight expire.
 lengthens() {
-    local now after
-    now=$(ckptctl get "$job" -o json | timeout_of)
-    after=$("$@" -o json 2>/dev/null | timeout_of)
+    local before now then after
+    before=$(ckptctl get "$job" -o json)
+    then=$("$@" -o json 2>/dev/null)
+    now=$(timeout_of <<<"$before")
+    after=$(timeout_of <<<"$then")
+    if ((${after:-0} == ${now:-0} && $(end_of <<<"$then") + 0 > $(end_of <<<"$before") + 0 && $(end_of <<<"$before") + 0 > 0)); then
+        return
+    fi
     ((${after:-0} > ${now:-0})) || fail "nothing was changed: the timeout in force is $((now / 1000))s, and this one would be $((after / 1000))s; say a longer one with --timeout"
 }
 

@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// Follow jobs, or one job, as they go
     Watch(watch::Args),
     /// Say whether the checkpoint in flight is slow or stuck, what that rests on, and what to type next
+    ///
+    /// The oldest one, if there are several. It ends with 0 whatever the verdict is; a script finds that in
+    /// checkpoint.estimate.verdict of -o json: onTrack, slow, stuck or cannotTell.
     Diagnose(diagnose::Args),
     /// Show a job's recent checkpoints
     History(history::Args),

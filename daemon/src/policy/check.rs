@@ -294,7 +294,15 @@ reason-required = false
             ("[overrides]\ndefault-for = '2d'\nlongest-for = '1d'\n", "line 2, column 15: it is longer than"),
             ("[overrides]\nlongest-for = '5ms'\n", "line 2, column 15: an override cannot be made for 5ms"),
             ("[[policy.jobs]]\nlongest-timeout = '1h'\n", "missing field `name`"),
-            ("[policy]\nshortest-timeout = '2h'\nlongest-timeout = '1h'\n", "no timeout is allowed"),
+            (
+                "[policy]\nshortest-timeout = '2h'\nlongest-timeout = '1h'\n",
+                "line 3, column 1: no timeout is allowed",
+            ),
+            (
+                "[policy]\nshortest-timeout = '1h'\n[[policy.jobs]]\nname = 'a-*'\nlongest-timeout = '30m'\n",
+                "line 5, column 1: no timeout is allowed: shortest-timeout is 1h (line 2), and longest-timeout 30m (line 5)",
+            ),
+            ("[[policy.jobs]]\nname = ''\n", "line 2, column 8: no job has an empty name"),
             ("[audit]\nrotate-at = '10'\n", "line 2, column 13"),
             ("[audit]\nrotate-at = '64000001B'\n", "line 2, column 13: it is larger than 64 MB"),
         ] {

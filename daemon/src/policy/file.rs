@@ -33,7 +33,7 @@ pub struct PolicySection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct JobsSection {
-    name: String,
+    name: Spanned<String>,
     smallest_interval: Option<Spanned<String>>,
     shortest_timeout: Option<Spanned<String>>,
     longest_timeout: Option<Spanned<String>>,
@@ -70,6 +70,26 @@ impl Source<'_> {
 
     fn flag(&self, value: Option<Spanned<bool>>) -> Option<Bound<bool>> {
         value.map(|value| Bound { line: self.line(&value.span()), value: value.into_inner() })
+    }
+}
+
+/// Refuses limits that nothing can keep to.
+fn allows_a_timeout(
+    shortest: Option<Bound<Duration>>,
+    longest: Option<Bound<Duration>>,
+) -> Result<(), JobFileError> {
+    match (shortest, longest) {
+        (Some(shortest), Some(longest)) if shortest.value > longest.value => {
+            let message = format!(
+                "no timeout is allowed: shortest-timeout is {} (line {}), and longest-timeout {} (line {})",
+                Exact(shortest.value),
+                shortest.line,
+                Exact(longest.value),
+                longest.line
+            );
+            Err(JobFileError { line: shortest.line.max(longest.line), column: 1, message })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -110,12 +130,6 @@ impl Rules {
                 longest_extension: source.duration(extension)?,
                 reason_required: source.flag(reason),
             };
-            if let (Some(shortest), Some(longest)) = (&limits.shortest_timeout, &limits.longest_timeout)
-                && shortest.value > longest.value
-            {
-                let why = "shortest-timeout is longer than longest-timeout, so that no timeout is allowed";
-                return Err(JobFileError { line: shortest.line, column: 1, message: why.to_owned() });
-            }
             Ok(limits)
         };
         let general = limits((
@@ -125,7 +139,12 @@ impl Rules {
             policy.longest_extension,
             policy.reason_required,
         ))?;
+        allows_a_timeout(general.shortest_timeout, general.longest_timeout)?;
         let jobs = policy.jobs.into_iter().map(|jobs| {
+            if jobs.name.get_ref().is_empty() {
+                let why = "no job has an empty name; * stands for any";
+                return Err(source.mistake(&jobs.name.span(), why));
+            }
             let limits = limits((
                 jobs.smallest_interval,
                 jobs.shortest_timeout,
@@ -133,7 +152,12 @@ impl Rules {
                 jobs.longest_extension,
                 jobs.reason_required,
             ))?;
-            Ok(Rule { name: jobs.name, limits })
+            // What a section does not say, it has from the one for all jobs.
+            allows_a_timeout(
+                limits.shortest_timeout.or(general.shortest_timeout),
+                limits.longest_timeout.or(general.longest_timeout),
+            )?;
+            Ok(Rule { name: jobs.name.into_inner(), limits })
         });
         let jobs = jobs.collect::<Result<_, JobFileError>>()?;
         Ok(Self { file: path.to_owned(), default_for, longest_for, general, jobs })
