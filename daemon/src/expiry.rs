@@ -12,7 +12,7 @@ use crate::overrides::{Expired, Key};
 use crate::registry::{Job, Registry};
 use crate::seam::{SeamError, Wanted};
 use ckpt_shared::api::AuditResult;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -25,7 +25,7 @@ const AT_LEAST: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(600);
 /// How long after a disk that refused, and how soon at the earliest.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How many are put in force at once.
+/// How many of a cluster are put in force at once.
 const AT_ONCE: usize = 32;
 
 /// The task that ends overrides; it ends with this value.
@@ -52,7 +52,8 @@ impl Expiry {
 
 async fn run(registry: Weak<Registry>, changes: Changes) {
     let mut overrides = changes.overrides.clone();
-    let carrying = Arc::new(Semaphore::new(AT_ONCE));
+    // What is durable waits for no other cluster, which may not answer.
+    let mut carrying: HashMap<String, Arc<Semaphore>> = HashMap::new();
     // Those that could not be stored, which the audit log says already.
     let mut refused = HashSet::new();
     loop {
@@ -64,9 +65,10 @@ async fn run(registry: Weak<Registry>, changes: Changes) {
             match end(job.as_ref(), &changes, &key, refused.contains(&key)).await {
                 Ok(Some(ended)) => {
                     refused.remove(&key);
-                    let (changes, carrying) = (changes.clone(), Arc::clone(&carrying));
+                    let carrying = carrying.entry(key.cluster.clone());
+                    let carrying = Arc::clone(carrying.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))));
+                    let changes = changes.clone();
                     tokio::spawn(async move {
-                        // What is durable waits for no other cluster.
                         let _turn = carrying.acquire_owned().await;
                         ended.carry_out(&changes).await;
                     });

@@ -1,15 +1,23 @@
 //! Jobs and clusters as they are typed.
 
 use crate::name::is_hosted;
-use ckpt_shared::api::{Configuration, ConfigurationList};
+use ckpt_shared::api::{Configuration, ConfigurationList, OverrideState, OverrideStatus};
 use clap_complete::engine::CompletionCandidate;
 
 /// The jobs that may be meant. A name that stands for one job is offered as it is; one that does not, with its cluster;
-/// and one that its cluster has twice, by the id. Those that have ended are offered when no other fits.
+/// and one that its cluster has twice, by the id. Those that have ended, or are gone and have left their name to another, are
+/// offered when no other fits.
 pub(super) fn jobs(list: &ConfigurationList, typed: &str) -> Vec<CompletionCandidate> {
-    let (ended, live): (Vec<_>, Vec<_>) = list.jobs.iter().partition(|job| job.state.has_ended());
+    let (over, live): (Vec<_>, Vec<_>) =
+        list.jobs.iter().partition(|job| job.state.has_ended() || is_left_behind(job));
     let found = fitting(&live, typed);
-    if found.is_empty() { fitting(&ended, typed) } else { found }
+    if found.is_empty() { fitting(&over, typed) } else { found }
+}
+
+/// It is not there any more, and its name means another job by now.
+fn is_left_behind(job: &Configuration) -> bool {
+    let is_orphaned = |status: &OverrideStatus| status.state == OverrideState::Orphaned;
+    job.stale.is_some() && job.override_status.as_ref().is_some_and(is_orphaned)
 }
 
 /// The clusters that may be meant.
@@ -87,6 +95,17 @@ mod tests {
             job("prod", "-x", 7, Running),
             job("prod", "job123", 8, Canceled),
             job("prod", "gone", 9, Canceled),
+            job("prod", "deployed", 10, Running),
+            Configuration {
+                stale: Some("prod does not list it".to_owned()),
+                override_status: Some(OverrideStatus {
+                    state: OverrideState::Orphaned,
+                    why: None,
+                    since: None,
+                    next_try: None,
+                }),
+                ..job("prod", "deployed", 11, JobState::Suspended)
+            },
         ];
         let list = ConfigurationList { schema: SCHEMA.to_owned(), jobs, clusters: vec![], pauses: vec![] };
         let values = super::jobs(&list, typed).into_iter();
@@ -102,6 +121,7 @@ mod tests {
         assert_eq!(offered("prod/my"), ["prod/my job: a 'b'"]);
         assert_eq!(offered("hosted/"), ["hosted/job123"]);
         assert_eq!(offered("go"), ["gone"], "it is all there is");
+        assert_eq!(offered("dep"), ["deployed"], "the one that runs");
         assert_eq!(offered("nothing"), Vec::<String>::new());
     }
 

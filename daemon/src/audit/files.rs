@@ -91,7 +91,8 @@ fn open(path: &Path) -> io::Result<Current> {
     let mut options = OpenOptions::new();
     let mut file = options.create(true).append(true).read(true).mode(0o600).open(path)?;
     if let (true, Some(directory)) = (is_new, path.parent()) {
-        durable::sync_directory(directory)?;
+        // Whoever comes next would take it for durable.
+        durable::sync_directory(directory).inspect_err(|_| drop(fs::remove_file(path)))?;
     }
     let size = file.metadata()?.len();
     let mut torn = false;

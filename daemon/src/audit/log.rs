@@ -52,7 +52,8 @@ impl AuditLog {
     #[must_use]
     pub fn open(path: PathBuf, settings: Settings) -> Self {
         let (lines, waiting) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(write_what_comes(Files::new(path.clone(), settings), waiting));
+        let own = path.clone();
+        tokio::spawn(write_what_comes(move || Files::new(own.clone(), settings), waiting));
         Self { path: path.into(), lines, readers: Arc::new(Semaphore::new(MOST_READERS)) }
     }
 
@@ -176,19 +177,19 @@ fn is_made_of(record: &Record, asked: &AuditAsked) -> bool {
     is_explained && has(&record.interval, asked.interval) && has(&record.timeout, asked.timeout)
 }
 
-async fn write_what_comes(files: Files, mut waiting: mpsc::Receiver<(Vec<u8>, Written)>) {
-    let mut files = Some(files);
+async fn write_what_comes(files: impl Fn() -> Files, mut waiting: mpsc::Receiver<(Vec<u8>, Written)>) {
+    let mut opened = None;
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, MOST_WAITING).await > 0 {
         let (lines, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        let Some(mut own) = files.take() else { return };
+        let mut own = opened.take().unwrap_or_else(&files);
         let written = tokio::task::spawn_blocking(move || {
             let written = own.append(&lines.concat());
             (own, written)
         });
         let written = match written.await {
             Ok((own, written)) => {
-                files = Some(own);
+                opened = Some(own);
                 written.map_err(|error| Arc::<str>::from(error.to_string()))
             }
             Err(error) => Err(error.to_string().into()),

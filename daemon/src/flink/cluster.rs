@@ -15,6 +15,7 @@ use crate::seam::JobCoordinator;
 use ckpt_shared::api::ClusterState;
 use ckpt_shared::flink::JobOverview;
 use futures::StreamExt;
+use futures::future::join_all;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -223,13 +224,13 @@ impl Follower {
 
     /// The override of a job that was seen to end, ends.
     async fn forget_ended(&self, jobs: &[FlinkJob]) {
-        for job in jobs.iter().filter(|job| job.state().has_ended()) {
-            let key = self.link.key(job.id());
-            if self.link.overrides.record(&key).is_some() {
-                let what = "the override of a job that has ended cannot be removed";
-                removed(job, self.link.overrides.remove(key), what).await;
-            }
-        }
+        let ended = jobs.iter().filter(|job| job.state().has_ended());
+        let ended = ended.filter(|job| self.link.overrides.record(&self.link.key(job.id())).is_some());
+        let what = "the override of a job that has ended cannot be removed";
+        let removing =
+            ended.map(|job| removed(job, self.link.overrides.remove(self.link.key(job.id())), what));
+        // They share a write, and the wait for a disk that does not answer.
+        join_all(removing).await;
     }
 
     /// A job that is gone, whose name runs under another id, and of which nothing is overridden any more, as when its

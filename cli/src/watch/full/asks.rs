@@ -134,6 +134,12 @@ impl Asks {
         self.something_happened(true, true);
     }
 
+    /// Whoever is connected to now may be able to tell what an earlier one could not.
+    pub(super) fn connected(&mut self) {
+        (self.history.never, self.diagnosis.never) = (false, false);
+        self.all_at_once();
+    }
+
     /// Another job is looked at, of which nothing is known yet.
     pub(super) fn other_job(&mut self) {
         let never = (self.history.never, self.diagnosis.never);

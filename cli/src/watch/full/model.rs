@@ -234,7 +234,7 @@ impl Model {
                 if pushed == Pushed::Yes {
                     self.hears(now);
                     // What happened before is not told of.
-                    self.asks.all_at_once();
+                    self.asks.connected();
                 }
                 self.data.link.pushed = pushed;
                 self.data.link.why = why.map(|why| clean(&why)).or(self.data.link.why.take());
