@@ -30,6 +30,8 @@ struct OnTerminal {
     keys: File,
     output: Receiver<(Instant, Vec<u8>)>,
     screen: Screen,
+    /// The beginning of a sign whose end is still to come.
+    cut: Vec<u8>,
     raw: Vec<u8>,
 }
 
@@ -65,7 +67,7 @@ impl OnTerminal {
                 }
             }
         });
-        Self { child, keys, output, screen: Screen::new(), raw: Vec::new() }
+        Self { child, keys, output, screen: Screen::new(), cut: Vec::new(), raw: Vec::new() }
     }
 
     fn press(&mut self, keys: &str) {
@@ -79,7 +81,9 @@ impl OnTerminal {
             match self.output.recv_timeout(limit.saturating_duration_since(now())) {
                 Ok((at, bytes)) => {
                     self.raw.extend_from_slice(&bytes);
-                    self.screen.write(&String::from_utf8_lossy(&bytes));
+                    self.cut.extend_from_slice(&bytes);
+                    let text = whole(&mut self.cut);
+                    self.screen.write(&text);
                     if wanted(&self.screen.text()) {
                         return at;
                     }
@@ -100,6 +104,28 @@ impl OnTerminal {
         }
         (code, String::from_utf8_lossy(&self.raw).into_owned())
     }
+}
+
+/// Takes the signs that are there whole: what is read at once may end in the middle of one.
+fn whole(bytes: &mut Vec<u8>) -> String {
+    let end = match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => bytes.len(),
+    };
+    let rest = bytes.split_off(end);
+    String::from_utf8_lossy(&std::mem::replace(bytes, rest)).into_owned()
+}
+
+#[test]
+fn a_sign_that_comes_in_parts_is_one() {
+    let mut bytes = Vec::new();
+    let mut read = |part: &[u8]| {
+        bytes.extend_from_slice(part);
+        whole(&mut bytes)
+    };
+    let arrow = "→".as_bytes();
+    assert_eq!(read(&[b"a", &arrow[..2]].concat()), "a");
+    assert_eq!(read(&[&arrow[2..], b"b"].concat()), "→b");
 }
 
 /// As much of a terminal as ratatui needs: it moves, and writes letters of one column.

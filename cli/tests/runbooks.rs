@@ -50,6 +50,9 @@ struct Ended {
     ran: BTreeSet<String>,
 }
 
+/// No runbook takes longer, in seconds, however slow the machine is: it starts a dozen programs, and waits for checkpoints.
+const LIMIT: &str = "600";
+
 /// Runs a runbook without a terminal, with a `ckptctl` that notes its commands.
 fn run(daemon: &Daemon, runbook: &str, arguments: &[&str]) -> Ended {
     let home = tempfile::tempdir().unwrap();
@@ -60,7 +63,7 @@ fn run(daemon: &Daemon, runbook: &str, arguments: &[&str]) -> Ended {
     std::fs::write(&shim, text).unwrap();
     std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
     let ended = Command::new("timeout")
-        .arg("120")
+        .arg(LIMIT)
         .arg(directory().join(runbook))
         .args(arguments)
         .env("PATH", format!("{}:{}", home.path().display(), std::env::var("PATH").unwrap()))

@@ -1,6 +1,6 @@
 //! A server that answers as a test wants it to, and `ckptctl` run against it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,8 @@ impl Fake {
         let answer: Arc<Mutex<Box<Answer>>> = Arc::new(Mutex::new(Box::new(answer)));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                serve(&stream, &seen, &mut *answer.lock().unwrap());
+                // A client that gave up takes nothing from the next one.
+                let _ = serve(&stream, &seen, &mut *answer.lock().unwrap());
             }
         });
         Self { url, asked }
@@ -75,16 +76,18 @@ pub(crate) fn run(url: &str, arguments: &[&str]) -> Ran {
     }
 }
 
-/// One request a connection, which keeps the server simple.
-fn serve(stream: &TcpStream, asked: &Mutex<Vec<Request>>, answer: &mut Answer) {
+/// One request a connection, which keeps the server simple. What did not come whole is no request.
+fn serve(stream: &TcpStream, asked: &Mutex<Vec<Request>>, answer: &mut Answer) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
-    reader.read_line(&mut line).unwrap();
+    reader.read_line(&mut line)?;
     let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
     let mut length = 0;
     loop {
         let mut header = String::new();
-        reader.read_line(&mut header).unwrap();
+        if reader.read_line(&mut header)? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
         if header.trim().is_empty() {
             break;
         }
@@ -93,7 +96,7 @@ fn serve(stream: &TcpStream, asked: &Mutex<Vec<Request>>, answer: &mut Answer) {
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
+    reader.read_exact(&mut body)?;
     let body = String::from_utf8(body).unwrap();
     let (status, text) = answer(&line, &body);
     asked.lock().unwrap().push((line, body));
@@ -102,6 +105,5 @@ fn serve(stream: &TcpStream, asked: &Mutex<Vec<Request>>, answer: &mut Answer) {
         text.len()
     );
     let mut stream = stream;
-    // A client that went away is not the server's problem.
-    let _ = stream.write_all(format!("{head}{text}").as_bytes());
+    stream.write_all(format!("{head}{text}").as_bytes())
 }

@@ -46,7 +46,8 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::{advance, pause, resume, sleep};
 
-/// How much time passes, for everybody, in each `STEP`.
+/// How much time passes, for everybody, in each `STEP`. Daemon, cluster and steps take turns on one thread: where that is
+/// held up, time is too, so that a cluster does not become silent for a slow machine's sake.
 const SKIPPED: Duration = Duration::from_millis(90);
 const STEP: Duration = Duration::from_millis(10);
 /// How often is looked for what has to come.

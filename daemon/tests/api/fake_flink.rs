@@ -51,7 +51,8 @@ pub(crate) struct Cluster {
     moods: Vec<(String, Mood)>,
     /// Every request that changes something, with its body.
     changes: Vec<(String, String)>,
-    requests: usize,
+    /// Every request, method and path.
+    asked: Vec<String>,
 }
 
 /// The cluster. It is gone when this is dropped.
@@ -84,7 +85,7 @@ impl FakeFlink {
             version: "2.3.0",
             moods: Vec::new(),
             changes: Vec::new(),
-            requests: 0,
+            asked: Vec::new(),
         };
         let address = listener.local_addr().unwrap();
         let mut fake = Self { address, cluster: Arc::new(Mutex::new(cluster)), server: None };
@@ -156,7 +157,12 @@ impl FakeFlink {
 
     /// How many requests there were.
     pub(crate) fn requests(&self) -> usize {
-        self.cluster().requests
+        self.cluster().asked.len()
+    }
+
+    /// How many of them had this method and this path.
+    pub(crate) fn asked(&self, what: &str) -> usize {
+        self.cluster().asked.iter().filter(|asked| *asked == what).count()
     }
 
     /// The interval and the timeout of a job, as it shows them.
@@ -207,7 +213,7 @@ async fn answer(
     let body = String::from_utf8(body.into()).unwrap();
     let mood = {
         let mut cluster = cluster.lock().unwrap();
-        cluster.requests += 1;
+        cluster.asked.push(what.clone());
         if method != Method::GET {
             cluster.changes.push((what.clone(), body.clone()));
         }

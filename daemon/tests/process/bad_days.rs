@@ -63,8 +63,7 @@ async fn a_job_whose_only_checkpoint_is_damaged_says_so_instead_of_starting_from
 
     let daemon = home.daemon().await;
     let troubled = |seen: &ckpt_shared::api::Configuration| !seen.warnings.is_empty();
-    daemon.until("a warning", "quick", troubled).await;
-    let seen = daemon.configuration("quick").await;
+    let seen = daemon.until("a warning", "quick", troubled).await;
     assert!(!seen.applied && seen.warnings[0].contains("chk-1 is damaged"), "{seen:?}");
     // Repaired, it goes on by itself.
     std::fs::write(&metadata, &whole).unwrap();
@@ -84,8 +83,7 @@ async fn a_job_whose_storage_is_not_there_waits_for_it() {
     let away = home.state().join("away");
     std::fs::rename(&place, &away).unwrap();
     let daemon = home.daemon().await;
-    daemon.until("a warning", "quick", |seen| !seen.warnings.is_empty()).await;
-    let seen = daemon.configuration("quick").await;
+    let seen = daemon.until("a warning", "quick", |seen| !seen.warnings.is_empty()).await;
     assert!(seen.warnings[0].contains("is gone"), "{seen:?}");
     std::fs::rename(&away, &place).unwrap();
     daemon.until_running("quick").await;

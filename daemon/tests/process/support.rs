@@ -23,7 +23,16 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 const EVERY: Duration = Duration::from_millis(20);
 
 /// Waits until `look` sees something.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, look: impl FnMut() -> F) -> T {
+    let seen = seen_within(LIMIT, look).await;
+    seen.unwrap_or_else(|| panic!("{what} did not happen within {LIMIT:?}"))
+}
+
+/// What `look` sees, if it sees something in time.
+pub(crate) async fn seen_within<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    mut look: impl FnMut() -> F,
+) -> Option<T> {
     let looking = async {
         loop {
             if let Some(seen) = look().await {
@@ -32,7 +41,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look
             sleep(EVERY).await;
         }
     };
-    timeout(LIMIT, looking).await.unwrap_or_else(|_| panic!("{what} did not happen within {LIMIT:?}"))
+    timeout(limit, looking).await.ok()
 }
 
 /// A directory for one test: `state` for the daemon, and room for job files.

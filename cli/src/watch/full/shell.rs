@@ -259,7 +259,10 @@ mod tests {
     use ckpt_shared::api::Happening;
     use ckpt_shared::ids::CheckpointId;
     use std::sync::{Arc, Mutex};
-    use tokio::time::{advance, sleep};
+    use tokio::time::{advance, sleep, timeout};
+
+    /// Nothing takes longer, whether time is simulated or not.
+    const LIMIT: Duration = Duration::from_secs(60);
 
     /// Keeps every frame, as a terminal of 200 columns and 50 lines would show it.
     #[derive(Clone, Default)]
@@ -284,12 +287,16 @@ mod tests {
         }
 
         async fn until(&self, part: &str) -> Instant {
-            loop {
-                if let Some(at) = self.first(part) {
-                    return at;
+            let looking = async {
+                loop {
+                    if let Some(at) = self.first(part) {
+                        return at;
+                    }
+                    sleep(Duration::from_millis(1)).await;
                 }
-                sleep(Duration::from_millis(1)).await;
-            }
+            };
+            let last = || self.0.lock().unwrap().last().map(|(_, frame)| frame.clone());
+            timeout(LIMIT, looking).await.unwrap_or_else(|_| panic!("{part:?} does not come: {:?}", last()))
         }
     }
 
