@@ -129,6 +129,11 @@ impl Asks {
         self.history.stale |= is_open && ended;
     }
 
+    /// Somebody of the job that is looked at has acknowledged: who is missing is to be asked for again.
+    pub(super) fn acknowledged(&mut self) {
+        self.diagnosis.stale = true;
+    }
+
     /// Everything is old.
     pub(super) fn all_at_once(&mut self) {
         self.something_happened(true, true);

@@ -15,10 +15,12 @@ impl Model {
             Happening::Completed { .. } | Happening::Failed { .. } | Happening::Lagged { .. }
         );
         let key = self.find(&event.cluster, event.job_id);
-        // An acknowledgement tells all there is to know.
-        if !matches!(event.what, Happening::Acknowledged { .. }) {
-            let is_open = key.is_some() && key.as_ref() == self.opened();
-            self.asks.something_happened(is_open, ended);
+        let is_open = key.is_some() && key.as_ref() == self.opened();
+        match event.what {
+            // It tells all there is to know of the job, but for who it was.
+            Happening::Acknowledged { .. } if is_open => self.asks.acknowledged(),
+            Happening::Acknowledged { .. } => {}
+            _ => self.asks.something_happened(is_open, ended),
         }
         let Some(key) = key else { return };
         let Some(seen) = self.data.jobs.get_mut(&key) else { return };
