@@ -1,6 +1,6 @@
 //! Overrides that end by themselves. What an operator set for a while is taken away when its time is up: durably
-//! first, and then in force, unless the disk refuses: then it does not hold either, and is tried again. What could not be put in force, as with a cluster that is away, is what should hold from
-//! then on, and is kept like any other.
+//! first, and then in force, unless the disk refuses: then it does not hold either, and is tried again. What could not
+//! be put in force, as with a cluster that is away, is what should hold from then on, and is kept like any other.
 //!
 //! The wall clock says when, and it may jump or stand still with the machine: it is looked at again and again.
 
@@ -11,7 +11,7 @@ use crate::durable::STORE_LIMIT;
 use crate::overrides::{Expired, Key};
 use crate::registry::{Job, Registry};
 use crate::seam::{SeamError, Wanted};
-use ckpt_shared::api::AuditResult;
+use ckpt_shared::api::{AuditResult, HOSTED};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -124,8 +124,8 @@ async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Re
     }
     match refused {
         Some(_) => {
-            if let Some(job) = job.filter(|_| !again) {
-                // A disk that refuses does not let it go on. Where that fails, reconcile sees to it, or the job's next start.
+            if let Some(job) = job.filter(|job| !again && job.identity().cluster == HOSTED) {
+                // A disk that refuses does not let it go on. Of Flink's jobs, reconcile sees to that.
                 let Expired { before, now, .. } = &foreseen;
                 let overridden = now.overridden().unwrap_or_default();
                 let wanted = Wanted { overridden, revision: before.revision };

@@ -202,3 +202,59 @@ async fn write_what_comes(files: impl Fn() -> Files, mut waiting: mpsc::Receiver
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overrides::{Edit, IfMatch};
+    use ckpt_coordinator::config::SubmittedConfig;
+    use ckpt_shared::api::{ConfigurationPatch, Field, HOSTED};
+    use ckpt_shared::ids::JobId;
+
+    /// Both foresaw the same revision, and one of them made it before ckptd was killed.
+    #[tokio::test]
+    async fn of_two_who_asked_at_once_only_the_one_whose_change_is_there_is_said_to_have_made_it() {
+        let home = tempfile::tempdir().unwrap();
+        let overrides = OverrideStore::open(home.path().join("overrides.json")).unwrap();
+        let key = Key { cluster: HOSTED.to_owned(), job: JobId::from_bits(1) };
+        let asked = |by: &str, to: u64, revision| AuditAsked {
+            at: 1,
+            action: AuditAction::Change,
+            by: Some(by.to_owned()),
+            from: None,
+            cluster: Some(key.cluster.clone()),
+            job_id: Some(key.job),
+            name: Some("a".to_owned()),
+            interval: None,
+            timeout: Some(AuditStep { from: Some(600_000), to: Some(to) }),
+            until: None,
+            reason: Some("slow".to_owned()),
+            revision: Some(revision),
+        };
+        let patch = ConfigurationPatch {
+            timeout: Field::Set("20m".parse().unwrap()),
+            reason: Some("slow".to_owned()),
+            ..ConfigurationPatch::default()
+        };
+        let edit = Edit {
+            key: key.clone(),
+            name: "a".to_owned(),
+            patch,
+            if_match: IfMatch::Any,
+            submitted: SubmittedConfig::default(),
+            at: 1,
+            until: None,
+            by: Some("ada".to_owned()),
+        };
+        overrides.edit(edit).await.unwrap();
+        for (by, to, revision, result) in [
+            ("ada", 1_200_000, 1, AuditResult::Stored),
+            ("bob", 1_200_000, 1, AuditResult::Unknown),
+            ("ada", 900_000, 1, AuditResult::Unknown),
+            ("ada", 900_000, 2, AuditResult::Refused),
+        ] {
+            let found = what_came_of(&asked(by, to, revision), &overrides).result;
+            assert_eq!(found, result, "{by} {to} {revision}");
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub(super) fn of(case: &Case) -> String {
         (Verdict::Stuck, Because::Many) => {
             format!("stuck: {}, {}", many(case), since(case))
         }
-        (Verdict::Stuck, _) => format!("stuck: {} {}{}", who(case), peers(case), again(case)),
+        (Verdict::Stuck, _) => format!("stuck: {} {}{}", who(case), peers(case), again(case, true)),
         (Verdict::CannotTell, Because::NothingToCompare) => {
             "cannot tell: no completed checkpoint of as many subtasks is known, so nobody knows what is usual"
                 .to_owned()
@@ -38,7 +38,7 @@ pub(super) fn of(case: &Case) -> String {
         (Verdict::CannotTell, Because::FailedBefore) => format!(
             "cannot tell: nobody is late yet, but the last {} checkpoints failed{}",
             case.failed_before,
-            again(case)
+            again(case, false)
         ),
         (Verdict::CannotTell, Because::TooLate) => {
             format!("cannot tell: {} {}{alike}, and it should be done by now", who(case), peers(case))
@@ -57,17 +57,20 @@ pub(super) fn of(case: &Case) -> String {
                 "cannot tell: {} {}; one that is late and one that hangs look the same{}",
                 who(case),
                 peers(case),
-                again(case)
+                again(case, true)
             )
         }
     }
 }
 
-/// Who was missing in those that failed before, too.
-fn again(case: &Case) -> String {
+/// Who was missing in those that failed before, too; `is_named` if whoever is missing is named in front of it.
+fn again(case: &Case, is_named: bool) -> String {
     let Some((times, who)) = case.missing_again() else { return String::new() };
     let named: Vec<_> = who.iter().filter_map(|place| case.place(*place)).collect();
     match named[..] {
+        [_] if is_named && case.assessment.missing.len() == 1 => {
+            format!("; it was missing in the last {times} that failed, too")
+        }
         [(vertex, index)] => {
             let vertex = short(&case.anatomy.vertices[vertex].name);
             format!("; subtask {index} of `{vertex}` was missing in the last {times} that failed, too")

@@ -145,6 +145,10 @@ async fn a_disk_that_refuses_an_end_is_tried_again_and_fills_no_audit_log() {
     std::fs::create_dir(&file).unwrap();
     sleep(Duration::from_millis(HOUR + 60_000)).await;
     assert_eq!(host.record(&id).unwrap().revision, 1);
+    let shown = host.configuration("calm").await;
+    assert_eq!(timeout_of(&shown), (None, Some(600_000)), "it does not go on to hold");
+    let warning = shown["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("the time of an override was up 1m ago"), "{warning}");
     let results = |audit: &Value| -> Vec<_> {
         let entries = audit["entries"].as_array().unwrap();
         entries.iter().map(|entry| entry["outcome"]["result"].clone()).collect()
