@@ -53,6 +53,14 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
                 lines.extend(history::table(recent, output == Some(Output::Wide), style));
             }
             console::data(&lines.join("\n"))?;
+            let others = job.configuration.in_flight.len().saturating_sub(1);
+            if seen.checkpoint.is_some() && others > 0 {
+                let more = if others == 1 { "one more is".to_owned() } else { format!("{others} more are") };
+                console::note(&format!(
+                    "this is the oldest; {more} in flight: ckptctl get {}",
+                    typed(&job.configuration)
+                ));
+            }
         }
     }
     Ok(Exit::Done)
