@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_secs(150);
 const EVERY: Duration = Duration::from_millis(200);
 /// How much of a log is shown, in lines.
 const TAIL: usize = 25;
+/// Nobody looks into a TaskManager's JVM: it starts with half the work.
+const QUICK: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 
 /// What a cluster is to be like.
 #[derive(Debug, Clone)]
@@ -289,7 +291,7 @@ impl Cluster {
     }
 
     fn spawn_task_manager(&mut self) -> Result<(), ClusterError> {
-        let command = self.java(&[], "runtime.taskexecutor.TaskManagerRunner");
+        let command = self.java(&QUICK.map(str::to_owned), "runtime.taskexecutor.TaskManagerRunner");
         let name = (1..).map(|number| format!("taskmanager-{number}"));
         let mut name = name.filter(|name| !self.directory().join(format!("{name}.pid")).exists());
         let child = self.watcher.spawn(&name.next().unwrap_or_default(), command);

@@ -125,6 +125,10 @@ impl Ground {
         let zookeeper = ZooKeeper::start(&distribution).await.unwrap_or_else(|error| panic!("{error}"));
         let mut options = Options { scheduler, ..Options::new(distribution) };
         options.config = zookeeper.settings();
+        if !super::measures() {
+            // Many JVMs start here on few cores. What is measured has the compiler that others have.
+            options.job_manager_arguments = vec!["-XX:TieredStopAtLevel=1".to_owned()];
+        }
         let more = [
             ("restart-strategy.type", "fixed-delay"),
             ("restart-strategy.fixed-delay.attempts", "1000000"),
