@@ -214,11 +214,10 @@ fn foot(seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
             Paint::Alarm,
         ),
         limit => {
-            let left = limit - consecutive;
+            let more = limit - consecutive + 1;
             (
                 format!(
-                    "failures in a row: {consecutive} of {limit} tolerated: {} more and the job dies",
-                    left + 1
+                    "failures in a row: {consecutive} of {limit} tolerated: {more} more and the job dies"
                 ),
                 Paint::Plain,
             )

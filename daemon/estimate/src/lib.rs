@@ -35,6 +35,8 @@ const UNLIKELY: f64 = 0.01;
 const ON_TRACK: f64 = 1.5;
 /// How many of the checkpoints before are looked at, the newest ones.
 pub const MOST_PAST: usize = 20;
+/// From so many completed checkpoints on it is known by how much they vary.
+pub const ENOUGH: usize = 3;
 /// No estimate reaches further than this.
 pub const FURTHEST: Duration = Duration::from_secs(30 * 24 * 3_600);
 

@@ -56,7 +56,10 @@ struct Point {
 /// How it goes on, if nobody hangs.
 #[derive(Debug)]
 pub(super) struct Outlook {
+    /// As likely as they are now that so many are silent; 1 in all.
     ways: Vec<Way>,
+    /// How likely that was.
+    likely_silent: f64,
     elapsed: Duration,
     is_done: bool,
 }
@@ -72,13 +75,15 @@ impl Outlook {
         // A way that expects them to be done by now explains little.
         let most = ways.iter().map(Way::explains).fold(0.0, f64::max);
         ways.retain(|way| way.explains() > NEGLIGIBLE * most);
-        Self { ways, elapsed, is_done: present.missing.is_empty() }
+        let before: f64 = ways.iter().map(|way| way.weight).sum();
+        let all: f64 = ways.iter().map(Way::explains).sum();
+        ways.iter_mut().for_each(|way| way.weight = way.explains() / all);
+        Self { ways, likely_silent: all / before, elapsed, is_done: present.missing.is_empty() }
     }
 
     /// How likely it is that all who are missing are silent by now.
     pub(super) fn likely_silent(&self) -> f64 {
-        let weights: f64 = self.ways.iter().map(|way| way.weight).sum();
-        if self.is_done { 1.0 } else { self.ways.iter().map(Way::explains).sum::<f64>() / weights }
+        if self.is_done { 1.0 } else { self.likely_silent }
     }
 
     /// When all have acknowledged, from now.
@@ -106,8 +111,7 @@ impl Outlook {
 
     /// How likely all have acknowledged `then`, when they have not now.
     fn done_by(&self, then: f64) -> f64 {
-        let weights: f64 = self.ways.iter().map(Way::explains).sum();
-        self.ways.iter().map(|way| way.explains() * way.done_by(then)).sum::<f64>() / weights
+        self.ways.iter().map(|way| way.weight * way.done_by(then)).sum()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the checkpoints before tell: what each subtask usually takes, and by how much that varies.
 
-use super::Ended;
 use super::numbers::{count, median, scaled, seconds, spread};
+use super::{ENOUGH, Ended};
 use std::time::Duration;
 
 /// A subtask that took so much longer than ever else, scaled, tells nothing of what it usually takes: twice as long.
@@ -20,8 +20,6 @@ const POOLED: f64 = 4.0;
 const MOST_SPREAD: f64 = 1.0;
 /// How many of the newest checkpoints tell how things are lately.
 const LATELY: usize = 3;
-/// From how many completed checkpoints spreads are believed.
-const ENOUGH: usize = 3;
 
 /// What is usual of one subtask, scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]

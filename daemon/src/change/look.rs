@@ -195,14 +195,7 @@ fn configuration(
         revision: wanted.revision,
         stored: stage.stored,
         applied: stage.applied,
-        override_status: match (stage.stored, stage.applied && wanted.overridden == Override::default()) {
-            (true, false) => standing(observation, wanted.revision, stage.applied),
-            // As submitted, so there is nothing to hold.
-            (true, true) => {
-                observation.standing.clone().filter(|standing| standing.state != OverrideState::Applied)
-            }
-            (false, _) => None,
-        },
+        override_status: if stage.stored { standing(observation, wanted, stage.applied) } else { None },
         checkpoint_interval: value(
             submitted.interval.map(|interval| interval.as_millis()),
             interval.map(|interval| interval.as_millis()),
@@ -233,9 +226,14 @@ fn configuration(
     }
 }
 
-/// How the override stands. A job whose coordinator is in the same hands as the override says nothing of it.
-fn standing(observation: &Observation, revision: u64, applied: bool) -> Option<OverrideStatus> {
-    if observation.standing.is_some() || revision == 0 {
+/// How the override stands. A job whose coordinator is in the same hands as the override says nothing of it, and one that
+/// is as submitted has none to hold.
+fn standing(observation: &Observation, wanted: &Wanted, applied: bool) -> Option<OverrideStatus> {
+    if applied && wanted.overridden == Override::default() {
+        let is_trouble = |standing: &OverrideStatus| standing.state != OverrideState::Applied;
+        return observation.standing.clone().filter(is_trouble);
+    }
+    if observation.standing.is_some() || wanted.revision == 0 {
         return observation.standing.clone();
     }
     let (state, why) = match applied {

@@ -2,7 +2,7 @@
 
 use super::sentence;
 use crate::anatomy::{Anatomy, CheckpointAnatomy, SubtaskTimes};
-use ckpt_estimate::{Assessment, Ended, Pending, Rest, Verdict, assess};
+use ckpt_estimate::{Assessment, ENOUGH, Ended, Pending, Rest, Verdict, assess};
 use ckpt_shared::api::{Estimate, InFlight, Pace, Range};
 use ckpt_shared::bounds::LONGEST;
 use ckpt_shared::duration::millis;
@@ -16,8 +16,6 @@ const TOO_OLD: Duration = Duration::from_secs(20);
 const ROUGHLY: Duration = Duration::from_secs(5);
 /// What a suggested timeout leaves beyond the estimate's far end: this part of the whole, and at least [`LEAST_MARGIN`].
 const MARGIN: u32 = 5;
-/// Of a checkpoint that goes as usual no other timeout is suggested before so many have completed.
-const ENOUGH: usize = 3;
 /// See [`MARGIN`].
 const LEAST_MARGIN: Duration = Duration::from_secs(10);
 

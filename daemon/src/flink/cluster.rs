@@ -241,15 +241,15 @@ impl Follower {
             .filter(|job| job.is_there() && !job.state().has_ended())
             .map(|job| job.identity().name.as_str())
             .collect();
-        for job in jobs.iter().filter(|job| !job.is_there()) {
+        let gone = jobs.iter().filter(|job| !job.is_there());
+        let removing = gone.filter_map(|job| {
             let over = self.link.record(job.id()).filter(|record| !record.is_override());
-            let over = over.filter(|_| names.contains(job.identity().name.as_str()));
-            if let Some(Record { revision, .. }) = over {
-                // Somebody may set something meanwhile.
-                let removing = self.link.overrides.remove_revision(self.link.key(job.id()), revision);
-                removed(job, removing, "the record of a job that is gone cannot be removed").await;
-            }
-        }
+            let Record { revision, .. } = over.filter(|_| names.contains(job.identity().name.as_str()))?;
+            // Somebody may set something meanwhile.
+            let removing = self.link.overrides.remove_revision(self.link.key(job.id()), revision);
+            Some(removed(job, removing, "the record of a job that is gone cannot be removed"))
+        });
+        join_all(removing).await;
     }
 
     /// Whether a job is looked at though nobody asks: for those who follow it.

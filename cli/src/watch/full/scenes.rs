@@ -529,13 +529,8 @@ fn nobody_is_called_missing_who_has_acknowledged() {
     assert!(screen(&model, NOW, (80, 24)).contains("! sink"));
     let key = key(&orders());
     let what = Happening::Acknowledged { id: CheckpointId(42), acknowledged: 19, subtasks: 20 };
-    let event = ckpt_shared::api::Event {
-        schema: SCHEMA.to_owned(),
-        cluster: "prod".to_owned(),
-        job_id: key.1,
-        at: NOW.wall,
-        what,
-    };
+    let event =
+        Event { schema: SCHEMA.to_owned(), cluster: "prod".to_owned(), job_id: key.1, at: NOW.wall, what };
     model.update(Message::Event(event), NOW);
     let text = screen(&model, NOW, (80, 24));
     assert!(text.contains("19 of 20") && text.contains("missing: 1 of 20 subtasks"), "{text}");
