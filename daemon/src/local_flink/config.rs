@@ -91,7 +91,10 @@ pub(super) fn write(
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into();
+    let actors = if release < (1, 18) { "akka" } else { "pekko" };
     let mut set = |key: &str, value: String| settings.push((key.to_owned(), value));
+    // Flink gives up when its actors are not there after 10 s, which happens on a machine with too much to do.
+    set(&format!("{actors}.startup-timeout"), "120 s".to_owned());
     set("jobmanager.rpc.port", ports.rpc.to_string());
     set("rest.port", ports.rest.to_string());
     set("rest.bind-port", ports.rest.to_string());
@@ -188,6 +191,11 @@ mod tests {
     fn old_and_new_releases_have_their_own_names() {
         let (_home, old) = text("1.18.1", &[]);
         assert!(old.contains("\nstate.checkpoints.dir: file:///"), "{old}");
+        let (_home, older) = text("1.17.2", &[]);
+        assert!(
+            older.contains("\nakka.startup-timeout: ") && old.contains("\npekko.startup-timeout: "),
+            "{older}"
+        );
         let (_home, new) = text("2.3.0", &[("rest.port".to_owned(), "1".to_owned())]);
         assert!(new.contains("\nexecution.checkpointing.dir: file:///"), "{new}");
         assert!(new.contains("\njobmanager.scheduler: Adaptive\n"));

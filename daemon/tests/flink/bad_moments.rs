@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) async fn a_jobmanager_that_stands_still_gets_nothing_half_done(rig: &'static Rig) {
     let own = rig.own().await;
-    let cluster = own.as_ref().unwrap();
+    let cluster = &*own;
     let job = Job::submit(cluster, 3_600_000, 600_000).await;
     job.until_running().await;
     let daemon = Daemon::follow(&cluster.url()).await;

@@ -37,7 +37,7 @@ pub(crate) async fn jni_has_nothing_to_say(rig: &'static Rig) {
 /// collection, deoptimization), so as long a time without changes is the measure.
 pub(crate) async fn a_hundred_changes_stop_the_jvm_not_once(rig: &'static Rig) {
     let mut own = rig.own().await;
-    let cluster = own.as_mut().unwrap();
+    let cluster = &mut *own;
     let job = Job::submit(cluster, 2_000, 600_000).await;
     job.until_running().await;
     let daemon = Daemon::follow(&cluster.url()).await;

@@ -84,7 +84,6 @@ impl Container {
         let distribution = rig.distribution().await.unwrap();
         let shown = distribution.home.display().to_string();
         let mut options = Options { task_managers: 0, ..Options::new(distribution) };
-        options.job_manager_arguments = vec!["-XX:TieredStopAtLevel=1".to_owned()];
         options.job_manager_wrapper = starter(&script, kind, user, &shown);
         let config = [&[("slot.request.timeout", "3600000")], config].concat();
         options.config = config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

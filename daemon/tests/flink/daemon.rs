@@ -154,14 +154,22 @@ impl Daemon {
         Ok(self.client.change(job, &patch, ChangeOptions::default()).await?.value)
     }
 
-    /// A change that is stored and in force at once.
+    /// A change that is stored and in force at once. It is asked for again while the JobManager is too slow to be
+    /// looked at, which changes nothing.
     pub(crate) async fn changed(
         &self,
         job: &str,
         interval: Option<u64>,
         timeout: Option<u64>,
     ) -> Configuration {
-        let changed = self.change(job, interval, timeout).await;
+        let changed = until("a JobManager that can be looked at", || async {
+            let changed = self.change(job, interval, timeout).await;
+            let slow = |error: &ClientError| {
+                error.to_string().contains("it was only looked at, and nothing was changed")
+            };
+            (!changed.as_ref().is_err_and(slow)).then_some(changed)
+        })
+        .await;
         let changed = changed.unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
         assert!(changed.stored && changed.applied, "{changed:?}\n{}", self.log());
         changed

@@ -19,9 +19,13 @@ pub(crate) async fn the_interval_changes_in_both_directions(rig: &'static Rig) {
     let gaps = job.gaps_after(newest, 4).await;
     assert!(gaps[1..].iter().all(|gap| *gap < 8_000), "10 s became 2 s: {gaps:?}");
     daemon.changed(&job.id, Some(12_000), None).await;
+    // What Flink shows is up to 3 s old, so some more may have been triggered 2 s apart before the change.
     let newest = job.newest().await;
-    let gaps = job.gaps_after(newest, 2).await;
-    assert!(gaps[1..].iter().all(|gap| *gap > 9_000), "2 s became 12 s: {gaps:?}");
+    until("the longer interval", || async {
+        let gaps = job.gaps_after(newest, 2).await;
+        gaps[gaps.len() - 2..].iter().all(|gap| *gap > 9_000).then_some(())
+    })
+    .await;
     job.cancel().await;
 }
 

@@ -2,12 +2,12 @@
 
 use crate::daemon::{CLUSTER, Daemon, until};
 use crate::job::Job;
-use crate::rig::Rig;
+use crate::rig::{Rig, may_start};
 use ckpt_shared::api::Configuration;
 
 pub(crate) async fn the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_dies(rig: &'static Rig) {
     let mut own = rig.own().await;
-    let cluster = own.as_mut().unwrap();
+    let cluster = &mut *own;
     let job = Job::submit(cluster, 3_000, 600_000).await;
     job.until_running().await;
     let mut daemon = Daemon::follow(&cluster.url()).await;
@@ -50,7 +50,7 @@ async fn restarts(cluster: &ckptd::local_flink::Cluster, id: &str) -> Option<u64
 
 pub(crate) async fn a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_that(rig: &'static Rig) {
     let mut own = rig.own().await;
-    let cluster = own.as_mut().unwrap();
+    let cluster = &mut *own;
     let job = Job::submit(cluster, 3_000, 600_000).await;
     job.until_running().await;
     let daemon = Daemon::follow(&cluster.url()).await;
@@ -70,7 +70,9 @@ pub(crate) async fn a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_th
     .await;
     let changed = daemon.change(&id, None, Some(800_000)).await;
     assert!(changed.as_ref().map_or(true, |changed| !changed.applied), "{changed:?}");
+    let starting = may_start().await;
     cluster.restart().await.unwrap();
+    drop(starting);
     // Without high availability the job does not come back; nothing is harmed, and a new one can be changed.
     until("a cluster without trouble", || async {
         let list = daemon.list().await;

@@ -53,7 +53,7 @@ pub(crate) async fn jobs_are_found_by_id_by_name_and_by_cluster_and_name(rig: &'
 
 pub(crate) async fn looking_loads_nothing_and_the_first_change_does(rig: &'static Rig) {
     let mut own = rig.own().await;
-    let cluster = own.as_mut().unwrap();
+    let cluster = &mut *own;
     // Other tests may have changed something in the JVM before.
     cluster.restart().await.unwrap();
     let job = Job::held(cluster, 2_000, 600_000).await;

@@ -42,9 +42,9 @@ use tokio::sync::Semaphore;
 
 /// The releases that are tried unless others are asked for.
 const VERSIONS: &str = "2.3.0 1.20.5";
-/// How many tests wait side by side; they hardly compute. Those of failovers are besides: most of them wait for their
-/// turn.
-const THREADS: usize = 24;
+/// How many tests wait side by side; they hardly compute, but the JVMs that they wait for do. Those of failovers are
+/// besides: most of them wait for their turn.
+const THREADS: usize = 12;
 static SIDE_BY_SIDE: Semaphore = Semaphore::const_new(THREADS);
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -2,6 +2,7 @@
 
 use crate::failover::Grounds;
 use ckptd::local_flink::{Cluster, ClusterError, Distribution, Options, Scheduler, install};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore, SemaphorePermit};
@@ -32,6 +33,34 @@ pub(crate) enum Kind {
     NoAttach,
     /// The same, whose JVM lets nobody load agents.
     NoAgents,
+}
+
+/// A cluster that a test has for itself; the next test gets it too, unless this one fails.
+pub(crate) struct Own<'a> {
+    cluster: Option<Cluster>,
+    place: MutexGuard<'a, Option<Cluster>>,
+}
+
+impl Deref for Own<'_> {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        self.cluster.as_ref().expect("it is there until the end")
+    }
+}
+
+impl DerefMut for Own<'_> {
+    fn deref_mut(&mut self) -> &mut Cluster {
+        self.cluster.as_mut().expect("it is there until the end")
+    }
+}
+
+impl Drop for Own<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            *self.place = self.cluster.take();
+        }
+    }
 }
 
 /// What the tests of one release share.
@@ -71,12 +100,13 @@ impl Rig {
     }
 
     /// The cluster that one test has for itself.
-    pub(crate) async fn own(&self) -> MutexGuard<'_, Option<Cluster>> {
-        let mut own = self.own.lock().await;
-        if own.is_none() {
-            *own = Some(self.start(Kind::Own).await.unwrap_or_else(|error| panic!("{error}")));
-        }
-        own
+    pub(crate) async fn own(&self) -> Own<'_> {
+        let mut place = self.own.lock().await;
+        let cluster = match place.take() {
+            Some(cluster) => cluster,
+            None => self.start(Kind::Own).await.unwrap_or_else(|error| panic!("{error}")),
+        };
+        Own { cluster: Some(cluster), place }
     }
 
     /// Where failovers are tried.
@@ -95,6 +125,8 @@ impl Rig {
             Kind::Shared | Kind::Checked => options.job_manager_arguments = argument("-Xcheck:jni"),
             Kind::Own => {
                 options.scheduler = Scheduler::Adaptive;
+                // Its JVM is as in production.
+                options.optimized = true;
                 options.safepoint_log = true;
             }
             Kind::Quiet => options.task_managers = 0,

@@ -123,12 +123,9 @@ impl Ground {
     pub(super) async fn start(rig: &Rig, scheduler: Scheduler) -> Self {
         let distribution = rig.distribution().await.unwrap();
         let zookeeper = ZooKeeper::start(&distribution).await.unwrap_or_else(|error| panic!("{error}"));
-        let mut options = Options { scheduler, ..Options::new(distribution) };
+        // What is measured has the compiler that others have.
+        let mut options = Options { scheduler, optimized: super::measures(), ..Options::new(distribution) };
         options.config = zookeeper.settings();
-        if !super::measures() {
-            // Many JVMs start here on few cores. What is measured has the compiler that others have.
-            options.job_manager_arguments = vec!["-XX:TieredStopAtLevel=1".to_owned()];
-        }
         let more = [
             ("restart-strategy.type", "fixed-delay"),
             ("restart-strategy.fixed-delay.attempts", "1000000"),
@@ -175,9 +172,8 @@ impl Ground {
         Job::known(&self.cluster, &self.job.id, &self.job.name)
     }
 
-    /// Starts a JobManager in place of one that was killed. It gives up when its actors are not there after 10 s,
-    /// which happens on a machine with too much to do: then the next one is started, as whoever watches over a
-    /// JobManager would.
+    /// Starts a JobManager in place of one that was killed. It may give up, on a machine with too much to do: then
+    /// the next one is started, as whoever watches over a JobManager would.
     pub(super) async fn next_job_manager(&mut self) {
         for _ in 0..MOST_TRIES {
             self.cluster.start_job_manager().unwrap();
