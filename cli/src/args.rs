@@ -104,6 +104,15 @@ fn parse_lasting(text: &str) -> Result<Lasting, String> {
     Lasting::of(time).map_err(|error| error.to_string())
 }
 
+/// Parses how long an override lasts that has to end.
+///
+/// # Errors
+/// A sentence that says what to type instead.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text).map_err(|error| error.to_string())?;
+    Lasting::of(time).map(|_| time).map_err(|error| error.to_string())
+}
+
 /// How long `--wait` waits.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitLimit {

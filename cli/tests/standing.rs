@@ -259,6 +259,11 @@ fn an_override_that_was_left_behind_is_adopted() {
     let body = json!({"from": OLD, "reason": "resubmitted"});
     assert_eq!(serde_json::from_str::<Value>(&asked[2].1).unwrap(), body);
 
+    fake.run(&["adopt", "payments", "--for", "4h", "--yes"]);
+    assert_eq!(fake.asked("POST")[3].1, r#"{"for":14400000}"#);
+    let ran = fake.run(&["adopt", "payments", "--for", "forever"]);
+    assert!(ran.code == 2 && ran.stderr.contains("'forever' is not a duration"), "{}", ran.stderr);
+
     let ran = fake.run(&["adopt", "payments", "--dry-run"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
@@ -266,7 +271,7 @@ fn an_override_that_was_left_behind_is_adopted() {
         "{}",
         ran.stdout
     );
-    assert!(fake.asked("POST")[3].0.ends_with("?dryRun=true"));
+    assert!(fake.asked("POST")[4].0.ends_with("?dryRun=true"));
     assert_eq!(fake.run(&["adopt", "payments", "--yes", "-o", "name"]).stdout, "job/prod/payments\n");
     assert_eq!(fake.run(&["adopt", "payments", "--from", "12"]).code, 2);
 }

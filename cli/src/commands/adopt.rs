@@ -1,13 +1,15 @@
 //! `ckptctl adopt JOB`
 
-use crate::args::{ChangeArgs, MatchArgs, Output, WaitLimit};
+use crate::args::{ChangeArgs, MatchArgs, Output, WaitLimit, parse_time};
 use crate::change;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::server::Server;
 use ckpt_shared::api::{AdoptRequest, parse_reason};
+use ckpt_shared::duration::millis;
 use ckpt_shared::ids::JobId;
 use clap::builder::NonEmptyStringValueParser;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -17,6 +19,9 @@ pub(crate) struct Args {
     /// The id of the earlier job; only needed when several have left an override behind
     #[arg(long, value_name = "ID")]
     from: Option<JobId>,
+    /// How long it lasts at most, such as 4h: then what was submitted applies again; what ends earlier still does
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_time)]
+    lasting: Option<Duration>,
     /// Only say what would happen, also to checkpoints in flight
     #[arg(long)]
     dry_run: bool,
@@ -46,6 +51,6 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         wait: args.wait,
         limit: args.limit.clone(),
     };
-    let request = AdoptRequest { from: args.from, reason: None };
+    let request = AdoptRequest { from: args.from, lasting: args.lasting.map(millis), reason: None };
     change::adopt(server, output, &args.job, request, &change).await
 }

@@ -10,12 +10,13 @@ use crate::overrides::{Adoption, Key, Record};
 use crate::policy::{Asked, Refusal, Rules};
 use crate::registry::Job;
 use crate::seam::{Identity, Observation, SeamError};
-use ckpt_shared::api::{AdoptRequest, Configuration};
+use ckpt_shared::api::{AdoptRequest, Configuration, Lasting};
 use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_shared::duration::millis;
 use std::time::Duration;
 
 /// Lets a job take over the override that an earlier job of its name left behind, or says what that would do. What
-/// lies on each other is taken over whole, and ends when it would have ended.
+/// lies on each other is taken over whole, and ends when it would have ended, or when the request says.
 ///
 /// # Errors
 /// [`ChangeError`]; nothing has changed then.
@@ -69,7 +70,7 @@ async fn make(
 async fn plan(
     job: &Job,
     changes: &Changes,
-    AdoptRequest { from, reason }: AdoptRequest,
+    AdoptRequest { from, lasting, reason }: AdoptRequest,
     dry_run: bool,
 ) -> Result<(Observation, Adoption), ChangeError> {
     let left_behind = job.left_behind();
@@ -88,7 +89,13 @@ async fn plan(
     let Identity { cluster, name, .. } = job.identity().clone();
     let from = Key { cluster, job: from };
     let submitted = before.submitted.clone();
-    let adoption = Adoption { from, key: Key::of(job.identity()), name, reason, submitted };
+    let until = match lasting.map(Duration::from_millis) {
+        Some(time) => {
+            changes.rules.lasts(Lasting::For(time))?.map(|time| wall_millis().saturating_add(millis(time)))
+        }
+        None => None,
+    };
+    let adoption = Adoption { from, key: Key::of(job.identity()), name, reason, submitted, until };
     let foreseen = changes.overrides.preview_adoption(&adoption)?;
     if foreseen.overridden.interval.is_some() && before.submitted.interval.is_none() {
         return Err(ChangeError::NoInterval);

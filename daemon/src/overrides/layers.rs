@@ -121,6 +121,15 @@ impl Layers {
         self.0.clear();
     }
 
+    /// Lets none last longer than to `until`. Of those that would have, the topmost is left: the ones below it can
+    /// never show.
+    pub fn end_by(&mut self, until: u64) {
+        if let Some(longest) = self.0.iter().rposition(|layer| layer.until.is_none_or(|own| own >= until)) {
+            self.0.drain(..longest);
+            self.0[0].until = Some(until);
+        }
+    }
+
     /// When the next one ends.
     #[must_use]
     pub fn next_end(&self) -> Option<u64> {
@@ -173,6 +182,29 @@ mod tests {
         layers.push(layer(20, None)).unwrap();
         layers.push(layer(20, Some(60))).unwrap();
         assert_eq!(values(&layers), [20, 20], "it ends, and the other one does not");
+    }
+
+    #[test]
+    fn what_is_to_end_by_a_time_keeps_the_ends_before_it() {
+        let mut layers = Layers::default();
+        for (value, until) in [(10, None), (20, Some(100)), (30, Some(50)), (40, Some(20))] {
+            layers.push(layer(value, until)).unwrap();
+        }
+        let ends =
+            |layers: &Layers| layers.all().iter().map(|layer| (layer.value, layer.until)).collect::<Vec<_>>();
+        let all = layers.clone();
+        layers.end_by(50);
+        assert_eq!(ends(&layers), [(30, Some(50)), (40, Some(20))]);
+        layers = all.clone();
+        layers.end_by(70);
+        assert_eq!(ends(&layers), [(20, Some(70)), (30, Some(50)), (40, Some(20))]);
+        layers.end_by(10);
+        assert_eq!(ends(&layers), [(40, Some(10))]);
+        layers.end_by(10);
+        assert_eq!(ends(&layers), [(40, Some(10))]);
+        let mut none = Layers::default();
+        none.end_by(10);
+        assert_eq!(none, Layers::default());
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct Adoption {
     pub reason: Option<String>,
     /// As it was submitted.
     pub submitted: SubmittedConfig,
+    /// When all that is taken over ends at the latest, in milliseconds since the epoch.
+    pub until: Option<u64>,
 }
 
 /// What an edit led to.
@@ -206,6 +208,10 @@ pub(super) fn take_over(document: &Document, adoption: &Adoption) -> Result<(Edi
         ..left.clone()
     };
     record.end(now);
+    if let Some(until) = adoption.until {
+        record.interval.end_by(until);
+        record.timeout.end_by(until);
+    }
     if let Some(reason) = &adoption.reason {
         record.interval.explain(reason);
         record.timeout.explain(reason);

@@ -332,6 +332,7 @@ mod tests {
             name: "a".to_owned(),
             reason: None,
             submitted: SubmittedConfig::default(),
+            until: None,
         };
         for millis in [1_000, 2_000] {
             store.edit(Edit { key: on_flink(1), ..edit(1, millis) }).await.unwrap();

@@ -120,13 +120,10 @@ impl Rules {
         let limit = Exact(longest.value);
         let lasts =
             left.map_or("does not end by itself".to_owned(), |left| format!("lasts {} more", Exact(left)));
-        let compact = |text: String| text.replace(' ', "");
         Err(Refusal(format!(
-            "the {what} {value} that would be adopted {lasts}, and {limit} is the most ({}); set it anew instead: \
-             ckptctl set-{what} JOB {} --for {}",
+            "the {what} {value} that would be adopted {lasts}, and {limit} is the most ({}); add --for {}",
             self.place("longest-for", longest.line),
-            compact(value.to_string()),
-            compact(limit.to_string())
+            limit.to_string().replace(' ', "")
         )))
     }
 

@@ -12,11 +12,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use ckpt_shared::api::{
-    AdoptRequest, AuditAction, AuditAsked, AuditResult, Configuration, Reconcile, ReconcileRequest,
+    AdoptRequest, AuditAction, AuditAsked, AuditResult, Configuration, Lasting, Reconcile, ReconcileRequest,
     parse_reason,
 };
 use serde::Deserialize;
 use std::fmt::Display;
+use std::time::Duration;
 use tokio::time::timeout;
 
 const LIKE: &str = r#"{"cluster": "prod", "reason": "storage is being moved"}"#;
@@ -191,8 +192,12 @@ pub(super) async fn adopt(
     Asking(who): Asking,
     body: SmallBody,
 ) -> Result<Response, ApiError> {
-    let mut request: AdoptRequest = body.object(r#"{"reason": "it was deployed anew"}"#)?;
+    let mut request: AdoptRequest = body.object(r#"{"reason": "it was deployed anew", "for": 14400000}"#)?;
     request.reason = checked(request.reason)?;
+    if let Some(millis) = request.lasting {
+        Lasting::of(Duration::from_millis(millis))
+            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    }
     let job = api.job(&job)?;
     make(change::adopt(job, api.changes.clone(), request, query.dry_run, who), query.dry_run).await
 }

@@ -119,6 +119,11 @@ pub struct AdoptRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub from: Option<JobId>,
+    /// How long what is taken over lasts at most, in milliseconds: then what was submitted applies again. What ends
+    /// earlier by itself still does; left out, everything ends when it would have ended.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, minimum = 1_000, maximum = 31_536_000_000_u64))]
+    pub lasting: Option<u64>,
     /// Why, at most 500 characters; the override's own reason stays when it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

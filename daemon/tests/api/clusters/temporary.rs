@@ -131,6 +131,35 @@ async fn whoever_adopts_an_override_takes_over_when_it_ends_and_what_comes_then(
 }
 
 #[tokio::test]
+async fn what_is_adopted_for_a_time_ends_by_then_and_what_was_submitted_applies_again() {
+    let (fake, host) = temporary().await;
+    let host = host.restarted_with("[overrides]\nlongest-for = '2h'\n").await;
+    until_job(&host, ONE, |job| job["via"] == "native").await;
+    host.change(ONE, &json!({"checkpointTimeout": 900_000, "for": 2 * HOUR})).await;
+    host.change(ONE, &json!({"checkpointTimeout": 1_200_000, "for": HOUR / 2})).await;
+    let ends = host.configuration(ONE).await["checkpointTimeout"]["origin"]["until"].clone();
+    fake.cluster().jobs = vec![FakeJob::new(TWO, "orders")];
+    until_job(&host, TWO, |job| job["overrideStatus"]["state"] == "orphaned").await;
+    let adopt = format!("{}/adopt", configuration_path(TWO));
+    for (wrong, said) in [
+        (r#"{"for": 999}"#, "an override cannot be made for 999ms; it lasts from 1s to 365d"),
+        (r#"{"for": "1h"}"#, "invalid type: string"),
+    ] {
+        let refused = post(&host, &adopt, wrong).await.error(400);
+        assert!(refused.contains(said), "{refused}");
+    }
+    let refused = post(&host, &adopt, &json!({"for": 2 * HOUR + 1}).to_string()).await.error(409);
+    assert!(refused.contains("for which an override may last (longest-for, /etc/ckptd.toml:2)"), "{refused}");
+    let adopted = post(&host, &adopt, &json!({"for": HOUR}).to_string()).await.json();
+    let origin = &adopted["checkpointTimeout"]["origin"];
+    assert_eq!(json!([origin["until"], origin["afterwards"]]), json!([ends, 900_000]), "{adopted:#}");
+    an_hour_later();
+    let seen = until_job(&host, TWO, |job| job["checkpointTimeout"]["effective"] == 20_000).await;
+    assert_eq!(json!([seen["checkpointTimeout"]["override"], seen["overrideStatus"]]), json!([null, null]));
+    assert_eq!(fake.values(TWO).1, 20_000);
+}
+
+#[tokio::test]
 async fn what_the_policy_does_not_allow_is_not_adopted_nor_what_would_come_out_later() {
     let (fake, mut host) = temporary().await;
     host.change(ONE, &json!({"checkpointTimeout": 7_200_000})).await;
@@ -145,22 +174,19 @@ async fn what_the_policy_does_not_allow_is_not_adopted_nor_what_would_come_out_l
         (
             "[overrides]\nlongest-for = '1d'\n",
             "the timeout 2h that would be adopted does not end by itself, and 1d is the most (longest-for, \
-             /etc/ckptd.toml:2); set it anew instead: ckptctl set-timeout JOB 2h --for 1d",
+             /etc/ckptd.toml:2); add --for 1d",
         ),
         (
             "[overrides]\nlongest-for = '30m'\n",
-            "and 30m is the most (longest-for, /etc/ckptd.toml:2); set it anew instead: ckptctl set-timeout JOB 20m \
-             --for 30m",
+            "and 30m is the most (longest-for, /etc/ckptd.toml:2); add --for 30m",
         ),
     ]
     .into_iter()
     .enumerate()
     {
         host = host.restarted_with(config).await;
-        until_job(&host, TWO, |job| {
-            job["overrideStatus"]["state"] == "orphaned" && job["via"] == "native"
-        })
-        .await;
+        until_job(&host, TWO, |job| job["overrideStatus"]["state"] == "orphaned" && job["via"] == "native")
+            .await;
         for path in [format!("{adopt}?dryRun=true"), adopt.clone()] {
             let refused = post(&host, &path, "").await.error(409);
             assert!(refused.ends_with(said), "{refused}");
