@@ -31,11 +31,19 @@ pub(crate) fn text(job: &Configuration, now: u64, style: Style) -> String {
     all.join("\n")
 }
 
+/// Whether something else is in force than what was submitted.
+fn differs(job: &Configuration) -> bool {
+    let differs = |value: &Value| value.effective != value.submitted;
+    differs(&job.checkpoint_interval) || differs(&job.checkpoint_timeout)
+}
+
 /// What it is, and its two values in their three forms.
 pub(super) fn head(job: &Configuration, now: u64, style: Style) -> Vec<String> {
     let stored = if job.stored { "stored" } else { "not stored" };
     let trouble = trouble(job);
     let change = match (job.revision, trouble) {
+        // Its override has ended with it; what was in force then is still shown.
+        (0, None) if job.state.has_ended() && differs(job) => "no override any more (revision 0)".to_owned(),
         (0, None) => "as submitted (revision 0)".to_owned(),
         (0, Some(state)) => format!("as submitted (revision 0), override {}", word(state)),
         (revision, _) => format!("revision {revision}, {stored}, {}", predicate(job)),
@@ -168,7 +176,7 @@ fn next_trigger(job: &Configuration) -> String {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::OverrideState;
+    use ckpt_shared::api::{JobState, OverrideState};
 
     const PLAIN: Style = Style { colours: false, width: Some(80), cut: false };
     const NOW: u64 = 1_790_000_040_900;
@@ -192,6 +200,21 @@ failures in a row: 2, any number is tolerated
 next trigger: in 5.9s
 warning: the health check restarts it after 5m";
         assert_eq!(text(&job, NOW, PLAIN), expected);
+    }
+
+    #[test]
+    fn an_override_that_ended_with_its_job_leaves_what_was_in_force() {
+        let timeout = Value::of(Some(10_000), None, Some(1_200_000));
+        let ended = Configuration {
+            state: JobState::Canceled,
+            revision: 0,
+            checkpoint_timeout: timeout,
+            override_status: None,
+            ..fixture::configuration()
+        };
+        let text = text(&ended, NOW, PLAIN);
+        assert!(text.starts_with("job/job123  CANCELED  no override any more (revision 0)\n"), "{text}");
+        assert!(text.contains("\ntimeout   10s        <none>    20m\n"), "{text}");
     }
 
     #[test]

@@ -225,7 +225,10 @@ impl Follower {
     /// The override of a job that was seen to end, ends.
     async fn forget_ended(&self, jobs: &[FlinkJob]) {
         let ended = jobs.iter().filter(|job| job.state().has_ended());
-        let ended = ended.filter(|job| self.link.overrides.record(&self.link.key(job.id())).is_some());
+        let ended = ended.filter(|job| {
+            let record = self.link.overrides.record(&self.link.key(job.id()));
+            record.as_ref().inspect(|record| job.ends_with(record)).is_some()
+        });
         let what = "the override of a job that has ended cannot be removed";
         let removing =
             ended.map(|job| removed(job, self.link.overrides.remove(self.link.key(job.id())), what));

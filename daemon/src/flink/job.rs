@@ -10,6 +10,7 @@ use super::settings::Attach;
 use super::sight::{self, Base};
 use crate::attach::Jvm;
 use crate::clock::wall_millis;
+use crate::overrides::Record;
 use crate::seam::{Glance, Identity, JobCoordinator, Observation, SeamError};
 use ckpt_agent::protocol::{Answered, Ask, Sight};
 use ckpt_coordinator::Monotonic;
@@ -210,6 +211,11 @@ impl FlinkJob {
             state if state.has_ended() => Err(SeamError::Ended { state }),
             _ => Ok(()),
         }
+    }
+
+    /// Its record is about to end, since it has ended itself; what it was submitted with is still shown then.
+    pub(super) fn ends_with(&self, record: &Record) {
+        self.known().ended_from = record.submitted;
     }
 
     /// A job without a record may have one under a name that its cluster had before.

@@ -5,7 +5,7 @@ use super::rest::{self, CACHED};
 use super::sight;
 use crate::attach::Jvm;
 use crate::history::History;
-use crate::overrides::Record;
+use crate::overrides::{Record, Submitted};
 use ckpt_agent::protocol::Sight;
 use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::config::{EffectiveConfig, SubmittedConfig};
@@ -49,6 +49,8 @@ pub(super) struct Known {
     pub(super) blind_until: Monotonic,
     /// It was seen to start anew: its values may be those of another submission.
     pub(super) starts_anew: bool,
+    /// What it was submitted with, by a record that ended with it: Flink goes on to show what was overridden.
+    pub(super) ended_from: Option<Submitted>,
 }
 
 /// What Flink's REST API said.
@@ -83,6 +85,7 @@ impl Known {
             namesakes: Vec::new(),
             blind_until: now,
             starts_anew: false,
+            ended_from: None,
         }
     }
 
@@ -92,6 +95,7 @@ impl Known {
             // Its JobManager is another one, or leads again: what was read before is gone.
             self.sight = None;
             self.starts_anew = true;
+            self.ended_from = None;
         }
         self.overview = overview;
     }
@@ -106,7 +110,7 @@ impl Known {
             submitted.timeout = rest::timeout(sight.shown.graph_timeout);
             submitted.min_pause = Duration::from_millis(u64::try_from(sight.min_pause).unwrap_or(0));
         }
-        if let Some(own) = record.and_then(|record| record.submitted) {
+        if let Some(own) = record.and_then(|record| record.submitted).or(self.ended_from) {
             // The store refuses to load what is out of bounds.
             drop(own.put_into(&mut submitted));
         }

@@ -33,10 +33,11 @@ impl Base {
         EffectiveConfig::of(&self.submitted, &overridden)
     }
 
-    /// The revision that is in force when these values are.
+    /// The revision that is in force when these values are. Nothing is wanted any more of a job that has ended.
     fn revision(&self, in_force: &EffectiveConfig) -> Option<u64> {
         let revision = self.record.as_ref().map_or(0, |record| record.revision);
-        (*in_force == self.wanted()).then_some(revision)
+        let is_over = self.record.is_none() && self.state.has_ended();
+        (is_over || *in_force == self.wanted()).then_some(revision)
     }
 
     /// Its keeper looked into the JVM and found no coordinator; what Flink's REST API shows meanwhile is what the last

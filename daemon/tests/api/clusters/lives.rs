@@ -55,8 +55,12 @@ async fn an_override_ends_with_its_job_and_not_before() {
         assert_eq!(record(&host)["revision"], 1, "{state}");
     }
     fake.job(ONE, |job| job.state = "FINISHED");
-    until_job(&host, ONE, |job| job["state"] == "FINISHED" && job["revision"] == 0).await;
+    let over = until_job(&host, ONE, |job| job["state"] == "FINISHED" && job["revision"] == 0).await;
     assert_eq!(record(&host), Value::Null);
+    // Flink goes on to show what was in force when it ended.
+    let timeout = json!({"submitted": 20_000, "override": null, "effective": 1_200_000, "origin": null});
+    assert_eq!(over["checkpointTimeout"], timeout, "{over:#}");
+    assert_eq!(json!([over["applied"], over["overrideStatus"]]), json!([true, null]));
 }
 
 /// Both clusters have a job of the same id; an override holds for one of them.
