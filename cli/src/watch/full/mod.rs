@@ -21,6 +21,8 @@ mod order;
 #[cfg(test)]
 mod scenes;
 mod shell;
+#[cfg(test)]
+mod stage;
 mod view;
 
 pub(crate) use shell::full_screen;

@@ -254,7 +254,7 @@ fn key_of(reference: &str) -> super::model::Key {
 #[cfg(test)]
 mod tests {
     use super::super::model::Now;
-    use super::super::scenes::{NOW, all, event, screen};
+    use super::super::stage::{NOW, all, event, screen};
     use super::*;
     use ckpt_shared::api::Happening;
     use ckpt_shared::ids::CheckpointId;
