@@ -89,12 +89,11 @@ async fn plan(
     let Identity { cluster, name, .. } = job.identity().clone();
     let from = Key { cluster, job: from };
     let submitted = before.submitted.clone();
-    let until = match lasting.map(Duration::from_millis) {
-        Some(time) => {
-            changes.rules.lasts(Lasting::For(time))?.map(|time| wall_millis().saturating_add(millis(time)))
-        }
+    let lasts = match lasting {
+        Some(time) => changes.rules.lasts(Lasting::For(Duration::from_millis(time)))?,
         None => None,
     };
+    let until = lasts.map(|lasts| wall_millis().saturating_add(millis(lasts)));
     let adoption = Adoption { from, key: Key::of(job.identity()), name, reason, submitted, until };
     let foreseen = changes.overrides.preview_adoption(&adoption)?;
     if foreseen.overridden.interval.is_some() && before.submitted.interval.is_none() {

@@ -225,13 +225,12 @@ impl Follower {
     /// The override of a job that was seen to end, ends.
     async fn forget_ended(&self, jobs: &[FlinkJob]) {
         let ended = jobs.iter().filter(|job| job.state().has_ended());
-        let ended = ended.filter(|job| {
-            let record = self.link.overrides.record(&self.link.key(job.id()));
-            record.as_ref().inspect(|record| job.ends_with(record)).is_some()
+        let removing = ended.filter_map(|job| {
+            let record = self.link.record(job.id())?;
+            job.ends_with(&record);
+            let removing = self.link.overrides.remove(self.link.key(job.id()));
+            Some(removed(job, removing, "the override of a job that has ended cannot be removed"))
         });
-        let what = "the override of a job that has ended cannot be removed";
-        let removing =
-            ended.map(|job| removed(job, self.link.overrides.remove(self.link.key(job.id())), what));
         // They share a write, and the wait for a disk that does not answer.
         join_all(removing).await;
     }

@@ -17,10 +17,6 @@ const LIMIT: Duration = Duration::from_secs(150);
 const EVERY: Duration = Duration::from_millis(200);
 /// How much of a log is shown, in lines.
 const TAIL: usize = 25;
-/// A JVM that does not optimise what it has compiled starts with a third of the work.
-const QUICK: &str = "-XX:TieredStopAtLevel=1";
-/// Nobody looks into a TaskManager's JVM.
-const SERIAL: &str = "-XX:+UseSerialGC";
 
 /// What a cluster is to be like.
 #[derive(Debug, Clone)]
@@ -278,7 +274,7 @@ impl Cluster {
         self.started += 1;
         let mut arguments = Vec::new();
         if !self.options.optimized {
-            arguments.push(QUICK.to_owned());
+            arguments.push(config::QUICK.to_owned());
         }
         arguments.extend(self.options.job_manager_arguments.iter().cloned());
         if self.options.safepoint_log {
@@ -300,8 +296,8 @@ impl Cluster {
     }
 
     fn spawn_task_manager(&mut self) -> Result<(), ClusterError> {
-        let command =
-            self.java(&[QUICK, SERIAL].map(str::to_owned), "runtime.taskexecutor.TaskManagerRunner");
+        let quick = [config::QUICK, config::SERIAL].map(str::to_owned);
+        let command = self.java(&quick, "runtime.taskexecutor.TaskManagerRunner");
         let name = (1..).map(|number| format!("taskmanager-{number}"));
         let mut name = name.filter(|name| !self.directory().join(format!("{name}.pid")).exists());
         let child = self.watcher.spawn(&name.next().unwrap_or_default(), command);

@@ -19,6 +19,10 @@ const OPENED: [&str; 11] = [
     "java.util.concurrent.atomic",
     "java.util.concurrent.locks",
 ];
+/// A JVM that does not optimise what it has compiled starts with a third of the work.
+pub(super) const QUICK: &str = "-XX:TieredStopAtLevel=1";
+/// A collector without threads of its own, for a JVM that nobody looks into.
+pub(super) const SERIAL: &str = "-XX:+UseSerialGC";
 const LOG4J: &str = "rootLogger.level = INFO
 rootLogger.appenderRef.console.ref = Console
 appender.console.name = Console

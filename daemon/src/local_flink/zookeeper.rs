@@ -1,6 +1,7 @@
 //! The ZooKeeper server that Flink carries: with it, jobs outlive their JobManager.
 
 use super::cluster::{ClusterError, machine};
+use super::config;
 use super::install::Distribution;
 use super::watcher::Watcher;
 use std::net::TcpListener;
@@ -90,7 +91,7 @@ impl ZooKeeper {
         self.kill().await?;
         self.started += 1;
         let mut command = Command::new(&self.distribution.machine.java);
-        command.args(["-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]);
+        command.args(["-Xmx64m", config::SERIAL, config::QUICK, "-cp"]);
         command.arg(self.distribution.home.join("lib/*"));
         command.arg("org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer").arg("--zkConfigFile");
         command.arg(self.watcher.directory().join("zoo.cfg")).args(["--peerId", "1"]);

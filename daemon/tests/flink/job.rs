@@ -186,9 +186,18 @@ impl<'a> Job<'a> {
     /// Waits for `count` checkpoints that were triggered one after another after checkpoint `id`, and says how
     /// many milliseconds are between them.
     pub(crate) async fn gaps_after(&self, id: u64, count: usize) -> Vec<u64> {
+        self.gaps(count, |seen| seen["id"].as_u64().is_some_and(|number| number > id)).await
+    }
+
+    /// The same, of those that were triggered after a time, in milliseconds since 1970.
+    pub(crate) async fn gaps_since(&self, time: u64, count: usize) -> Vec<u64> {
+        self.gaps(count, |seen| seen["trigger_timestamp"].as_u64().is_some_and(|at| at > time)).await
+    }
+
+    async fn gaps(&self, count: usize, wanted: impl Fn(&Value) -> bool) -> Vec<u64> {
         let triggered = until("checkpoints one after another", || async {
             let mut later: Vec<_> = self.checkpoints().await;
-            later.retain(|seen| seen["id"].as_u64().is_some_and(|number| number > id));
+            later.retain(&wanted);
             (later.len() > count).then_some(later)
         })
         .await;

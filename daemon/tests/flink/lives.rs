@@ -2,7 +2,7 @@
 
 use crate::daemon::{CLUSTER, Daemon, until};
 use crate::job::Job;
-use crate::rig::{Rig, may_start};
+use crate::rig::{Rig, restart};
 use ckpt_shared::api::Configuration;
 
 pub(crate) async fn the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_dies(rig: &'static Rig) {
@@ -70,9 +70,7 @@ pub(crate) async fn a_jobmanager_that_starts_anew_without_its_jobs_is_seen_as_th
     .await;
     let changed = daemon.change(&id, None, Some(800_000)).await;
     assert!(changed.as_ref().map_or(true, |changed| !changed.applied), "{changed:?}");
-    let starting = may_start().await;
-    cluster.restart().await.unwrap();
-    drop(starting);
+    restart(cluster).await;
     // Without high availability the job does not come back; nothing is harmed, and a new one can be changed.
     until("a cluster without trouble", || async {
         let list = daemon.list().await;

@@ -2,7 +2,7 @@
 
 use crate::daemon::{CLUSTER, Daemon, LIMIT};
 use crate::job::Job;
-use crate::rig::Rig;
+use crate::rig::{Rig, restart};
 use ckpt_agent::protocol::{Answered, Ask};
 use ckpt_shared::api::{Diagnosis, Verdict, Via};
 use ckptd::attach::{self, Consent, Jvm};
@@ -55,7 +55,7 @@ pub(crate) async fn looking_loads_nothing_and_the_first_change_does(rig: &'stati
     let mut own = rig.own().await;
     let cluster = &mut *own;
     // Other tests may have changed something in the JVM before.
-    cluster.restart().await.unwrap();
+    restart(cluster).await;
     let job = Job::held(cluster, 2_000, 600_000).await;
     job.until_running().await;
     let daemon = Daemon::follow(&cluster.url()).await;

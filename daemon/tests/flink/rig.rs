@@ -18,6 +18,12 @@ pub(crate) async fn may_start() -> Option<SemaphorePermit<'static>> {
     STARTING.acquire().await.ok()
 }
 
+/// Everything anew at the same place, when it is its turn.
+pub(crate) async fn restart(cluster: &mut Cluster) {
+    let _permit = may_start().await;
+    cluster.restart().await.unwrap();
+}
+
 /// The kinds of clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -36,29 +42,26 @@ pub(crate) enum Kind {
 }
 
 /// A cluster that a test has for itself; the next test gets it too, unless this one fails.
-pub(crate) struct Own<'a> {
-    cluster: Option<Cluster>,
-    place: MutexGuard<'a, Option<Cluster>>,
-}
+pub(crate) struct Own<'a>(MutexGuard<'a, Option<Cluster>>);
 
 impl Deref for Own<'_> {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
-        self.cluster.as_ref().expect("it is there until the end")
+        self.0.as_ref().expect("it is there until the end")
     }
 }
 
 impl DerefMut for Own<'_> {
     fn deref_mut(&mut self) -> &mut Cluster {
-        self.cluster.as_mut().expect("it is there until the end")
+        self.0.as_mut().expect("it is there until the end")
     }
 }
 
 impl Drop for Own<'_> {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            *self.place = self.cluster.take();
+        if std::thread::panicking() {
+            drop(self.0.take());
         }
     }
 }
@@ -101,12 +104,11 @@ impl Rig {
 
     /// The cluster that one test has for itself.
     pub(crate) async fn own(&self) -> Own<'_> {
-        let mut place = self.own.lock().await;
-        let cluster = match place.take() {
-            Some(cluster) => cluster,
-            None => self.start(Kind::Own).await.unwrap_or_else(|error| panic!("{error}")),
-        };
-        Own { cluster: Some(cluster), place }
+        let mut own = self.own.lock().await;
+        if own.is_none() {
+            *own = Some(self.start(Kind::Own).await.unwrap_or_else(|error| panic!("{error}")));
+        }
+        Own(own)
     }
 
     /// Where failovers are tried.
