@@ -4,11 +4,11 @@
 //! the files whose position modulo N is I. Its state: how far each file is read, and what is counted up to there.
 #![allow(clippy::print_stdout, reason = "it says on its standard output what it does")]
 
-use ckpt_shared::client::Client;
-use ckpt_shared::ids::CheckpointId;
-use ckpt_shared::paths::read_token;
-use ckpt_shared::task_client::{HttpDoor, Order, Orders, Reporter, Took, attach};
-use ckpt_shared::tasks::{Claim, ClaimedSubtasks, RestoredFrom, StoredSnapshot};
+use ckpt_api::tasks::{Claim, ClaimedSubtasks, RestoredFrom, StoredSnapshot};
+use ckpt_client::Client;
+use ckpt_client::local::read_token;
+use ckpt_task_sdk::{HttpDoor, Order, Orders, Reporter, Took, attach};
+use ckpt_types::ids::CheckpointId;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,8 +2,8 @@
 
 use crate::commands::Command;
 use crate::exit;
-use ckpt_shared::api::{Lasting, parse_by, parse_reason};
-use ckpt_shared::duration;
+use ckpt_api::{Lasting, parse_by, parse_reason};
+use ckpt_types::duration;
 use clap::{Args, Parser, ValueEnum, ValueHint};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -11,8 +11,8 @@ use crate::name::{is_hosted, label, quoted, typed};
 use crate::resolve::{self, Job};
 use crate::sentence::{Adoption, Change};
 use crate::server::Server;
-use ckpt_shared::api::{AdoptRequest, Configuration, ConfigurationPatch};
-use ckpt_shared::client::{Answer, ChangeOptions, ClientError};
+use ckpt_api::{AdoptRequest, Configuration, ConfigurationPatch};
+use ckpt_client::{Answer, ChangeOptions, ClientError};
 
 /// Makes a change of `job` and tells of it in one line.
 pub(crate) async fn run(

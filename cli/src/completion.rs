@@ -10,7 +10,7 @@ mod line;
 use crate::args::{Cli, Globals};
 use crate::exit::Exit;
 use crate::server::{Environment, Server};
-use ckpt_shared::api::ConfigurationList;
+use ckpt_api::ConfigurationList;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
 use line::Line;

@@ -1,6 +1,6 @@
 //! The exit codes, all of them, and what each error of the server becomes.
 
-use ckpt_shared::client::ClientError;
+use ckpt_client::ClientError;
 use std::process::ExitCode;
 
 /// How `ckptctl` ends. Scripts depend on these numbers: they never change their meaning.
@@ -81,7 +81,7 @@ pub(crate) fn help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ckpt_shared::client::StatusCode;
+    use ckpt_client::StatusCode;
 
     #[test]
     fn every_status_has_its_code() {

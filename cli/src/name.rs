@@ -1,7 +1,7 @@
 //! What a job is called: in output, in requests, and in commands that are suggested.
 
 use crate::console::clean;
-use ckpt_shared::api::{Configuration, HOSTED};
+use ckpt_api::{Configuration, HOSTED};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether ckptd hosts the job itself.
@@ -78,8 +78,8 @@ pub(crate) fn listed(jobs: &[Configuration]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::JobState;
-    use ckpt_shared::ids::JobId;
+    use ckpt_api::JobState;
+    use ckpt_types::ids::JobId;
 
     fn job(cluster: &str, name: &str, id: u128, state: JobState) -> Configuration {
         Configuration {

@@ -6,9 +6,9 @@ use crate::name::typed;
 use crate::resolve::Job;
 use crate::server::Server;
 use crate::wait;
-use ckpt_shared::client::{Answer, ClientError};
-use ckpt_shared::duration::Exact;
-use ckpt_shared::flink::{FailureCause, OperationStatus, QueueStatusId};
+use ckpt_api::flink::{FailureCause, OperationStatus, QueueStatusId};
+use ckpt_client::{Answer, ClientError};
+use ckpt_types::duration::Exact;
 use std::time::Duration;
 
 /// Asks again and again until it has ended. `what` is a checkpoint or a savepoint.

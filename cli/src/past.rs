@@ -1,9 +1,9 @@
 //! The checkpoints of a job that have ended, from whatever server tells of them.
 
 use crate::server::Server;
-use ckpt_shared::api::EndedCheckpoint;
-use ckpt_shared::client::{Answer, Client, ClientError};
-use ckpt_shared::flink::{self, Checkpoint, CheckpointStatus};
+use ckpt_api::EndedCheckpoint;
+use ckpt_api::flink::{self, Checkpoint, CheckpointStatus};
+use ckpt_client::{Answer, Client, ClientError};
 
 /// The checkpoints, the oldest first, and the answer as it came.
 #[derive(Debug)]

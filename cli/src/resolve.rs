@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::name;
 use crate::server::Server;
-use ckpt_shared::api::{ClusterState, Configuration, ConfigurationList};
-use ckpt_shared::client::{Answer, ClientError};
+use ckpt_api::{ClusterState, Configuration, ConfigurationList};
+use ckpt_client::{Answer, ClientError};
 
 /// Whether a prefix of a name or id will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,7 @@ fn candidates<'a>(jobs: &'a [Configuration], prefix: &str) -> Vec<&'a Configurat
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{JobState, SCHEMA};
+    use ckpt_api::{JobState, SCHEMA};
 
     fn list() -> ConfigurationList {
         let job = |name: &str, id: &str, state| Configuration {

@@ -7,8 +7,8 @@ mod unapplied;
 
 use crate::name::{is_hosted, label};
 use crate::render::origin::ending;
-use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, JobState, Via};
-use ckpt_shared::duration::Rough;
+use ckpt_api::{Configuration, ConfigurationPatch, Field, JobState, Via};
+use ckpt_types::duration::Rough;
 use part::{Part, millis};
 use std::time::Duration;
 use unapplied::not_applied;
@@ -155,7 +155,7 @@ fn rough(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{InFlight, InFlightChange, Origin, Outcome, Value};
+    use ckpt_api::{InFlight, InFlightChange, Origin, Outcome, Value};
 
     fn set(timeout: Option<&str>, interval: Option<&str>) -> ConfigurationPatch {
         ConfigurationPatch {

@@ -3,9 +3,9 @@
 use crate::args::Globals;
 use crate::error::Error;
 use crate::exit::Exit;
-use ckpt_shared::api::{ConfigurationList, parse_by};
-use ckpt_shared::client::{Answer, Client, ClientError, is_loopback};
-use ckpt_shared::paths;
+use ckpt_api::{ConfigurationList, parse_by};
+use ckpt_client::local as paths;
+use ckpt_client::{Answer, Client, ClientError, is_loopback};
 use std::fmt;
 use std::path::{Path, PathBuf};
 

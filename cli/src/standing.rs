@@ -1,7 +1,7 @@
 //! Whether overrides hold, and which exit code it is when they do not.
 
 use crate::exit::Exit;
-use ckpt_shared::api::{Configuration, OverrideState};
+use ckpt_api::{Configuration, OverrideState};
 
 /// How a job's override stands; `None` when there is none.
 ///
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::render::fixture;
     use OverrideState::{Applied, Conflict, NotApplied, Orphaned, Waiting};
-    use ckpt_shared::api::JobState;
+    use ckpt_api::JobState;
 
     #[test]
     fn the_worst_of_several_is_told() {

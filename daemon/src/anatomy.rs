@@ -1,7 +1,7 @@
 //! A job's checkpoints, subtask by subtask: what a diagnosis and an estimate rest on.
 
-use ckpt_shared::flink::{SubtaskCheckpoint, TaskCheckpointWithSubtasks};
-use ckpt_shared::ids::{CheckpointId, VertexId};
+use ckpt_api::flink::{SubtaskCheckpoint, TaskCheckpointWithSubtasks};
+use ckpt_types::ids::{CheckpointId, VertexId};
 use std::sync::Arc;
 use std::time::Duration;
 

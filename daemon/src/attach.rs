@@ -33,8 +33,8 @@ pub use refusal::sentence;
 
 use crate::clock;
 use ckpt_agent::protocol::{Answer, Answered, Ask, LONGEST_QUESTION, Question, Refusal};
-use ckpt_shared::api::Check;
-use ckpt_shared::duration::{Exact, millis};
+use ckpt_api::Check;
+use ckpt_types::duration::{Exact, millis};
 use place::Placed;
 use process::Target;
 use std::collections::HashMap;

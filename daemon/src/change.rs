@@ -30,8 +30,8 @@ use crate::audit::{AuditLog, NotWritten};
 use crate::overrides::{EditError, IfMatch, OverrideStore};
 use crate::policy::{Refusal, Rules};
 use crate::seam::SeamError;
-use ckpt_shared::api::ConfigurationPatch;
-use ckpt_shared::ids::JobId;
+use ckpt_api::ConfigurationPatch;
+use ckpt_types::ids::JobId;
 use std::sync::Arc;
 
 /// What a change needs besides its job. Clones share all of it.

@@ -3,7 +3,7 @@
 //! The monotonic clock is tokio's, so a test that pauses tokio's time simulates every deadline.
 
 use ckpt_coordinator::Monotonic;
-use ckpt_shared::duration::millis;
+use ckpt_types::duration::millis;
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;

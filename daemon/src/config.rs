@@ -6,7 +6,7 @@ use crate::flink::FlinkSection;
 use crate::job_file::{self, JobFileError};
 use crate::policy::{OverridesSection, PolicySection, Rules};
 use crate::state_dir::read_limited;
-use ckpt_shared::api::LARGEST_BODY;
+use ckpt_api::LARGEST_BODY;
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -9,9 +9,9 @@ mod rescue;
 mod show;
 
 use crate::local_flink::{ClusterError, HttpError, InstallError, JobError};
-use ckpt_shared::client::ClientError;
-use ckpt_shared::duration::Rough;
-use ckpt_shared::flink::Checkpoint;
+use ckpt_api::flink::Checkpoint;
+use ckpt_client::ClientError;
+use ckpt_types::duration::Rough;
 use std::io;
 use std::time::Duration;
 

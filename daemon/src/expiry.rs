@@ -11,7 +11,7 @@ use crate::durable::STORE_LIMIT;
 use crate::overrides::{Expired, Key};
 use crate::registry::{Job, Registry};
 use crate::seam::{SeamError, Wanted};
-use ckpt_shared::api::{AuditResult, HOSTED};
+use ckpt_api::{AuditResult, HOSTED};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! The checkpoints of a job that have ended, with the timeout that each had. No clock and no I/O here; it is
 //! all in memory, and gone when ckptd restarts.
 
+use ckpt_api::flink::{self, CheckpointStatus};
+use ckpt_api::{CheckpointHistory, EndedCheckpoint};
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_shared::api::{CheckpointHistory, EndedCheckpoint};
-use ckpt_shared::flink::{self, CheckpointStatus};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 use std::collections::VecDeque;
 
 /// How many changes of the timeout are remembered.
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn flinks_own_history_is_taken_with_what_it_tells() {
-        let recorded = include_str!("../../shared/tests/flink-rest/checkpoints-in-progress.json");
+        let recorded = include_str!("../../shared/api/tests/flink-rest/checkpoints-in-progress.json");
         let recorded: serde_json::Value = serde_json::from_str(recorded).unwrap();
         let statistics: flink::CheckpointStatistics =
             serde_json::from_value(recorded["body"].clone()).unwrap();

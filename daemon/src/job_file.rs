@@ -8,7 +8,7 @@
 mod raw;
 
 use ckpt_coordinator::config::SubmittedConfig;
-use ckpt_shared::ids::{Subtask, VertexId};
+use ckpt_types::ids::{Subtask, VertexId};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::time::Duration;

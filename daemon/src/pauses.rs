@@ -4,7 +4,7 @@
 use crate::clock::wall_millis;
 use crate::durable;
 use crate::state_dir::read_limited;
-use ckpt_shared::api::Pause;
+use ckpt_api::Pause;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};

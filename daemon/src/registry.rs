@@ -4,7 +4,7 @@ use crate::flink::Clusters;
 use crate::hosted::HostedJobs;
 use crate::overrides::Key;
 use crate::seam::{Identity, JobCoordinator};
-use ckpt_shared::ids::JobId;
+use ckpt_types::ids::JobId;
 use std::sync::Arc;
 
 /// A job, whatever coordinates it.

@@ -13,8 +13,8 @@
 //! | `checkpoints/<id>/chk-<n>/` | its checkpoints, unless its file names another directory |
 
 use crate::durable;
-use ckpt_shared::ids::JobId;
-use ckpt_shared::paths;
+use ckpt_client::local as paths;
+use ckpt_types::ids::JobId;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

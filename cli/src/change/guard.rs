@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::name::label;
 use crate::sentence::named;
-use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, InFlight, Outcome};
-use ckpt_shared::duration::{Exact, Rough};
+use ckpt_api::{Configuration, ConfigurationPatch, Field, InFlight, Outcome};
+use ckpt_types::duration::{Exact, Rough};
 use std::time::Duration;
 
 /// Whether a checkpoint could lose time: a timeout that does not shrink expires nothing, and its change
@@ -68,7 +68,7 @@ fn loss(checkpoint: &InFlight) -> String {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{InFlightChange, Value};
+    use ckpt_api::{InFlightChange, Value};
 
     #[test]
     fn only_a_shorter_timeout_is_previewed() {

@@ -11,8 +11,8 @@ use crate::resolve::{self, Job};
 use crate::server::Server;
 use crate::standing;
 use crate::wait;
-use ckpt_shared::api::{Configuration, OverrideState};
-use ckpt_shared::duration::Exact;
+use ckpt_api::{Configuration, OverrideState};
+use ckpt_types::duration::Exact;
 
 /// Waits until the job's coordinator has what was stored, or until it is clear that it will not.
 pub(super) async fn wait_until_applied(

@@ -5,9 +5,9 @@ use crate::change;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::server::Server;
-use ckpt_shared::api::{AdoptRequest, parse_reason};
-use ckpt_shared::duration::millis;
-use ckpt_shared::ids::JobId;
+use ckpt_api::{AdoptRequest, parse_reason};
+use ckpt_types::duration::millis;
+use ckpt_types::ids::JobId;
 use clap::builder::NonEmptyStringValueParser;
 use std::time::Duration;
 

@@ -8,9 +8,9 @@ use crate::exit::Exit;
 use crate::render::{Style, audit};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
-use ckpt_shared::api::Audit;
-use ckpt_shared::client::Answer;
-use ckpt_shared::duration::{self, millis};
+use ckpt_api::Audit;
+use ckpt_client::Answer;
+use ckpt_types::duration::{self, millis};
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 

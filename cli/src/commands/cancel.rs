@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::resolve;
 use crate::server::Server;
-use ckpt_shared::duration;
+use ckpt_types::duration;
 use clap::ValueHint;
 use clap::builder::NonEmptyStringValueParser;
 use std::time::Duration;

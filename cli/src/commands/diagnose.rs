@@ -8,7 +8,7 @@ use crate::name::typed;
 use crate::render::{Style, diagnosis, history};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
-use ckpt_shared::client::Answer;
+use ckpt_client::Answer;
 use clap::builder::NonEmptyStringValueParser;
 
 /// How many recent checkpoints are shown when none is in flight.

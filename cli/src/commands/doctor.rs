@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::render::{Style, doctor};
 use crate::server::Server;
-use ckpt_shared::client::{Answer, ClientError};
+use ckpt_client::{Answer, ClientError};
 use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]

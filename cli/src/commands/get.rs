@@ -13,8 +13,8 @@ use crate::resolve::{self, Matching};
 use crate::sentence::named;
 use crate::server::Server;
 use crate::standing;
-use ckpt_shared::api::{Configuration, ConfigurationList, Estimate, Pace};
-use ckpt_shared::client::Answer;
+use ckpt_api::{Configuration, ConfigurationList, Estimate, Pace};
+use ckpt_client::Answer;
 use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]

@@ -9,8 +9,8 @@ use crate::name::quoted;
 use crate::render::Style;
 use crate::render::standing::pauses_text;
 use crate::server::Server;
-use ckpt_shared::api::{Reconcile, ReconcileRequest, parse_reason};
-use ckpt_shared::client::{Answer, ClientError};
+use ckpt_api::{Reconcile, ReconcileRequest, parse_reason};
+use ckpt_client::{Answer, ClientError};
 use clap::Subcommand;
 use clap::builder::NonEmptyStringValueParser;
 

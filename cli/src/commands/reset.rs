@@ -5,7 +5,7 @@ use crate::change;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::server::Server;
-use ckpt_shared::api::{ConfigurationPatch, Field};
+use ckpt_api::{ConfigurationPatch, Field};
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 

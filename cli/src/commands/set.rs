@@ -5,8 +5,8 @@ use crate::change;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::server::Server;
-use ckpt_shared::api::{ConfigurationPatch, Field};
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_api::{ConfigurationPatch, Field};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use clap::ArgGroup;
 use clap::builder::NonEmptyStringValueParser;
 

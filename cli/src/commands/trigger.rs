@@ -7,9 +7,9 @@ use crate::exit::Exit;
 use crate::operation;
 use crate::resolve::{self, Job};
 use crate::server::Server;
-use ckpt_shared::client::Answer;
-use ckpt_shared::flink::{CheckpointType, TriggerRequest};
-use ckpt_shared::ids::TriggerId;
+use ckpt_api::flink::{CheckpointType, TriggerRequest};
+use ckpt_client::Answer;
+use ckpt_types::ids::TriggerId;
 use clap::builder::NonEmptyStringValueParser;
 
 #[derive(Debug, clap::Args)]

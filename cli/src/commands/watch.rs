@@ -7,7 +7,7 @@ use crate::name::quoted;
 use crate::resolve::{self, Matching};
 use crate::server::Server;
 use crate::watch::{Goal, Target, Watch, full_screen, lines, screen};
-use ckpt_shared::duration::{self, Exact};
+use ckpt_types::duration::{self, Exact};
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{self, IsTerminal};

@@ -1,7 +1,7 @@
 //! Jobs and clusters as they are typed.
 
 use crate::name::is_hosted;
-use ckpt_shared::api::{Configuration, ConfigurationList, OverrideState, OverrideStatus};
+use ckpt_api::{Configuration, ConfigurationList, OverrideState, OverrideStatus};
 use clap_complete::engine::CompletionCandidate;
 
 /// The jobs that may be meant. A name that stands for one job is offered as it is; one that does not, with its cluster;
@@ -73,8 +73,8 @@ fn can_be_typed(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{HOSTED, JobState, SCHEMA};
-    use ckpt_shared::ids::JobId;
+    use ckpt_api::{HOSTED, JobState, SCHEMA};
+    use ckpt_types::ids::JobId;
 
     fn offered(typed: &str) -> Vec<String> {
         use JobState::{Canceled, Running};

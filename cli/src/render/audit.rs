@@ -3,7 +3,7 @@
 use super::text::{exact_or_none, utc};
 use super::{NONE, Paint, Style, build, cell, lines};
 use crate::console::clean;
-use ckpt_shared::api::{AuditAction, AuditEntry, AuditResult, AuditStep, HOSTED};
+use ckpt_api::{AuditAction, AuditEntry, AuditResult, AuditStep, HOSTED};
 use comfy_table::Cell;
 
 /// A row for each entry, and below it what was changed, by whom, and why.
@@ -83,8 +83,8 @@ fn time(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ckpt_shared::api::{AuditAsked, AuditOutcome};
-    use ckpt_shared::ids::JobId;
+    use ckpt_api::{AuditAsked, AuditOutcome};
+    use ckpt_types::ids::JobId;
 
     #[test]
     fn a_row_says_what_and_the_line_below_by_whom_and_why() {

@@ -3,7 +3,7 @@
 
 use super::text::{exact, rough, utc};
 use crate::console::clean;
-use ckpt_shared::api::{EndedCheckpoint, InFlight};
+use ckpt_api::{EndedCheckpoint, InFlight};
 use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
 

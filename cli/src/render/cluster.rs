@@ -4,7 +4,7 @@ use super::below::below;
 use super::text::{age, at};
 use super::{Paint, Style};
 use crate::console::clean;
-use ckpt_shared::api::ClusterState;
+use ckpt_api::ClusterState;
 
 /// One sentence for each cluster that has trouble.
 pub(crate) fn troubles(clusters: &[ClusterState], now: u64) -> Vec<String> {

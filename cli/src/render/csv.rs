@@ -2,7 +2,7 @@
 //! What is not known is empty.
 
 use crate::console::clean;
-use ckpt_shared::api::EndedCheckpoint;
+use ckpt_api::EndedCheckpoint;
 
 /// The columns. Times are in milliseconds since the epoch, durations in milliseconds, sizes in bytes.
 const COLUMNS: [&str; 11] = [

@@ -6,7 +6,7 @@ use super::text::{cut_middle, exact, rough};
 use super::{NONE, Paint, Style, build, cell, lines as lines_of};
 use crate::console::clean;
 use crate::sentence::named;
-use ckpt_shared::api::{
+use ckpt_api::{
     CheckpointDiagnosis, Estimate, Failures, HOSTED, InFlight, MissingSubtask, Pace, Spread, VertexProgress,
 };
 use comfy_table::Cell;

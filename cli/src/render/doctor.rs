@@ -2,7 +2,7 @@
 
 use super::{Paint, Style, build_of, cell, lines};
 use crate::console::clean;
-use ckpt_shared::api::{Check, ClusterDiagnosis, Verdict};
+use ckpt_api::{Check, ClusterDiagnosis, Verdict};
 use comfy_table::{ColumnConstraint, Row};
 
 /// All of it: a table for each cluster, with advice below it.
@@ -54,7 +54,7 @@ fn row(check: &Check) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ckpt_shared::api::Via;
+    use ckpt_api::Via;
     use unicode_width::UnicodeWidthStr;
 
     fn check(check: &str, verdict: Verdict, found: &str, advice: Option<&str>) -> Check {

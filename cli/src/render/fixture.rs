@@ -1,11 +1,11 @@
 //! A job to render: job123 while its checkpoint 7 waits for the last of its subtasks.
 
-use ckpt_shared::api::{
+use ckpt_api::flink::{Checkpoint, CheckpointStatus};
+use ckpt_api::{
     ClusterState, Configuration, EndedCheckpoint, Failures, HOSTED, InFlight, JobState, OverrideState,
     OverrideStatus, SCHEMA, Value, Via,
 };
-use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
-use ckpt_shared::ids::{CheckpointId, JobId};
+use ckpt_types::ids::{CheckpointId, JobId};
 
 /// The job, whose timeout was raised from 10 s to 20 min.
 pub(crate) fn configuration() -> Configuration {
@@ -142,7 +142,7 @@ pub(crate) fn checkpoint(id: u64, status: CheckpointStatus) -> Checkpoint {
         checkpoint_type: "CHECKPOINT".to_owned(),
         tasks: [].into(),
         failure_timestamp: failed.then_some(1_795_351_763_882),
-        failure_message: failed.then(|| ckpt_shared::flink::EXPIRED.to_owned()),
+        failure_message: failed.then(|| ckpt_api::flink::EXPIRED.to_owned()),
         external_path: None,
         discarded: None,
     }

@@ -4,8 +4,8 @@ use super::chart::{self, Point};
 use super::text::{rough, size, utc};
 use super::{NONE, Paint, Style, build, cell, lines};
 use crate::console::clean;
-use ckpt_shared::api::EndedCheckpoint;
-use ckpt_shared::flink::{Checkpoint, CheckpointStatus, Counts};
+use ckpt_api::EndedCheckpoint;
+use ckpt_api::flink::{Checkpoint, CheckpointStatus, Counts};
 use comfy_table::Cell;
 
 /// The width of a chart where there is no terminal.

@@ -12,7 +12,7 @@ use crate::console::clean;
 use crate::name::{is_hosted, label};
 use crate::sentence::{is_finishing, named};
 use crate::standing::trouble;
-use ckpt_shared::api::{Configuration, Estimate, Failures, InFlight, Value, Via};
+use ckpt_api::{Configuration, Estimate, Failures, InFlight, Value, Via};
 use comfy_table::Cell;
 use unicode_width::UnicodeWidthStr;
 
@@ -176,7 +176,7 @@ fn next_trigger(job: &Configuration) -> String {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{JobState, OverrideState};
+    use ckpt_api::{JobState, OverrideState};
 
     const PLAIN: Style = Style { colours: false, width: Some(80), cut: false };
     const NOW: u64 = 1_790_000_040_900;
@@ -221,7 +221,7 @@ warning: the health check restarts it after 5m";
     fn a_verdict_is_below_what_is_in_flight() {
         let mut job = fixture::configuration();
         job.in_flight[0].estimate = Some(Estimate {
-            verdict: ckpt_shared::api::Pace::Slow,
+            verdict: ckpt_api::Pace::Slow,
             sentence: "slow, likely done in about 4m (between 2m and 9m)".to_owned(),
             done_in: None,
             suggested_timeout: None,

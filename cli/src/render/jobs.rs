@@ -7,7 +7,7 @@ use super::{NONE, Paint, Style, build, cell, lines, natural};
 use crate::console::clean;
 use crate::name::is_hosted;
 use cells::{failures, in_flight, interval, standing, state, timeout};
-use ckpt_shared::api::{Configuration, Via};
+use ckpt_api::{Configuration, Via};
 use comfy_table::{Cell, Table};
 
 pub(super) use cells::urgency;
@@ -120,7 +120,7 @@ fn row(job: &Configuration, shape: Shape, detail: Detail, names: Names) -> Vec<C
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{JobState, Value};
+    use ckpt_api::{JobState, Value};
     use unicode_width::UnicodeWidthStr;
 
     const NOW: u64 = 1_790_000_040_900;

@@ -18,7 +18,7 @@ pub(crate) mod standing;
 pub(crate) mod text;
 
 use crate::console;
-use ckpt_shared::api::JobState;
+use ckpt_api::JobState;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets};
 use text::cut;
 

@@ -2,7 +2,7 @@
 
 use super::text::{at, due, exact};
 use crate::console::clean;
-use ckpt_shared::api::{Configuration, Origin};
+use ckpt_api::{Configuration, Origin};
 
 /// How much older than an answer what was just set may be, in milliseconds.
 const JUST_SET: u64 = 5_000;
@@ -10,7 +10,7 @@ const JUST_SET: u64 = 5_000;
 /// A sentence for each value that is overridden: since when and by whom, until when and what comes then, and why.
 pub(super) fn sentences(job: &Configuration, now: u64) -> Vec<String> {
     let values = [("interval", &job.checkpoint_interval), ("timeout", &job.checkpoint_timeout)];
-    let sentence = |(name, value): (&str, &ckpt_shared::api::Value)| {
+    let sentence = |(name, value): (&str, &ckpt_api::Value)| {
         let origin = value.origin.as_ref()?;
         let by = origin.by.as_deref().map(|by| format!(" by {}", clean(by)));
         let end = ends(origin, now).map(|(when, then)| format!(", until {when}, then {then}"));

@@ -5,8 +5,8 @@ mod top;
 
 use super::text::cut;
 use super::{Paint, Style, history, job};
-use ckpt_shared::api::{ClusterState, Configuration, Pause};
-use ckpt_shared::flink::CheckpointStatistics;
+use ckpt_api::flink::CheckpointStatistics;
+use ckpt_api::{ClusterState, Configuration, Pause};
 use std::time::Duration;
 
 /// What was seen last, and what is wrong since.
@@ -86,7 +86,7 @@ fn one(
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::flink::{CheckpointStatus, Counts, Latest, Summary};
+    use ckpt_api::flink::{CheckpointStatus, Counts, Latest, Summary};
     use unicode_width::UnicodeWidthStr;
 
     const NOW: u64 = 1_790_000_040_900;

@@ -5,7 +5,7 @@ use super::{NONE, Paint, Style};
 use crate::console::clean;
 use crate::name::{label, quoted};
 use crate::standing::{state, trouble};
-use ckpt_shared::api::{Configuration, OverrideState, Pause};
+use ckpt_api::{Configuration, OverrideState, Pause};
 
 /// One word for it, for tables.
 pub(crate) fn word(state: OverrideState) -> &'static str {

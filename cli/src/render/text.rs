@@ -1,7 +1,7 @@
 //! Names, times and numbers as text.
 
 use super::NONE;
-use ckpt_shared::duration::{Exact, Rough};
+use ckpt_types::duration::{Exact, Rough};
 use jiff::Timestamp;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};

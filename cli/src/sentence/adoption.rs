@@ -2,9 +2,9 @@
 
 use super::Change;
 use crate::name::label;
-use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, Value};
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckpt_shared::ids::JobId;
+use ckpt_api::{Configuration, ConfigurationPatch, Field, Value};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_types::ids::JobId;
 
 /// An adoption, with the job before and after it.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ impl Adoption<'_> {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{InFlight, InFlightChange, Outcome, OverrideState, Via};
+    use ckpt_api::{InFlight, InFlightChange, Outcome, OverrideState, Via};
 
     #[test]
     fn an_adoption_says_whose_override_it_was_and_what_it_changed() {

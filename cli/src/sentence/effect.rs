@@ -1,7 +1,7 @@
 //! What a change did to a checkpoint in flight, in words.
 
 use super::rough;
-use ckpt_shared::api::{InFlight, InFlightChange, Outcome};
+use ckpt_api::{InFlight, InFlightChange, Outcome};
 
 /// `checkpoint 7`, or `savepoint 7`.
 pub(crate) fn named(checkpoint: &InFlight) -> String {

@@ -1,7 +1,7 @@
 //! What a change did to one value, in words.
 
-use ckpt_shared::api::{Field, Value};
-use ckpt_shared::duration::Exact;
+use ckpt_api::{Field, Value};
+use ckpt_types::duration::Exact;
 use std::time::Duration;
 
 /// What was asked of one value, and what became of it.

@@ -1,7 +1,7 @@
 //! Why what is stored is not applied, in words.
 
 use crate::console::clean;
-use ckpt_shared::api::{Configuration, JobState, OverrideState, OverrideStatus};
+use ckpt_api::{Configuration, JobState, OverrideState, OverrideStatus};
 
 /// What follows "stored" in the line of a change that is not applied.
 pub(super) fn not_applied(after: &Configuration) -> String {

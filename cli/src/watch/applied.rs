@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::name::label;
 use crate::render::standing::sentence;
 use crate::standing;
-use ckpt_shared::api::{Configuration, OverrideState};
+use ckpt_api::{Configuration, OverrideState};
 
 /// Whether a job's override holds, or will not by itself; `None` while that is open. What is stale settles
 /// nothing.
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use crate::render::fixture;
     use OverrideState::{Applied, Conflict, NotApplied, Orphaned, Waiting};
-    use ckpt_shared::api::JobState;
+    use ckpt_api::JobState;
 
     const NOW: u64 = 1_790_000_040_900;
 

@@ -4,11 +4,11 @@ use crate::console::clean;
 use crate::exit::Exit;
 use crate::name::{label, reference};
 use crate::server::Server;
-use ckpt_shared::api::Configuration;
-use ckpt_shared::client::ClientError;
-use ckpt_shared::duration::Rough;
-use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_api::Configuration;
+use ckpt_api::flink::{Checkpoint, CheckpointStatus};
+use ckpt_client::ClientError;
+use ckpt_types::duration::Rough;
+use ckpt_types::ids::CheckpointId;
 use std::time::Duration;
 
 /// How it ended.
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::render::fixture::{checkpoint, configuration};
     use CheckpointStatus::{Completed, Failed, InProgress};
-    use ckpt_shared::api::JobState;
+    use ckpt_api::JobState;
 
     #[test]
     fn the_oldest_in_flight_is_followed_and_kept() {

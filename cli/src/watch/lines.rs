@@ -4,7 +4,7 @@ use super::feed::{Watch, feed};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use ckpt_shared::client::ClientError;
+use ckpt_client::ClientError;
 use futures::StreamExt;
 use std::mem;
 use std::pin::pin;

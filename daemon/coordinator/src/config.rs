@@ -1,7 +1,7 @@
 //! The configuration in its three forms. [`EffectiveConfig::of`] is the one place where the third is
 //! made of the first two.
 
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 

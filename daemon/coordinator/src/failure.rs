@@ -2,7 +2,7 @@
 
 use crate::config::Tolerable;
 use crate::reason::FailureReason;
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 use std::collections::BTreeSet;
 
 /// The consecutive failures of one job.

@@ -17,7 +17,7 @@ use crate::scheduler::Scheduler;
 use crate::time::Monotonic;
 use crate::traffic::{Action, Event, Fact, TriggerOutcome, Work};
 use crate::view::{InFlight, Standing, View};
-use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
+use ckpt_types::ids::{CheckpointId, JobId, Subtask, VertexId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use crate::queue::RequestToken;
 use crate::time::Monotonic;
 use crate::traffic::Snapshot;
 use crate::{Kind, traffic::Acknowledgement};
-use ckpt_shared::ids::Subtask;
+use ckpt_types::ids::Subtask;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Completed checkpoints, and which of them go (`CompletedCheckpointStore`, rules 11, 27, 28).
 
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 

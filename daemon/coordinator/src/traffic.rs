@@ -4,7 +4,7 @@ use crate::Kind;
 use crate::config::JobEnd;
 use crate::queue::RequestToken;
 use crate::reason::FailureReason;
-use ckpt_shared::ids::{CheckpointId, JobId, Subtask};
+use ckpt_types::ids::{CheckpointId, JobId, Subtask};
 use std::collections::BTreeMap;
 
 /// What one subtask stored for a checkpoint. The coordinator only passes it on.

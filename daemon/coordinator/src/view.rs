@@ -3,7 +3,7 @@
 use crate::Kind;
 use crate::config::{EffectiveConfig, Override};
 use crate::time::Monotonic;
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 use std::time::Duration;
 
 /// A coordinator at one moment. All of it was true at once.

@@ -5,7 +5,7 @@ use super::options::forbidding;
 use super::process::{Jvm, Target, catches_quit};
 use super::user::User;
 use super::{AttachError, hotspot, libc, place};
-use ckpt_shared::api::{Check, Verdict};
+use ckpt_api::{Check, Verdict};
 use procfs::process::{Process, Status};
 use rustix::process::{getegid, geteuid};
 use std::fs;

@@ -4,7 +4,7 @@ use super::process::Target;
 use super::user::User;
 use super::*;
 use ckpt_agent::protocol::LedJob;
-use ckpt_shared::api::Verdict;
+use ckpt_api::Verdict;
 use procfs::process::Process;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::geteuid;

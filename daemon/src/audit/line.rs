@@ -1,6 +1,6 @@
 //! What a line of the audit log says. A later ckptd has to read it too: fields are only added.
 
-use ckpt_shared::api::{AuditAsked, AuditEntry, AuditOutcome, AuditResult, AuditStep};
+use ckpt_api::{AuditAsked, AuditEntry, AuditOutcome, AuditResult, AuditStep};
 use serde::{Deserialize, Serialize};
 
 /// A line.

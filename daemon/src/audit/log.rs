@@ -6,7 +6,7 @@ use super::line::{Ending, Line};
 use super::read::{self, Query};
 use crate::clock::wall_millis;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
-use ckpt_shared::api::{Audit, AuditAction, AuditAsked, AuditEntry, AuditResult, AuditStep};
+use ckpt_api::{Audit, AuditAction, AuditAsked, AuditEntry, AuditResult, AuditStep};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -207,9 +207,9 @@ async fn write_what_comes(files: impl Fn() -> Files, mut waiting: mpsc::Receiver
 mod tests {
     use super::*;
     use crate::overrides::{Edit, IfMatch};
+    use ckpt_api::{ConfigurationPatch, Field, HOSTED};
     use ckpt_coordinator::config::SubmittedConfig;
-    use ckpt_shared::api::{ConfigurationPatch, Field, HOSTED};
-    use ckpt_shared::ids::JobId;
+    use ckpt_types::ids::JobId;
 
     /// Both foresaw the same revision, and one of them made it before ckptd was killed.
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::files::{numbered, numbers};
 use super::line::{Ending, Line, entry};
-use ckpt_shared::api::{Audit, AuditAsked, AuditEntry};
+use ckpt_api::{Audit, AuditAsked, AuditEntry};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

@@ -10,9 +10,9 @@ use crate::overrides::{Adoption, Key, Record};
 use crate::policy::{Asked, Refusal, Rules};
 use crate::registry::Job;
 use crate::seam::{Identity, Observation, SeamError};
-use ckpt_shared::api::{AdoptRequest, Configuration, Lasting};
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckpt_shared::duration::millis;
+use ckpt_api::{AdoptRequest, Configuration, Lasting};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_types::duration::millis;
 use std::time::Duration;
 
 /// Lets a job take over the override that an earlier job of its name left behind, or says what that would do. What

@@ -6,8 +6,8 @@ use crate::clock::wall_millis;
 use crate::overrides::{Edited, Key, OverrideStore};
 use crate::registry::Job;
 use crate::seam::{Applied, Observation, SeamError, Wanted};
-use ckpt_shared::api::{Configuration, OverrideStatus};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_api::{Configuration, OverrideStatus};
+use ckpt_types::ids::CheckpointId;
 
 /// Puts what was stored in force, and says what came of it.
 pub(super) async fn carry_out(

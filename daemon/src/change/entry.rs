@@ -3,7 +3,7 @@
 use super::ChangeError;
 use super::record::{self, Steps, ending};
 use crate::audit::{AuditLog, Begun, NotWritten};
-use ckpt_shared::api::{AuditAsked, Configuration};
+use ckpt_api::{AuditAsked, Configuration};
 
 /// The entry of something that is asked for. A dry run has none.
 pub(super) struct Entry<'a> {

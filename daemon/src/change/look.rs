@@ -6,13 +6,13 @@ use crate::diagnosis;
 use crate::hosted::tolerable;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
 use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
-use ckpt_coordinator::config::Override;
-use ckpt_coordinator::{InFlight, InFlightUpdate};
-use ckpt_shared::api::{
+use ckpt_api::{
     Configuration, Failures, InFlight as SeenInFlight, InFlightChange, Origin, Outcome, OverrideState,
     OverrideStatus, SCHEMA, Value,
 };
-use ckpt_shared::duration::millis;
+use ckpt_coordinator::config::Override;
+use ckpt_coordinator::{InFlight, InFlightUpdate};
+use ckpt_types::duration::millis;
 use std::time::Duration;
 
 /// Looks at a job's configuration.

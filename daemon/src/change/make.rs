@@ -10,10 +10,10 @@ use crate::overrides::{Edit, EditError, Key};
 use crate::policy::Asked;
 use crate::registry::Job;
 use crate::seam::{Observation, SeamError};
+use ckpt_api::{Configuration, ConfigurationPatch, Field};
 use ckpt_coordinator::config::SubmittedConfig;
-use ckpt_shared::api::{Configuration, ConfigurationPatch, Field};
-use ckpt_shared::bounds::CheckpointTimeout;
-use ckpt_shared::duration::millis;
+use ckpt_types::bounds::CheckpointTimeout;
+use ckpt_types::duration::millis;
 use std::time::Duration;
 
 /// Makes a change, or says what it would do.

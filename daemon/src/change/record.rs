@@ -5,10 +5,8 @@ use crate::audit::{Begun, Ending};
 use crate::clock::wall_millis;
 use crate::overrides::{Edit, Edited, Expired, Layers};
 use crate::seam::Identity;
+use ckpt_api::{AuditAction, AuditAsked, AuditResult, AuditStep, Configuration, ConfigurationPatch, Field};
 use ckpt_coordinator::config::{Override, SubmittedConfig};
-use ckpt_shared::api::{
-    AuditAction, AuditAsked, AuditResult, AuditStep, Configuration, ConfigurationPatch, Field,
-};
 
 /// What became of both values; `None` for one that was not touched.
 #[derive(Debug, Clone, Copy)]

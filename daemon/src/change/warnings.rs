@@ -3,10 +3,10 @@
 
 use crate::overrides::Record;
 use crate::seam::{Identity, Observation};
+use ckpt_api::HOSTED;
 use ckpt_coordinator::InFlight;
 use ckpt_coordinator::config::{Override, Tolerable};
-use ckpt_shared::api::HOSTED;
-use ckpt_shared::duration::{Exact, Rough, millis};
+use ckpt_types::duration::{Exact, Rough, millis};
 use std::time::Duration;
 
 /// What Kafka's brokers allow a transaction unless they are configured (`transaction.max.timeout.ms`).
@@ -189,9 +189,9 @@ mod tests {
     use super::*;
     use crate::overrides::{Layer, Layers};
     use crate::seam::Reach;
+    use ckpt_api::JobState;
     use ckpt_coordinator::config::{EffectiveConfig, SubmittedConfig};
-    use ckpt_shared::api::JobState;
-    use ckpt_shared::ids::{CheckpointId, JobId};
+    use ckpt_types::ids::{CheckpointId, JobId};
 
     fn submitted(interval: &str, timeout: &str) -> SubmittedConfig {
         SubmittedConfig {

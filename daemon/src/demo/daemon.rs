@@ -3,12 +3,12 @@
 use super::show::Show;
 use super::{DemoError, EVERY, LIMIT, LONGER, machine};
 use crate::state_dir::Owner;
-use ckpt_shared::api::{Configuration, ConfigurationPatch, Field, InFlight, Outcome};
-use ckpt_shared::bounds::CheckpointTimeout;
-use ckpt_shared::client::{ChangeOptions, Client, StatusCode};
-use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
-use ckpt_shared::ids::CheckpointId;
-use ckpt_shared::paths;
+use ckpt_api::flink::{Checkpoint, CheckpointStatus};
+use ckpt_api::{Configuration, ConfigurationPatch, Field, InFlight, Outcome};
+use ckpt_client::local as paths;
+use ckpt_client::{ChangeOptions, Client, StatusCode};
+use ckpt_types::bounds::CheckpointTimeout;
+use ckpt_types::ids::CheckpointId;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};

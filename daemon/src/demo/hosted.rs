@@ -4,7 +4,7 @@ use super::daemon::Daemon;
 use super::rescue::rescue;
 use super::show::Show;
 use super::{DemoError, LONGER, Options, expect, machine, took};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 use std::time::Duration;
 
 /// The job, as in `examples/`.

@@ -3,9 +3,9 @@
 use super::daemon::Daemon;
 use super::show::Show;
 use super::{DemoError, expect, millis, took};
-use ckpt_shared::duration::Rough;
-use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_api::flink::{Checkpoint, CheckpointStatus};
+use ckpt_types::duration::Rough;
+use ckpt_types::ids::CheckpointId;
 use std::time::Duration;
 
 /// Lets one checkpoint of `job` expire, and raises the timeout when the next one is this old. Returns that

@@ -1,7 +1,7 @@
 //! What the demonstration shows: what happens on stdout, how far it is on stderr.
 
-use ckpt_shared::api::Configuration;
-use ckpt_shared::duration::Rough;
+use ckpt_api::Configuration;
+use ckpt_types::duration::Rough;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
 use std::io::{self, Write};

@@ -2,7 +2,7 @@
 
 use super::verdict::Case;
 use ckpt_estimate::{Because, Rest, Verdict};
-use ckpt_shared::duration::Rough;
+use ckpt_types::duration::Rough;
 use std::time::Duration;
 
 /// Up to so many are named.

@@ -2,10 +2,10 @@
 
 use super::sentence;
 use crate::anatomy::{Anatomy, CheckpointAnatomy, SubtaskTimes};
+use ckpt_api::{Estimate, InFlight, Pace, Range};
 use ckpt_estimate::{Assessment, ENOUGH, Ended, Pending, Rest, Verdict, assess};
-use ckpt_shared::api::{Estimate, InFlight, Pace, Range};
-use ckpt_shared::bounds::LONGEST;
-use ckpt_shared::duration::millis;
+use ckpt_types::bounds::LONGEST;
+use ckpt_types::duration::millis;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -192,7 +192,7 @@ fn rounded_up(duration: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::anatomy::VertexAnatomy;
-    use ckpt_shared::ids::{CheckpointId, VertexId};
+    use ckpt_types::ids::{CheckpointId, VertexId};
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

@@ -3,9 +3,9 @@
 use super::sentence;
 use super::verdict::Case;
 use crate::anatomy::{CheckpointAnatomy, SubtaskTimes, VertexAnatomy};
+use ckpt_api::{MissingSubtask, Spread, VertexProgress};
 use ckpt_estimate::{Because, Verdict};
-use ckpt_shared::api::{MissingSubtask, Spread, VertexProgress};
-use ckpt_shared::duration::millis;
+use ckpt_types::duration::millis;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,10 +10,10 @@ use crate::anatomy::{
 };
 use crate::clock::wall_millis;
 use crate::seam::SeamError;
+use ckpt_api::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus, TaskCheckpointWithSubtasks};
+use ckpt_client::ClientError;
 use ckpt_coordinator::Monotonic;
-use ckpt_shared::client::ClientError;
-use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus, TaskCheckpointWithSubtasks};
-use ckpt_shared::ids::{CheckpointId, VertexId};
+use ckpt_types::ids::{CheckpointId, VertexId};
 use futures::{StreamExt, TryStreamExt, future};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -8,7 +8,7 @@ use super::settings::{ClusterSettings, Consent, Settings};
 use crate::attach::find;
 use crate::overrides::OverrideStore;
 use crate::pauses::Pauses;
-use ckpt_shared::api::{ClusterState, Diagnosis};
+use ckpt_api::{ClusterState, Diagnosis};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

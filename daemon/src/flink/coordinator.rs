@@ -11,10 +11,10 @@ use crate::seam::{
     Applied, Changing, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted,
 };
 use async_trait::async_trait;
+use ckpt_api::flink::{self, NO_INTERVAL};
+use ckpt_api::{self as api, JobState, OverrideState, OverrideStatus};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
-use ckpt_shared::api::{self, JobState, OverrideState, OverrideStatus};
-use ckpt_shared::flink::{self, NO_INTERVAL};
-use ckpt_shared::ids::{CheckpointId, JobId, TriggerId, VertexId};
+use ckpt_types::ids::{CheckpointId, JobId, TriggerId, VertexId};
 use std::time::Duration;
 use tokio::sync::broadcast;
 

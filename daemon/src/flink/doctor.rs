@@ -7,7 +7,7 @@ use super::ways::{INSIDE_LIMIT, behind, candidates};
 use crate::attach::{self, AttachError, Jvm};
 use crate::seam::JobCoordinator;
 use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
-use ckpt_shared::api::{Check, ClusterDiagnosis, OverrideState, Verdict, Via};
+use ckpt_api::{Check, ClusterDiagnosis, OverrideState, Verdict, Via};
 
 /// The releases whose classes are known.
 const OLDEST: (u32, u32) = (1, 15);

@@ -5,7 +5,7 @@ use super::anatomy::Memory;
 use super::job::FlinkJob;
 use crate::history::History;
 use ckpt_coordinator::Monotonic;
-use ckpt_shared::ids::JobId;
+use ckpt_types::ids::JobId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,8 +4,8 @@
 use crate::attach::Jvm;
 use crate::clock::Moment;
 use crate::seam::SeamError;
+use ckpt_api::{OverrideState, OverrideStatus};
 use ckpt_coordinator::Monotonic;
-use ckpt_shared::api::{OverrideState, OverrideStatus};
 use std::time::Duration;
 
 /// After a try that failed: the first pause, and the longest.
@@ -233,7 +233,7 @@ impl Keeping {
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use ckpt_shared::api::JobState;
+    use ckpt_api::JobState;
     use tokio::time::advance;
 
     /// A keeping, and time that passes when it is told to.

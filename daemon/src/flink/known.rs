@@ -7,10 +7,10 @@ use crate::attach::Jvm;
 use crate::history::History;
 use crate::overrides::{Record, Submitted};
 use ckpt_agent::protocol::Sight;
+use ckpt_api::flink::{self, CheckpointConfig, CheckpointStatistics};
 use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::config::{EffectiveConfig, SubmittedConfig};
-use ckpt_shared::flink::{self, CheckpointConfig, CheckpointStatistics};
-use ckpt_shared::ids::JobId;
+use ckpt_types::ids::JobId;
 use std::sync::Arc;
 use std::time::Duration;
 

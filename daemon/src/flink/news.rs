@@ -1,8 +1,8 @@
 //! What happened to a job's checkpoints between two looks.
 
 use crate::history;
-use ckpt_shared::api::Happening;
-use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
+use ckpt_api::Happening;
+use ckpt_api::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
 
 /// What happened, the oldest checkpoint first. What is gone from the history is not told of.
 pub(super) fn between(before: &CheckpointStatistics, after: &CheckpointStatistics) -> Vec<Happening> {
@@ -53,12 +53,12 @@ fn tell(was: Option<&Checkpoint>, is: &Checkpoint, news: &mut Vec<Happening>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ckpt_shared::ids::CheckpointId;
+    use ckpt_types::ids::CheckpointId;
     use serde_json::{Value, json};
 
     /// Checkpoints with their status and how many of 4 have acknowledged, newest first.
     fn statistics(entries: &[(u64, &str, u32)]) -> CheckpointStatistics {
-        let recorded = include_str!("../../../shared/tests/flink-rest/checkpoints-in-progress.json");
+        let recorded = include_str!("../../../shared/api/tests/flink-rest/checkpoints-in-progress.json");
         let recorded: Value = serde_json::from_str(recorded).unwrap();
         let mut body = recorded["body"].clone();
         let template = body["history"][0].clone();

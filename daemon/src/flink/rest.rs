@@ -1,14 +1,14 @@
 //! What is read from Flink's REST API.
 
 use crate::seam;
-use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
-use ckpt_shared::api::{Failures, JobState};
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout, LONGEST, SHORTEST};
-use ckpt_shared::client::{Access, Client, ClientError, Peer};
-use ckpt_shared::flink::{
+use ckpt_api::flink::{
     Checkpoint, CheckpointConfig, CheckpointStatistics, CheckpointStatus, JobsOverview, NO_INTERVAL,
 };
-use ckpt_shared::ids::{CheckpointId, JobId};
+use ckpt_api::{Failures, JobState};
+use ckpt_client::{Access, Client, ClientError, Peer};
+use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout, LONGEST, SHORTEST};
+use ckpt_types::ids::{CheckpointId, JobId};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -115,7 +115,7 @@ pub(super) async fn checkpoint(
 
 /// An answer, or `None` for a 404.
 pub(super) fn found<T>(
-    answer: Result<ckpt_shared::client::Answer<T>, ClientError>,
+    answer: Result<ckpt_client::Answer<T>, ClientError>,
 ) -> Result<Option<T>, ClientError> {
     match answer {
         Ok(answer) => Ok(Some(answer.value)),

@@ -2,9 +2,9 @@
 
 use crate::config::{Config, ConfigError};
 use crate::state_dir::read_limited;
-use ckpt_shared::api::{HOSTED, LARGEST_BODY};
-use ckpt_shared::client::{Access, Client, ClientError, Peer};
-use ckpt_shared::paths;
+use ckpt_api::{HOSTED, LARGEST_BODY};
+use ckpt_client::local as paths;
+use ckpt_client::{Access, Client, ClientError, Peer};
 use clap::ValueEnum;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};

@@ -4,11 +4,11 @@ use super::rest;
 use crate::overrides::Record;
 use crate::seam::{Observation, Reach};
 use ckpt_agent::protocol::{Pending, Sight, Update};
+use ckpt_api::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
+use ckpt_api::{JobState, Outcome, OverrideState, OverrideStatus, Via};
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
-use ckpt_shared::api::{JobState, Outcome, OverrideState, OverrideStatus, Via};
-use ckpt_shared::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 use std::time::Duration;
 
 /// What is known of a job whoever looks at its checkpoints.

@@ -3,8 +3,8 @@
 use super::statistics::{Acknowledged, Seen, Statistics, age};
 use crate::anatomy::{Anatomy, CheckpointAnatomy, MOST_SUBTASKS, SubtaskTimes, VertexAnatomy};
 use crate::job_file::{JobSpec, VertexSpec};
+use ckpt_api::flink::CheckpointStatus;
 use ckpt_coordinator::Monotonic;
-use ckpt_shared::flink::CheckpointStatus;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,12 +7,12 @@ use super::statistics::{Seen, age};
 use super::triggers::Asked;
 use crate::clock::Moment;
 use crate::seam::{self, Applied, Observation, Reach, SeamError, Wanted};
+use ckpt_api::flink::{self, CheckpointStatus};
+use ckpt_api::{Happening, JobState, Outcome};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::{Coordinator, Event, InFlight, InFlightUpdate, Kind, View};
-use ckpt_shared::api::{Happening, JobState, Outcome};
-use ckpt_shared::duration::{Exact, Rough, millis};
-use ckpt_shared::flink::{self, CheckpointStatus};
-use ckpt_shared::ids::{CheckpointId, TriggerId};
+use ckpt_types::duration::{Exact, Rough, millis};
+use ckpt_types::ids::{CheckpointId, TriggerId};
 use std::cmp::Ordering;
 use std::time::Duration;
 

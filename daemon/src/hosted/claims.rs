@@ -7,10 +7,10 @@ use super::reports::{LONGEST_NAME, for_people};
 use crate::clock::Moment;
 use crate::job_file::{JobSpec, Tasks, names};
 use crate::seam::SeamError;
-use ckpt_shared::api::SCHEMA;
-use ckpt_shared::duration::millis;
-use ckpt_shared::ids::{SessionId, Subtask};
-use ckpt_shared::tasks::{Claim, Claimed, ClaimedSubtasks, TaskList};
+use ckpt_api::SCHEMA;
+use ckpt_api::tasks::{Claim, Claimed, ClaimedSubtasks, TaskList};
+use ckpt_types::duration::millis;
+use ckpt_types::ids::{SessionId, Subtask};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::places::{self, Places};
 use crate::durable;
 use crate::state_dir::read_limited;
 use ckpt_coordinator::Kind;
-use ckpt_shared::ids::{CheckpointId, JobId};
+use ckpt_types::ids::{CheckpointId, JobId};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

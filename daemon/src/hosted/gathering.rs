@@ -3,10 +3,10 @@
 use super::life::Stage;
 use super::owner::Owner;
 use crate::clock::Moment;
+use ckpt_api::JobState;
+use ckpt_api::tasks::{TaskEvent, TaskState};
 use ckpt_coordinator::Event;
-use ckpt_shared::api::JobState;
-use ckpt_shared::ids::SessionId;
-use ckpt_shared::tasks::{TaskEvent, TaskState};
+use ckpt_types::ids::SessionId;
 
 /// How many subtasks or processes that are missed are named.
 const MOST_NAMED: usize = 5;

@@ -1,7 +1,7 @@
 //! What one session is told, kept until it is read and for a while longer, so that a stream that broke
 //! off can go on.
 
-use ckpt_shared::tasks::{MOST_EVENTS_KEPT, TaskEvent};
+use ckpt_api::tasks::{MOST_EVENTS_KEPT, TaskEvent};
 use futures::Stream;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -174,7 +174,7 @@ enum Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ckpt_shared::ids::CheckpointId;
+    use ckpt_types::ids::CheckpointId;
     use futures::{FutureExt, StreamExt};
 
     fn abort(id: u64) -> TaskEvent {

@@ -2,7 +2,7 @@
 
 use crate::state_dir::read_limited;
 use ckpt_coordinator::Snapshot;
-use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
+use ckpt_types::ids::{CheckpointId, JobId, Subtask, VertexId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;

@@ -19,13 +19,13 @@ use crate::history::{Flight, History};
 use crate::job_file::JobSpec;
 use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, Wanted};
+use ckpt_api::tasks::TaskEvent;
+use ckpt_api::{self as api, Happening, JobState};
 use ckpt_coordinator::{
     Action, Coordinator, Event, Fact, Kind, Monotonic, RequestToken, Snapshot, TriggerOutcome,
 };
-use ckpt_shared::api::{self, Happening, JobState};
-use ckpt_shared::duration::millis;
-use ckpt_shared::ids::{CheckpointId, SessionId, Subtask};
-use ckpt_shared::tasks::TaskEvent;
+use ckpt_types::duration::millis;
+use ckpt_types::ids::{CheckpointId, SessionId, Subtask};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //! or deleted there but what was made for the savepoint itself.
 
 use crate::durable;
-use ckpt_shared::ids::{CheckpointId, JobId};
+use ckpt_types::ids::{CheckpointId, JobId};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,17 +2,17 @@
 
 use super::statistics::{Acknowledged, Sample, Seen, Statistics};
 use crate::job_file::JobSpec;
-use ckpt_coordinator::config::{EffectiveConfig, Mode, RetentionPolicy, SubmittedConfig, Tolerable};
-use ckpt_shared::api::{EndedCheckpoint, Failures, JobState};
-use ckpt_shared::duration::millis;
-use ckpt_shared::flink::{
+use ckpt_api::flink::{
     Alignment, AlignmentSummary, Checkpoint, CheckpointConfig, CheckpointStatistics, CheckpointStatus,
     CompletedSubtask, Distribution, DurationSummary, Externalization, JobDetails, JobOverview, Latest,
     NO_INTERVAL, OverviewTasks, PendingSubtask, Plan, PlanInput, PlanNode, Quantile, StateCounts,
     StateTimestamps, SubtaskCheckpoint, SubtaskSummary, Summary, SyncAsync, TaskCheckpoint,
     TaskCheckpointWithSubtasks, Vertex, VertexMetrics,
 };
-use ckpt_shared::ids::{JobId, VertexId};
+use ckpt_api::{EndedCheckpoint, Failures, JobState};
+use ckpt_coordinator::config::{EffectiveConfig, Mode, RetentionPolicy, SubmittedConfig, Tolerable};
+use ckpt_types::duration::millis;
+use ckpt_types::ids::{JobId, VertexId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -7,10 +7,10 @@ use super::life::Stage;
 use super::metadata::is_a_name;
 use super::owner::Owner;
 use crate::clock::Moment;
+use ckpt_api::tasks::{DeclineReason, MOST_REPORTS, ReportResult, Reported, TaskReport, TaskState};
 use ckpt_coordinator::reason::FailureReason;
 use ckpt_coordinator::{Event, Snapshot, Standing};
-use ckpt_shared::ids::{CheckpointId, SessionId, Subtask};
-use ckpt_shared::tasks::{DeclineReason, MOST_REPORTS, ReportResult, Reported, TaskReport, TaskState};
+use ckpt_types::ids::{CheckpointId, SessionId, Subtask};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use super::files::{CheckpointFiles, Found};
 use super::metadata::{METADATA, Metadata, RestorePoint};
 use super::places::local_path;
 use crate::job_file::{JobSpec, VertexSpec, names};
-use ckpt_shared::ids::{Subtask, VertexId};
+use ckpt_types::ids::{Subtask, VertexId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -147,7 +147,7 @@ pub(super) fn look(
 mod tests {
     use super::super::metadata::StoredSubtask;
     use super::*;
-    use ckpt_shared::ids::CheckpointId;
+    use ckpt_types::ids::CheckpointId;
 
     const JOB: &str =
         "name = 'a'\nvertices = [{name = 'v', parallelism = 2}, {name = 'w', parallelism = 1}]\n[rehearsal]";

@@ -6,10 +6,10 @@ use super::places;
 use super::triggers::Asked;
 use crate::clock::Moment;
 use crate::seam::SeamError;
+use ckpt_api::JobState;
+use ckpt_api::flink::SavepointRequest;
 use ckpt_coordinator::{Event, Kind, RequestToken};
-use ckpt_shared::api::JobState;
-use ckpt_shared::flink::SavepointRequest;
-use ckpt_shared::ids::TriggerId;
+use ckpt_types::ids::TriggerId;
 
 /// The savepoint after which the job is cancelled.
 #[derive(Debug, Default)]

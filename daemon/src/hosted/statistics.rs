@@ -2,10 +2,10 @@
 //! kind, a history, and distributions over the completed ones.
 
 use crate::clock::Moment;
+use ckpt_api::flink::{CheckpointStatus, Counts, RestoredCheckpoint};
 use ckpt_coordinator::{Fact, Kind, Monotonic, Snapshot};
-use ckpt_shared::duration::millis;
-use ckpt_shared::flink::{CheckpointStatus, Counts, RestoredCheckpoint};
-use ckpt_shared::ids::{CheckpointId, Subtask, VertexId};
+use ckpt_types::duration::millis;
+use ckpt_types::ids::{CheckpointId, Subtask, VertexId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 

@@ -9,8 +9,8 @@ use crate::job_file::{JobFileError, JobSpec};
 use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, JobCoordinator};
 use crate::state_dir::{StateDir, read_limited};
-use ckpt_shared::api::{HOSTED, LARGEST_BODY};
-use ckpt_shared::ids::JobId;
+use ckpt_api::{HOSTED, LARGEST_BODY};
+use ckpt_types::ids::JobId;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -308,7 +308,7 @@ fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
         let spec = spec.map_err(|cause| RecoverError::Damaged { path: path.clone(), cause })?;
         let submitted = fs::metadata(&path).and_then(|file| file.modified());
         let submitted_at = submitted.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let submitted_at = submitted_at.map_or_else(wall_millis, ckpt_shared::duration::millis);
+        let submitted_at = submitted_at.map_or_else(wall_millis, ckpt_types::duration::millis);
         let ended = load_file(&entry.path().join(ENDED_FILE), |content| {
             serde_json::from_slice(content).map_err(|error| error.to_string())
         })?;

@@ -1,11 +1,11 @@
 //! Checkpoints and savepoints that were asked for by hand, and what became of them.
 
-use ckpt_coordinator::RequestToken;
-use ckpt_shared::flink::{
+use ckpt_api::flink::{
     CHECKPOINT_EXCEPTION, FailureCause, OperationStatus, QueueStatus, QueueStatusId, SavepointResult,
     SavepointStatus, TriggerResult, TriggerStatus,
 };
-use ckpt_shared::ids::{CheckpointId, TriggerId};
+use ckpt_coordinator::RequestToken;
+use ckpt_types::ids::{CheckpointId, TriggerId};
 use std::collections::{HashMap, VecDeque};
 
 /// How many ended ones are remembered.

@@ -4,11 +4,11 @@ use super::{
     Fault, FaultKind, HEARTBEAT_TIMEOUT, JobSpec, LONGEST_HEARTBEAT_TIMEOUT, MOST_SUBTASKS, Rehearsal,
     SHORTEST_HEARTBEAT_TIMEOUT, Tasks, VertexSpec, names,
 };
+use ckpt_api::Failures;
 use ckpt_coordinator::config::{Mode, RetentionPolicy, SubmittedConfig, Tolerable};
-use ckpt_shared::api::Failures;
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckpt_shared::duration::{self, Exact};
-use ckpt_shared::ids::VertexId;
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_types::duration::{self, Exact};
+use ckpt_types::ids::VertexId;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;

@@ -3,10 +3,10 @@
 
 use super::{Labels, of_job};
 use crate::overrides::Key;
+use ckpt_api::flink::{Checkpoint, CheckpointStatus};
 use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_shared::flink::{Checkpoint, CheckpointStatus};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 use prometheus_client::metrics::histogram::Histogram;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -142,12 +142,12 @@ pub(super) fn bytes(size: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ckpt_shared::flink::CheckpointStatistics;
+    use ckpt_api::flink::CheckpointStatistics;
     use serde_json::{Value, json};
 
     /// Checkpoints with number, status, duration in milliseconds; each was triggered at its number in seconds.
     fn newest(entries: &[(u64, &str, i64)]) -> Vec<Checkpoint> {
-        let recorded = include_str!("../../../shared/tests/flink-rest/checkpoints-in-progress.json");
+        let recorded = include_str!("../../../shared/api/tests/flink-rest/checkpoints-in-progress.json");
         let mut body = serde_json::from_str::<Value>(recorded).unwrap()["body"].clone();
         let template = body["history"][0].clone();
         let entry = |&(id, status, took): &(u64, &str, i64)| {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn tally() -> Tally {
-        let key = Key { cluster: "prod".to_owned(), job: ckpt_shared::ids::JobId::from_bits(1) };
+        let key = Key { cluster: "prod".to_owned(), job: ckpt_types::ids::JobId::from_bits(1) };
         Tally::new(&key, "orders", 0)
     }
 
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn reasons_have_flinks_names_and_are_few() {
-        assert_eq!(reason(ckpt_shared::flink::EXPIRED), "CHECKPOINT_EXPIRED");
+        assert_eq!(reason(ckpt_api::flink::EXPIRED), "CHECKPOINT_EXPIRED");
         assert_eq!(reason("Checkpoint was declined (tasks not ready)"), "CHECKPOINT_DECLINED_TASK_NOT_READY");
         assert_eq!(reason("java.lang.Error: 4711"), OTHER);
         assert_eq!(known_reason("IO_EXCEPTION"), "IO_EXCEPTION");

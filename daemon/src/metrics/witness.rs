@@ -7,7 +7,7 @@ use super::{Inner, MOST_JOBS};
 use crate::clock::wall_millis;
 use crate::overrides::Key;
 use crate::registry::{Job, Registry};
-use ckpt_shared::api::{Event, HOSTED, Happening};
+use ckpt_api::{Event, HOSTED, Happening};
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use std::collections::{HashMap, HashSet};

@@ -3,8 +3,8 @@
 use super::file::{Document, Key, Record, Submitted};
 use super::layers::{Layer, Layers, MOST_LAYERS, TooDeep};
 use crate::clock::wall_millis;
+use ckpt_api::{ConfigurationPatch, Field, HOSTED};
 use ckpt_coordinator::config::{Override, SubmittedConfig};
-use ckpt_shared::api::{ConfigurationPatch, Field, HOSTED};
 use std::sync::Arc;
 
 /// What `If-Match` demands of a revision.

@@ -4,7 +4,7 @@ use super::file::{Document, Key, LoadError, Record, Submitted};
 use super::merge::{Adoption, Edit, EditError, Edited, Expired, expire, merge, take_over};
 use crate::clock::wall_millis;
 use crate::durable;
-use ckpt_shared::ids::JobId;
+use ckpt_types::ids::JobId;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -302,10 +302,10 @@ mod tests {
     use super::super::IfMatch;
     use super::*;
     use crate::clock::simulate_wall_clock;
+    use ckpt_api::{ConfigurationPatch, Field};
     use ckpt_coordinator::config::{Override, SubmittedConfig};
-    use ckpt_shared::api::{ConfigurationPatch, Field};
-    use ckpt_shared::bounds::CheckpointTimeout;
-    use ckpt_shared::ids::JobId;
+    use ckpt_types::bounds::CheckpointTimeout;
+    use ckpt_types::ids::JobId;
 
     fn edit(job: u128, millis: u64) -> Edit {
         let timeout = Field::Set(CheckpointTimeout::from_millis(millis).unwrap());

@@ -3,9 +3,9 @@
 use super::rules::{Bound, Holds, Rules};
 use crate::overrides::Layer;
 use crate::seam::Identity;
-use ckpt_shared::api::Lasting;
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckpt_shared::duration::Exact;
+use ckpt_api::Lasting;
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_types::duration::Exact;
 use std::time::Duration;
 
 /// A change that somebody asks for.
@@ -160,7 +160,7 @@ fn whose(name: Option<&str>) -> String {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use ckpt_shared::ids::JobId;
+    use ckpt_types::ids::JobId;
 
     const FILE: &str = "\
 [overrides]

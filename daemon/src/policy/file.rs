@@ -2,7 +2,7 @@
 
 use super::rules::{Bound, Limits, Rule, Rules};
 use crate::job_file::{self, JobFileError};
-use ckpt_shared::duration::{self, Exact};
+use ckpt_types::duration::{self, Exact};
 use serde::Deserialize;
 use std::ops::Range;
 use std::path::Path;
@@ -111,7 +111,7 @@ impl Rules {
         let default_for = source.duration(overrides.default_for)?;
         for (bound, span) in [(&longest_for, longest_span), (&default_for, default_span.clone())] {
             if let (Some(bound), Some(span)) = (bound, span)
-                && let Err(error) = ckpt_shared::api::Lasting::of(bound.value)
+                && let Err(error) = ckpt_api::Lasting::of(bound.value)
             {
                 return Err(source.mistake(&span, error.to_string()));
             }

@@ -7,7 +7,7 @@ use crate::audit::Query;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use ckpt_shared::api::Audit;
+use ckpt_api::Audit;
 use serde::Deserialize;
 use utoipa::IntoParams;
 

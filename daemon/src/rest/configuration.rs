@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::api::{Configuration, ConfigurationList, ConfigurationPatch, OBSERVED_AT, SCHEMA};
+use ckpt_api::{Configuration, ConfigurationList, ConfigurationPatch, OBSERVED_AT, SCHEMA};
 use serde::Deserialize;
 use tokio::time::timeout;
 use utoipa::IntoParams;

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::api::{CheckpointDiagnosis, OBSERVED_AT};
+use ckpt_api::{CheckpointDiagnosis, OBSERVED_AT};
 
 /// Whether a job's checkpoint in flight is slow or stuck.
 ///

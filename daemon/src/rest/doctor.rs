@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::api::Diagnosis;
+use ckpt_api::Diagnosis;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::timeout;

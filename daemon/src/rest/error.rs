@@ -9,7 +9,7 @@ use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::flink::Errors;
+use ckpt_api::flink::Errors;
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]

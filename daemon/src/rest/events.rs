@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::api::{self, Happening};
+use ckpt_api::{self as api, Happening};
 use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
 use std::convert::Infallible;

@@ -8,13 +8,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::api::{JobState, OBSERVED_AT};
-use ckpt_shared::flink::{
+use ckpt_api::flink::{
     Checkpoint, CheckpointConfig, CheckpointStatistics, ClusterOverview, DashboardConfiguration, Features,
     JobDetails, JobIdWithStatus, JobIdsWithStatus, JobOverview, JobStatusInfo, JobsOverview,
     TaskCheckpointWithSubtasks, TriggerRequest, TriggerResponse, TriggerStatus, VERSION,
 };
-use ckpt_shared::ids::{CheckpointId, VertexId};
+use ckpt_api::{JobState, OBSERVED_AT};
+use ckpt_types::ids::{CheckpointId, VertexId};
 use serde::Serialize;
 
 /// How often a web page asks again, in milliseconds.

@@ -6,7 +6,7 @@ use crate::seam::Past;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::api::{CheckpointHistory, SCHEMA};
+use ckpt_api::{CheckpointHistory, SCHEMA};
 
 /// A job's checkpoints that have ended, each with the timeout that was in force.
 ///

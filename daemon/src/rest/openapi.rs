@@ -4,8 +4,8 @@
 use super::{Api, guard};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::api::{Failures, HOSTED, OBSERVED_AT, SCHEMA};
-use ckpt_shared::flink::{Errors, FailureCause, NO_INTERVAL};
+use ckpt_api::flink::{Errors, FailureCause, NO_INTERVAL};
+use ckpt_api::{Failures, HOSTED, OBSERVED_AT, SCHEMA};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use utoipa::OpenApi;

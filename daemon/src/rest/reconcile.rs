@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use ckpt_shared::api::{
+use ckpt_api::{
     AdoptRequest, AuditAction, AuditAsked, AuditResult, Configuration, Lasting, Reconcile, ReconcileRequest,
     parse_reason,
 };

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ckpt_shared::flink::{SavepointRequest, SavepointStatus, TriggerResponse};
+use ckpt_api::flink::{SavepointRequest, SavepointStatus, TriggerResponse};
 
 /// Makes a savepoint.
 ///

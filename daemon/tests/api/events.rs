@@ -156,7 +156,7 @@ async fn a_reader_that_is_too_slow_is_told_that_events_are_missing() {
         let wanted = ckptd::seam::Wanted {
             overridden: ckpt_coordinator::config::Override {
                 interval: None,
-                timeout: Some(ckpt_shared::bounds::CheckpointTimeout::from_millis(1_000 + number).unwrap()),
+                timeout: Some(ckpt_types::bounds::CheckpointTimeout::from_millis(1_000 + number).unwrap()),
             },
             revision: number + 1,
         };

@@ -2,7 +2,7 @@
 
 use crate::shape::{assert_same, recorded};
 use crate::support::{Host, hanging, job_file};
-use ckpt_shared::flink::EXPIRED;
+use ckpt_api::flink::EXPIRED;
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ fn quick(name: &str) -> String {
 }
 
 async fn submit(host: &Host, file: &str, from: &str) -> Answer {
-    let path = format!("/jobs?fromSavepoint={}", ckpt_shared::client::escape(from));
+    let path = format!("/jobs?fromSavepoint={}", ckpt_client::escape(from));
     let request = request(Method::POST, &path).header("content-type", "application/toml");
     host.send(request.body(Body::from(file.to_owned())).unwrap()).await
 }

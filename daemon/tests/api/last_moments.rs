@@ -3,10 +3,10 @@
 //! whoever acts on it at once comes before its end.
 
 use crate::support::{Host, job_file};
+use ckpt_api::Happening;
 use ckpt_coordinator::config::Override;
-use ckpt_shared::api::Happening;
-use ckpt_shared::bounds::CheckpointTimeout;
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::bounds::CheckpointTimeout;
+use ckpt_types::ids::CheckpointId;
 use ckptd::registry::Job;
 use ckptd::seam::Wanted;
 use serde_json::json;
@@ -49,7 +49,7 @@ async fn a_shorter_timeout_comes_too_late_for_it() {
     let applied = job.apply(timeout(1_800_000), false, Vec::new()).await.unwrap();
     let first = &applied.updates[0];
     assert_eq!((first.checkpoint.id, first.checkpoint.remaining), (CheckpointId(1), None));
-    assert_eq!((first.outcome, first.previous_remaining), (ckpt_shared::api::Outcome::Unchanged, None));
+    assert_eq!((first.outcome, first.previous_remaining), (ckpt_api::Outcome::Unchanged, None));
     assert_eq!(host.until_over("pair", 1).await["status"], "COMPLETED");
 }
 

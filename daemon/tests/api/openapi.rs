@@ -2,9 +2,9 @@
 
 use crate::documented::{self, DOCUMENT, resolved};
 use crate::support::{Host, calm, configuration_path, hanging};
-use ckpt_shared::api::{Event, Happening, JobState, SCHEMA};
-use ckpt_shared::ids::{CheckpointId, JobId};
-use ckpt_shared::tasks::{DeclineReason, ReportResult, RestoredFrom, StoredSnapshot, TaskEvent, TaskReport};
+use ckpt_api::tasks::{DeclineReason, ReportResult, RestoredFrom, StoredSnapshot, TaskEvent, TaskReport};
+use ckpt_api::{Event, Happening, JobState, SCHEMA};
+use ckpt_types::ids::{CheckpointId, JobId};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 

@@ -64,7 +64,7 @@ fn kind(value: &Value) -> &'static str {
 
 /// The body of a recorded answer of a real Flink.
 pub(crate) fn recorded(name: &str) -> Value {
-    let path = format!("{}/../shared/tests/flink-rest/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../shared/api/tests/flink-rest/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     file.get("body").cloned().unwrap_or(file)
 }

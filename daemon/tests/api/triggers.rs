@@ -4,7 +4,7 @@ use crate::shape::{assert_same, recorded};
 use crate::support::{Host, hanging, job_file, request, with_json};
 use axum::body::Body;
 use axum::http::Method;
-use ckpt_shared::flink::EXPIRED;
+use ckpt_api::flink::EXPIRED;
 use serde_json::{Value, json};
 
 const TRIGGER_ID: &str = "0123456789abcdef0123456789abcdef";

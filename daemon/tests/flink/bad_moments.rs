@@ -68,7 +68,7 @@ pub(crate) async fn many_operators_at_once_never_leave_a_torn_pair(rig: &'static
     let changes = (1..=30).map(|step| daemon.changed(&job.id, Some(pair(step).0), Some(pair(step).1)));
     let answers = join_all(changes).await;
     for answer in &answers {
-        let value = |value: &ckpt_shared::api::Value| value.effective.unwrap();
+        let value = |value: &ckpt_api::Value| value.effective.unwrap();
         let step = value(&answer.checkpoint_timeout) - 600_000;
         assert_eq!(value(&answer.checkpoint_interval), pair(step).0, "{answer:?}");
     }

@@ -2,8 +2,8 @@
 
 use crate::daemon::{Daemon, LIMIT, until};
 use crate::rig::Rig;
-use ckpt_shared::api::JobState;
-use ckpt_shared::paths;
+use ckpt_api::JobState;
+use ckpt_client::local as paths;
 use ckptd::local_flink::Distribution;
 use serde_json::Value;
 use std::path::PathBuf;

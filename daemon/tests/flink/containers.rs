@@ -3,7 +3,7 @@
 use crate::daemon::{CLUSTER, Daemon};
 use crate::job::Job;
 use crate::rig::Rig;
-use ckpt_shared::api::{Check, ClusterDiagnosis, Diagnosis, Verdict, Via};
+use ckpt_api::{Check, ClusterDiagnosis, Diagnosis, Verdict, Via};
 use ckptd::local_flink::{Cluster, Options};
 use procfs::process::{Process, all_processes};
 use rustix::process::geteuid;

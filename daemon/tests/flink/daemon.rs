@@ -1,9 +1,9 @@
 //! `ckptd serve --flink` as a child, spoken to through its REST API.
 
-use ckpt_shared::api::{Configuration, ConfigurationList, ConfigurationPatch, Field};
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckpt_shared::client::{ChangeOptions, Client, ClientError, escape};
-use ckpt_shared::paths;
+use ckpt_api::{Configuration, ConfigurationList, ConfigurationPatch, Field};
+use ckpt_client::local as paths;
+use ckpt_client::{ChangeOptions, Client, ClientError, escape};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use ckptd::local_flink::{Answer, call};
 use ckptd::state_dir::Owner;
 use std::future::Future;

@@ -3,7 +3,7 @@
 use crate::daemon::{Daemon, until};
 use crate::job::Job;
 use crate::rig::Rig;
-use ckpt_shared::api::{CheckpointDiagnosis, Pace};
+use ckpt_api::{CheckpointDiagnosis, Pace};
 
 pub(crate) async fn a_subtask_that_hangs_is_named_with_its_host(rig: &'static Rig) {
     let cluster = rig.shared().await;

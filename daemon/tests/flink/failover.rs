@@ -237,7 +237,7 @@ async fn lapsed(ground: &mut Ground, struck: u64) -> u64 {
 /// A checkpoint that was in flight when the override came back outlives the submitted timeout.
 async fn rescued(ground: &Ground) {
     let job: Job<'_> = ground.job();
-    let outlived = |seen: &ckpt_shared::api::Configuration| {
+    let outlived = |seen: &ckpt_api::Configuration| {
         let found = seen.in_flight.iter().find(|found| found.elapsed > 2 * ground::SUBMITTED.1);
         found.map(|found| found.id.0)
     };

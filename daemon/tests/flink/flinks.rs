@@ -3,7 +3,7 @@
 use crate::daemon::{Daemon, until};
 use crate::job::Job;
 use crate::rig::Rig;
-use ckpt_shared::api::Configuration;
+use ckpt_api::Configuration;
 use ckptd::clock::wall_millis;
 
 pub(crate) async fn the_interval_changes_in_both_directions(rig: &'static Rig) {

@@ -3,7 +3,7 @@
 use crate::daemon::{Daemon, until};
 use crate::job::Job;
 use crate::rig::Rig;
-use ckpt_shared::api::{Configuration, InFlight, Outcome, Via};
+use ckpt_api::{Configuration, InFlight, Outcome, Via};
 use serde_json::json;
 
 /// A timeout, and how long a checkpoint is looked at to be sure that it has outlived it, in milliseconds.

@@ -179,7 +179,7 @@ impl<'a> Job<'a> {
         let ended = self.end_of(id).await;
         assert_eq!(ended["status"], "FAILED", "{ended}");
         let message = ended["failure_message"].as_str().unwrap_or_default();
-        assert!(message.contains(ckpt_shared::flink::EXPIRED), "{ended}");
+        assert!(message.contains(ckpt_api::flink::EXPIRED), "{ended}");
         ended
     }
 

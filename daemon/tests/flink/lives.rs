@@ -3,7 +3,7 @@
 use crate::daemon::{CLUSTER, Daemon, until};
 use crate::job::Job;
 use crate::rig::{Rig, restart};
-use ckpt_shared::api::Configuration;
+use ckpt_api::Configuration;
 
 pub(crate) async fn the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_dies(rig: &'static Rig) {
     let mut own = rig.own().await;
@@ -34,7 +34,7 @@ pub(crate) async fn the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_d
         let checkpoints = job.checkpoints().await;
         let expired = |seen: &serde_json::Value| {
             let message = seen["failure_message"].as_str().unwrap_or_default();
-            message.contains(ckpt_shared::flink::EXPIRED)
+            message.contains(ckpt_api::flink::EXPIRED)
         };
         checkpoints.iter().any(expired).then_some(())
     })

@@ -4,7 +4,7 @@ use crate::daemon::{CLUSTER, Daemon, LIMIT};
 use crate::job::Job;
 use crate::rig::{Rig, restart};
 use ckpt_agent::protocol::{Answered, Ask};
-use ckpt_shared::api::{Diagnosis, Verdict, Via};
+use ckpt_api::{Diagnosis, Verdict, Via};
 use ckptd::attach::{self, Consent, Jvm};
 use ckptd::local_flink::Cluster;
 

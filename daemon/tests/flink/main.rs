@@ -124,7 +124,7 @@ fn is_for(name: &str, version: &str) -> bool {
     let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
     let release = (numbers.next(), numbers.next());
     match name {
-        "flinks_own_classes_read_every_answer" => version == ckpt_shared::flink::VERSION,
+        "flinks_own_classes_read_every_answer" => version == ckpt_api::flink::VERSION,
         _ if name.starts_with("flinks_command_line") => release >= (Some(1), Some(19)),
         _ => true,
     }

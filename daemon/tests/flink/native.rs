@@ -2,7 +2,7 @@
 
 use crate::daemon::Daemon;
 use crate::rig::Rig;
-use ckpt_shared::api::Via;
+use ckpt_api::Via;
 
 /// A job whose checkpoints stay in flight.
 const HANGING: &str = "name = 'hanging'

@@ -4,7 +4,7 @@ use crate::daemon::{CLUSTER, Daemon};
 use crate::job::Job;
 use crate::looking::loaded;
 use crate::rig::{Kind, Rig};
-use ckpt_shared::api::{Diagnosis, Verdict};
+use ckpt_api::{Diagnosis, Verdict};
 use ckptd::local_flink::{Cluster, Watcher};
 use std::time::Duration;
 use tokio::process::{Child, Command};

@@ -3,8 +3,8 @@
 use crate::daemon::{Daemon, until};
 use crate::job::Job;
 use crate::rig::Rig;
-use ckpt_shared::api::JobState;
-use ckpt_shared::flink::SavepointRequest;
+use ckpt_api::JobState;
+use ckpt_api::flink::SavepointRequest;
 
 /// Asks for a savepoint; where it is.
 async fn savepoint(daemon: &Daemon, job: &str, request: &SavepointRequest) -> String {

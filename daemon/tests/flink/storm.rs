@@ -6,7 +6,7 @@
 
 use crate::daemon::{CLUSTER, Daemon, LIMIT, until};
 use crate::rig::{Kind, Rig};
-use ckpt_shared::api::{Configuration, Value as Three};
+use ckpt_api::{Configuration, Value as Three};
 use ckptd::local_flink::{Cluster, Pace, SlowJob, Uploaded};
 use futures::future::join_all;
 use rand::RngExt;

@@ -1,7 +1,7 @@
 //! What storage and people do at the worst moment.
 
 use crate::support::{HANGING, Home, QUICK, refused, until};
-use ckpt_shared::flink::JobDetails;
+use ckpt_api::flink::JobDetails;
 use std::process::Command;
 
 /// Six hundred subtasks, more than there are threads for one job's disk.
@@ -62,7 +62,7 @@ async fn a_job_whose_only_checkpoint_is_damaged_says_so_instead_of_starting_from
     std::fs::write(&metadata, &whole[..whole.len() / 2]).unwrap();
 
     let daemon = home.daemon().await;
-    let troubled = |seen: &ckpt_shared::api::Configuration| !seen.warnings.is_empty();
+    let troubled = |seen: &ckpt_api::Configuration| !seen.warnings.is_empty();
     let seen = daemon.until("a warning", "quick", troubled).await;
     assert!(!seen.applied && seen.warnings[0].contains("chk-1 is damaged"), "{seen:?}");
     // Repaired, it goes on by itself.
@@ -108,7 +108,7 @@ async fn a_job_that_a_crash_brings_back_from_its_cancellation_has_its_checkpoint
     let daemon = home.daemon().await;
     let seen = daemon.until_running("quick").await;
     assert_eq!((seen.job_id, seen.checkpoint_timeout.effective), (id, Some(60_000)));
-    let statistics: ckpt_shared::flink::CheckpointStatistics =
+    let statistics: ckpt_api::flink::CheckpointStatistics =
         serde_json::from_value(daemon.get("/jobs/quick/checkpoints").await).unwrap();
     assert_eq!(statistics.latest.restored.map(|restored| restored.id.0), Some(1));
     daemon.stop().await;

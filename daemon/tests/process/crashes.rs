@@ -1,7 +1,7 @@
 //! What survives SIGKILL: every change that was answered, every number that was taken.
 
 use crate::support::{Daemon, HANGING, Home, LIMIT, QUICK, refused, until};
-use ckpt_shared::api::Outcome;
+use ckpt_api::Outcome;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::timeout;
@@ -132,7 +132,7 @@ async fn completed_checkpoints_are_found_again_and_numbers_go_on() {
     daemon.kill().await;
     let daemon = home.daemon().await;
     daemon.until_running("quick").await;
-    let seen: ckpt_shared::flink::CheckpointStatistics =
+    let seen: ckpt_api::flink::CheckpointStatistics =
         serde_json::from_value(daemon.get("/jobs/quick/checkpoints").await).unwrap();
     assert_eq!(seen.latest.restored.unwrap().id.0, 3);
     assert_eq!(daemon.checkpoint("quick").await, Ok(4));

@@ -1,7 +1,7 @@
 //! The demonstration, to its end.
 
 use crate::support::{ckptd, run};
-use ckpt_shared::duration::parse;
+use ckpt_types::duration::parse;
 use std::time::Duration;
 
 /// It waits for several triggers of job123, which comes every 15 s, so it takes most of a minute.

@@ -1,10 +1,10 @@
 //! A disk that takes no more, with a limit on the size of files in its place.
 
 use crate::support::{Daemon, Home, ckptd, until};
-use ckpt_shared::api::{AuditResult, ConfigurationPatch, Field, JobState, Lasting};
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckpt_shared::client::ChangeOptions;
-use ckpt_shared::flink::SavepointRequest;
+use ckpt_api::flink::SavepointRequest;
+use ckpt_api::{AuditResult, ConfigurationPatch, Field, JobState, Lasting};
+use ckpt_client::ChangeOptions;
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use std::time::Duration;
 use tokio::process::Command;
 

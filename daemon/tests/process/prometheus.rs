@@ -1,7 +1,7 @@
 //! What ckptd tells Prometheus, read by Prometheus itself: `scripts/prometheus` gets it.
 
 use crate::support::{Daemon, HANGING, Home, QUICK, run, seen_within, until};
-use ckpt_shared::client::Client;
+use ckpt_client::Client;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

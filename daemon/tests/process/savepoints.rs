@@ -1,7 +1,7 @@
 //! Savepoints across SIGKILL.
 
 use crate::support::{Daemon, Home, QUICK, until};
-use ckpt_shared::flink::{CheckpointStatistics, RestoredCheckpoint, SavepointRequest};
+use ckpt_api::flink::{CheckpointStatistics, RestoredCheckpoint, SavepointRequest};
 use std::path::PathBuf;
 
 async fn restored(daemon: &Daemon, job: &str) -> Option<RestoredCheckpoint> {

@@ -1,10 +1,10 @@
 //! `ckptd serve` as a child.
 
-use ckpt_shared::api::{Configuration, ConfigurationPatch, Field};
-use ckpt_shared::bounds::CheckpointTimeout;
-use ckpt_shared::client::{ChangeOptions, Client, ClientError};
-use ckpt_shared::ids::TriggerId;
-use ckpt_shared::paths;
+use ckpt_api::{Configuration, ConfigurationPatch, Field};
+use ckpt_client::local as paths;
+use ckpt_client::{ChangeOptions, Client, ClientError};
+use ckpt_types::bounds::CheckpointTimeout;
+use ckpt_types::ids::TriggerId;
 use ckptd::state_dir::Owner;
 use serde_json::Value;
 use std::future::Future;
@@ -219,7 +219,7 @@ impl Daemon {
     }
 
     pub(crate) async fn until_running(&self, job: &str) -> Configuration {
-        self.until("RUNNING", job, |seen| seen.state == ckpt_shared::api::JobState::Running).await
+        self.until("RUNNING", job, |seen| seen.state == ckpt_api::JobState::Running).await
     }
 
     /// The body of a `GET` that succeeds.
@@ -228,7 +228,7 @@ impl Daemon {
     }
 
     pub(crate) async fn trigger(&self, job: &str) -> TriggerId {
-        let request = ckpt_shared::flink::TriggerRequest::default();
+        let request = ckpt_api::flink::TriggerRequest::default();
         self.client.trigger(job, &request).await.unwrap().value.request_id
     }
 
@@ -237,7 +237,7 @@ impl Daemon {
         let id = self.trigger(job).await;
         let path = format!("/jobs/{job}/checkpoints/{id}");
         let result = until("the end of a checkpoint", || async {
-            let status: ckpt_shared::flink::TriggerStatus =
+            let status: ckpt_api::flink::TriggerStatus =
                 serde_json::from_value(self.get(&path).await).unwrap();
             status.operation
         })

@@ -1,9 +1,9 @@
 //! Overrides that end by themselves, and the audit log, through real kills.
 
 use crate::support::{Daemon, HANGING, Home, run, until};
-use ckpt_shared::api::{AuditEntry, AuditResult, Configuration, ConfigurationPatch, Field, Lasting};
-use ckpt_shared::bounds::CheckpointTimeout;
-use ckpt_shared::client::{ChangeOptions, ClientError};
+use ckpt_api::{AuditEntry, AuditResult, Configuration, ConfigurationPatch, Field, Lasting};
+use ckpt_client::{ChangeOptions, ClientError};
+use ckpt_types::bounds::CheckpointTimeout;
 use ckptd::clock::wall_millis;
 use std::collections::BTreeMap;
 use std::path::Path;

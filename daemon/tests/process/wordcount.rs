@@ -12,7 +12,7 @@ mod chaos;
 mod rig;
 
 use crate::support::until;
-use ckpt_shared::flink::CheckpointStatus;
+use ckpt_api::flink::CheckpointStatus;
 use rig::*;
 use rustix::process::Pid;
 

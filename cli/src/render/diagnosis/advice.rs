@@ -3,7 +3,7 @@
 use crate::console::clean;
 use crate::next::more_time;
 use crate::render::text::rough;
-use ckpt_shared::api::{CheckpointDiagnosis, Estimate, InFlight, MissingSubtask, Pace, VertexProgress};
+use ckpt_api::{CheckpointDiagnosis, Estimate, InFlight, MissingSubtask, Pace, VertexProgress};
 
 /// What to do about it, in sentences; `typed` is what to type for the job.
 pub(super) fn of(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {

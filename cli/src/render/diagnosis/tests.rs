@@ -1,6 +1,6 @@
 use super::*;
 use crate::render::fixture;
-use ckpt_shared::api::{JobState, Range, SCHEMA};
+use ckpt_api::{JobState, Range, SCHEMA};
 use unicode_width::UnicodeWidthStr;
 
 const PLAIN: Style = Style { colours: false, width: Some(80), cut: false };

@@ -4,7 +4,7 @@ use crate::render::jobs::urgency;
 use crate::render::text::{cut, exact, percent, rough};
 use crate::render::{NONE, Paint, Style};
 use crate::sentence::{is_finishing, named};
-use ckpt_shared::api::InFlight;
+use ckpt_api::InFlight;
 
 /// The columns in front of a bar.
 const BEFORE_BAR: usize = 28;

@@ -6,7 +6,7 @@ use crate::render::text::{age, exact, percent, rough};
 use crate::render::{NONE, Paint, cell};
 use crate::sentence::is_finishing;
 use crate::standing::{state as state_of, trouble};
-use ckpt_shared::api::{Configuration, Failures, InFlight, OverrideState, Value};
+use ckpt_api::{Configuration, Failures, InFlight, OverrideState, Value};
 use comfy_table::Cell;
 
 /// The state, or for how long nobody has known it.
@@ -136,7 +136,7 @@ mod tests {
     use crate::render::jobs::table;
     use crate::render::{Style, fixture};
     use OverrideState::{Conflict, NotApplied, Orphaned, Waiting};
-    use ckpt_shared::api::{Configuration, JobState, OverrideState, Value};
+    use ckpt_api::{Configuration, JobState, OverrideState, Value};
     use unicode_width::UnicodeWidthStr;
 
     const NOW: u64 = 1_790_000_040_900;

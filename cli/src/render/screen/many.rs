@@ -5,7 +5,7 @@ use crate::console::clean;
 use crate::name::label;
 use crate::render::below::below;
 use crate::render::{Paint, Style, cluster, jobs, standing};
-use ckpt_shared::api::Configuration;
+use ckpt_api::Configuration;
 
 /// From how many columns on a table has all there is to say.
 const WIDE: usize = 160;
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::render::fixture;
     use OverrideState::{Conflict, NotApplied, Orphaned, Waiting};
-    use ckpt_shared::api::{OverrideState, Pause};
+    use ckpt_api::{OverrideState, Pause};
     use unicode_width::UnicodeWidthStr;
 
     const NOW: u64 = 1_790_000_040_900;

@@ -4,7 +4,7 @@ use super::{Observation, What};
 use crate::console::clean;
 use crate::render::text::at;
 use crate::render::{Paint, Style};
-use ckpt_shared::duration::Exact;
+use ckpt_types::duration::Exact;
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 

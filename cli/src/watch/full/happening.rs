@@ -2,9 +2,9 @@
 
 use super::model::{Key, Model, Now, Seen};
 use crate::console::clean;
-use ckpt_shared::api::{CheckpointHistory, EndedCheckpoint, Event, Happening, InFlight};
-use ckpt_shared::duration::{Exact, Rough};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_api::{CheckpointHistory, EndedCheckpoint, Event, Happening, InFlight};
+use ckpt_types::duration::{Exact, Rough};
+use ckpt_types::ids::CheckpointId;
 use std::time::Duration;
 
 impl Model {
@@ -44,7 +44,7 @@ impl Model {
 }
 
 fn named(key: &Key, name: &str) -> String {
-    match key.0 == ckpt_shared::api::HOSTED {
+    match key.0 == ckpt_api::HOSTED {
         true => name.to_owned(),
         false => format!("{}/{name}", clean(&key.0)),
     }

@@ -1,7 +1,7 @@
 //! The stream of events: connecting, reading, and connecting again after a pause that doubles.
 
 use super::model::{Message, Now, Pushed};
-use ckpt_shared::client::{Client, ClientError};
+use ckpt_client::{Client, ClientError};
 use futures::StreamExt;
 use std::pin::pin;
 use std::time::Duration;

@@ -4,11 +4,11 @@ use super::asks::{Ask, Asks};
 use super::order;
 use crate::console::clean;
 use crate::name::reference;
-use ckpt_shared::api::{
+use ckpt_api::{
     CheckpointDiagnosis, ClusterState, Configuration, ConfigurationList, EndedCheckpoint, Event, InFlight,
     Pause,
 };
-use ckpt_shared::ids::JobId;
+use ckpt_types::ids::JobId;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 

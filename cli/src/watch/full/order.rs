@@ -3,7 +3,7 @@
 use super::model::{Now, Seen};
 use crate::render::standing::word;
 use crate::standing::trouble;
-use ckpt_shared::api::{Configuration, Failures, InFlight, JobState, OverrideState, Pace};
+use ckpt_api::{Configuration, Failures, InFlight, JobState, OverrideState, Pace};
 use std::cmp::Reverse;
 
 /// From so many failures in a row on, it does not look as if the next one completes.
@@ -122,7 +122,7 @@ pub(super) fn will_expire(checkpoint: &InFlight) -> bool {
 mod tests {
     use super::*;
     use crate::render::fixture;
-    use ckpt_shared::api::{Estimate, Range};
+    use ckpt_api::{Estimate, Range};
 
     const NOW: Now = Now { mono: 0, wall: 1_790_000_000_000 };
 

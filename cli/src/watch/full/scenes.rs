@@ -6,8 +6,8 @@ use super::model::{Key, Message, Missing, Model, Pushed, key};
 use super::stage::{
     LARGE, NOW, SMALL, all, buffer, event, healthy, later, orders, press, scenes, screen, stuck,
 };
-use ckpt_shared::api::{Event, Happening, JobState, SCHEMA};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_api::{Event, Happening, JobState, SCHEMA};
+use ckpt_types::ids::CheckpointId;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;

@@ -13,7 +13,7 @@ use crate::watch::feed::{Target, Watch, feed};
 use crate::watch::follow::Verdict;
 use crate::watch::lines::is_final;
 use crate::watch::terminal::Terminal;
-use ckpt_shared::client::{Client, ClientError};
+use ckpt_client::{Client, ClientError};
 use crossterm::event::{Event, EventStream};
 use futures::{Stream, StreamExt, stream};
 use ratatui::backend::CrosstermBackend;
@@ -247,8 +247,8 @@ async fn answer(client: &Client, ask: &Ask) -> Result<Message, ClientError> {
 
 /// The key of a job from what it is called in requests.
 fn key_of(reference: &str) -> super::model::Key {
-    let (cluster, id) = reference.rsplit_once('/').unwrap_or((ckpt_shared::api::HOSTED, reference));
-    (cluster.to_owned(), id.parse().unwrap_or(ckpt_shared::ids::JobId::from_bits(0)))
+    let (cluster, id) = reference.rsplit_once('/').unwrap_or((ckpt_api::HOSTED, reference));
+    (cluster.to_owned(), id.parse().unwrap_or(ckpt_types::ids::JobId::from_bits(0)))
 }
 
 #[cfg(test)]
@@ -256,8 +256,8 @@ mod tests {
     use super::super::model::Now;
     use super::super::stage::{NOW, all, event, screen};
     use super::*;
-    use ckpt_shared::api::Happening;
-    use ckpt_shared::ids::CheckpointId;
+    use ckpt_api::Happening;
+    use ckpt_types::ids::CheckpointId;
     use std::sync::{Arc, Mutex};
     use tokio::time::{advance, sleep, timeout};
 

@@ -3,12 +3,12 @@
 use super::model::{Message, Model, Now, Pushed, key};
 use super::{keys::Then, view};
 use crate::render::fixture;
-use ckpt_shared::api::{
+use ckpt_api::{
     CheckpointDiagnosis, Configuration, ConfigurationList, EndedCheckpoint, Estimate, Event, Failures,
     Happening, InFlight, JobState, MissingSubtask, Origin, OverrideState, Pace, Pause, Range, SCHEMA, Spread,
     Value, VertexProgress,
 };
-use ckpt_shared::ids::{CheckpointId, JobId};
+use ckpt_types::ids::{CheckpointId, JobId};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -5,7 +5,7 @@ use crate::pending::Phase;
 use crate::reason::FailureReason;
 use crate::time::Monotonic;
 use crate::traffic::{Acknowledgement, Action, Fact, Snapshot, TriggerOutcome, Work};
-use ckpt_shared::ids::{CheckpointId, Subtask};
+use ckpt_types::ids::{CheckpointId, Subtask};
 
 impl Coordinator {
     /// Takes an acknowledgement (rule 20). One that comes too late leaves its numbers in the

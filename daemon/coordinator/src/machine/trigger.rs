@@ -7,7 +7,7 @@ use crate::queue::{Choice, Queued, Request, RequestToken, Situation};
 use crate::reason::FailureReason;
 use crate::time::Monotonic;
 use crate::traffic::{Action, Fact, TriggerOutcome, Work};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 
 impl Coordinator {
     /// A request made by hand also runs while the scheduler is stopped, and on a job without periodic

@@ -6,7 +6,7 @@ use crate::pending::Phase;
 use crate::time::Monotonic;
 use crate::traffic::Action;
 use crate::view::InFlight;
-use ckpt_shared::api::Outcome;
+use ckpt_types::outcome::Outcome;
 use std::time::Duration;
 
 /// What an update did to one checkpoint in flight.

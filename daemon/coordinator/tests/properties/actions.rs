@@ -3,7 +3,7 @@
 use crate::model::{Checkpoint, DECLINED, End, JOB, Model, SUBTASKS, VERTEX, Work};
 use ckpt_coordinator::reason::FailureReason;
 use ckpt_coordinator::{Action, Event, Fact, Kind, TriggerOutcome};
-use ckpt_shared::ids::CheckpointId;
+use ckpt_types::ids::CheckpointId;
 use std::collections::BTreeSet;
 
 /// What becomes of a message from a task.

@@ -7,7 +7,7 @@ mod seen;
 
 use ckpt_coordinator::config::{JobEnd, Override, RetentionPolicy, SubmittedConfig, Tolerable};
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use model::Model;
 use proptest::prelude::*;
 use std::num::{NonZeroU32, NonZeroUsize};

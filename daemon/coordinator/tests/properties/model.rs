@@ -5,7 +5,7 @@ use crate::{Awake, Step};
 use ckpt_coordinator::config::{Override, SubmittedConfig, Tolerable};
 use ckpt_coordinator::reason::FailureReason;
 use ckpt_coordinator::{Coordinator, Event, Kind, Monotonic, RequestToken, Snapshot, Start};
-use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
+use ckpt_types::ids::{CheckpointId, JobId, Subtask, VertexId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 

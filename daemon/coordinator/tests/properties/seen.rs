@@ -4,7 +4,7 @@ use crate::model::{Checkpoint, End, Model, SUBTASKS, Work};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::reason::FailureReason;
 use ckpt_coordinator::{InFlightUpdate, Monotonic, View};
-use ckpt_shared::api::Outcome;
+use ckpt_types::outcome::Outcome;
 use std::time::Duration;
 
 /// How a checkpoint ends when one that expires beside it fails the job.

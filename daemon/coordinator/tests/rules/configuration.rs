@@ -5,7 +5,7 @@ use ckpt_coordinator::config::{
     EffectiveConfig, LONGEST_MIN_PAUSE, Mode, Override, RetentionPolicy, SubmittedConfig, Tolerable,
 };
 use ckpt_coordinator::{Coordinator, Event, Start};
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 

@@ -6,8 +6,8 @@ use ckpt_coordinator::{
     Action, Coordinator, Event, Fact, InFlight, InFlightUpdate, Kind, Monotonic, RequestToken, Snapshot,
     Start, View,
 };
-use ckpt_shared::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckpt_shared::ids::{CheckpointId, JobId, Subtask, VertexId};
+use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
+use ckpt_types::ids::{CheckpointId, JobId, Subtask, VertexId};
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 use crate::sim::*;
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig, Tolerable};
 use ckpt_coordinator::{Event, Start};
-use ckpt_shared::api::Outcome;
+use ckpt_types::outcome::Outcome;
 
 fn new_interval(millis: u64) -> Override {
     Override { interval: Some(interval(millis)), timeout: None }

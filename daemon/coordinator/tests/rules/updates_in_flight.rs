@@ -4,7 +4,7 @@ use crate::sim::*;
 use ckpt_coordinator::config::{Override, SubmittedConfig, Tolerable};
 use ckpt_coordinator::reason::FailureReason::{CheckpointCoordinatorSuspend, CheckpointExpired};
 use ckpt_coordinator::{Action, InFlightUpdate, Start};
-use ckpt_shared::api::Outcome;
+use ckpt_types::outcome::Outcome;
 use std::num::NonZeroU32;
 use std::time::Duration;
 

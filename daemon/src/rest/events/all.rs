@@ -3,8 +3,8 @@
 use crate::clock::wall_millis;
 use crate::registry::Registry;
 use crate::seam::JobCoordinator;
-use ckpt_shared::api::{self, Happening, JobState};
-use ckpt_shared::ids::JobId;
+use ckpt_api::{self as api, Happening, JobState};
+use ckpt_types::ids::JobId;
 use futures::stream::{BoxStream, SelectAll};
 use futures::{Stream, StreamExt, stream};
 use std::collections::{HashMap, VecDeque};

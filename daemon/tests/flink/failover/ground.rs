@@ -5,7 +5,7 @@ use super::samples;
 use crate::daemon::{CLUSTER, Daemon, LIMIT, until};
 use crate::job::Job;
 use crate::rig::Rig;
-use ckpt_shared::api::{Configuration, OverrideState};
+use ckpt_api::{Configuration, OverrideState};
 use ckptd::clock::wall_millis;
 use ckptd::local_flink::{Cluster, Options, Scheduler, ZooKeeper};
 use std::ops::{Deref, DerefMut};

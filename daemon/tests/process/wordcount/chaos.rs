@@ -2,7 +2,7 @@
 
 use super::rig::*;
 use crate::support::until;
-use ckpt_shared::api::JobState;
+use ckpt_api::JobState;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};

@@ -1,9 +1,9 @@
 //! ckptd, processes that count words, and the words.
 
 use crate::support::{Daemon, Home, LIMIT, ckptd, until};
-use ckpt_shared::api::JobState;
-use ckpt_shared::ids::{CheckpointId, JobId};
-use ckpt_shared::tasks::{TaskList, TaskState};
+use ckpt_api::JobState;
+use ckpt_api::tasks::{TaskList, TaskState};
+use ckpt_types::ids::{CheckpointId, JobId};
 use ckptd::clock::wall_millis;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ pub(super) fn command(program: &Path) -> Command {
 /// The text of the repository's sources and documents, in an order that is always the same.
 pub(super) fn text() -> Vec<u8> {
     let repository = repository();
-    let mut places = ["cli/src", "daemon/src", "daemon/coordinator", "shared/src", "docs"]
+    let mut places = ["cli/src", "daemon/src", "daemon/coordinator", "shared", "docs"]
         .map(|place| repository.join(place))
         .to_vec();
     let mut files = vec![repository.join("Cargo.lock"), repository.join("README.md")];
@@ -336,7 +336,7 @@ impl Rig {
         self.start_all(0);
         self.settled().await;
         until("FINISHED", || async {
-            let request = ckpt_shared::flink::TriggerRequest::default();
+            let request = ckpt_api::flink::TriggerRequest::default();
             // While one is in flight, or the job has just ended, another one is refused.
             drop(self.daemon().client.trigger("wordcount", &request).await);
             (self.state().await == JobState::Finished).then_some(())

@@ -5,7 +5,7 @@ use crate::console::clean;
 use crate::render::text::{exact, percent, rough};
 use crate::sentence::{is_finishing, named};
 use crate::watch::full::order::will_expire;
-use ckpt_shared::api::{Configuration, InFlight, Pace};
+use ckpt_api::{Configuration, InFlight, Pace};
 use unicode_width::UnicodeWidthStr;
 
 /// The columns in front of a bar.

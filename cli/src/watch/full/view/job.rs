@@ -10,7 +10,7 @@ use crate::render::text::{age, at, cut_middle, due, exact, exact_or_none};
 use crate::standing::state;
 use crate::watch::full::model::{Detail, Key, Model, Now};
 use crate::watch::full::order::{how, is_at_its_limit};
-use ckpt_shared::api::{Configuration, Failures, OverrideState, Pace, Value};
+use ckpt_api::{Configuration, Failures, OverrideState, Pace, Value};
 use unicode_width::UnicodeWidthStr;
 
 /// The least lines of a chart, with its heading.

@@ -8,7 +8,7 @@ use crate::render::standing::sentences;
 use crate::render::text::{percent, rough, utc};
 use crate::watch::full::model::{Data, Key, Model, Now, Seen};
 use crate::watch::full::order::how;
-use ckpt_shared::api::{Configuration, Failures, InFlight};
+use ckpt_api::{Configuration, Failures, InFlight};
 use unicode_width::UnicodeWidthStr;
 
 /// The columns of the word for how bad it is.

@@ -3,7 +3,7 @@
 use super::row::{Ink, Row, column, heading, number, sentence};
 use crate::console::clean;
 use crate::render::text::rough;
-use ckpt_shared::api::{CheckpointDiagnosis, InFlight, MissingSubtask, Spread, VertexProgress};
+use ckpt_api::{CheckpointDiagnosis, InFlight, MissingSubtask, Spread, VertexProgress};
 use std::cmp::Reverse;
 
 /// All of it; nothing when the diagnosis is of another checkpoint, or says nothing.

@@ -5,7 +5,7 @@ use crate::console::clean;
 use crate::render::standing::{details, word};
 use crate::render::text::{age, at, exact_or_none, rough};
 use crate::standing::{state, trouble};
-use ckpt_shared::api::{Configuration, OverrideState, Value};
+use ckpt_api::{Configuration, OverrideState, Value};
 
 /// All of it; nothing when nothing is overridden.
 pub(super) fn lines(job: &Configuration, now: u64, width: usize) -> Vec<Row> {

@@ -4,7 +4,7 @@ use crate::console;
 use crate::render::text::{cut_middle, rough};
 use crate::sentence::is_finishing;
 use crate::watch::full::order::Rank;
-use ckpt_shared::api::InFlight;
+use ckpt_api::InFlight;
 use unicode_width::UnicodeWidthStr;
 
 /// What a text is to stand out as.
