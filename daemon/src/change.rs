@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `make` | a change, and forgetting the override of a job that is gone |
 //! | `adopt` | taking over the override of an earlier job |
-//! | `carry` | putting in force what was stored |
+//! | `carry` | waiting until a stored revision is in force |
 //! | `entry` | the entry in the audit log, whatever becomes of the change |
 //! | `record` | who, what and why, for the audit log |
 //! | `look` | how a job's configuration is shown |
@@ -21,7 +21,7 @@ mod record;
 mod warnings;
 
 pub use adopt::adopt;
-pub(crate) use carry::put_in_force;
+pub(crate) use carry::settle;
 pub use look::{look, shown, unseen};
 pub use make::change;
 pub(crate) use record::expiry;

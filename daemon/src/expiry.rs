@@ -10,7 +10,7 @@ use crate::clock::wall_millis;
 use crate::durable::STORE_LIMIT;
 use crate::overrides::{Expired, Key};
 use crate::registry::{Job, Registry};
-use crate::seam::{SeamError, Wanted};
+use crate::seam::{Revision, SeamError, Settled};
 use ckpt_api::{AuditResult, HOSTED};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
@@ -94,13 +94,11 @@ struct Ended {
     job: Option<Job>,
     expired: Expired,
     begun: Option<Begun>,
-    _changing: Option<crate::seam::Changing>,
 }
 
 /// Takes away what has ended, durably. The audit log does not keep an override alive that should be gone. What is tried
 /// again has its line when it is stored: before, there would be two more for each try.
 async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Result<Option<Ended>, ()> {
-    let changing = job.map(|job| job.changing());
     let Some(foreseen) = changes.overrides.preview_expiry(key) else { return Ok(None) };
     let mut begun = if again { None } else { begin(changes, &foreseen).await };
     let refused = match changes.overrides.expire(key.clone()).await {
@@ -109,7 +107,7 @@ async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Re
             if again {
                 begun = begin(changes, &expired).await;
             }
-            return Ok(Some(Ended { job: job.cloned(), expired, begun, _changing: changing }));
+            return Ok(Some(Ended { job: job.cloned(), expired, begun }));
         }
         Ok(None) => None,
         Err(error) => {
@@ -126,10 +124,8 @@ async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Re
         Some(_) => {
             if let Some(job) = job.filter(|job| !again && job.identity().cluster == HOSTED) {
                 // A disk that refuses does not let it go on. Of Flink's jobs, reconcile sees to that.
-                let Expired { before, now, .. } = &foreseen;
-                let overridden = now.overridden().unwrap_or_default();
-                let wanted = Wanted { overridden, revision: before.revision };
-                drop(change::put_in_force(job, &changes.overrides, wanted, false, Vec::new()).await);
+                let revision = Revision { revision: foreseen.before.revision, ..Revision::default() };
+                drop(change::settle(job, &changes.overrides, revision).await);
             }
             Err(())
         }
@@ -146,23 +142,23 @@ async fn begin(changes: &Changes, ending: &Expired) -> Option<Begun> {
 impl Ended {
     /// Puts in force what was before, unless hands are off.
     async fn carry_out(self, changes: &Changes) {
-        let Self { job, expired, begun, _changing } = self;
-        let overridden = expired.now.overridden().unwrap_or_default();
-        let wanted = Wanted { overridden, revision: expired.now.revision };
+        let Self { job, expired, begun } = self;
+        let revision = Revision { revision: expired.now.revision, ..Revision::default() };
         let applied = match &job {
             None => Err("its job is not known here now".to_owned()),
             Some(job) if !job.is_there() => Err("its cluster does not list the job now".to_owned()),
             Some(job) => match job.hands_off() {
                 Some(why) => Err(why),
-                None => {
-                    match change::put_in_force(job, &changes.overrides, wanted, false, Vec::new()).await {
-                        Ok(applied) if applied.observation.holds() => Ok(()),
-                        Ok(applied) => {
-                            Err(SeamError::NotNow { state: applied.observation.state }.to_string())
-                        }
-                        Err(error) => Err(error.to_string()),
+                None => match change::settle(job, &changes.overrides, revision).await {
+                    Ok(Settled::Applied(applied)) if applied.observation.holds() => Ok(()),
+                    Ok(Settled::Applied(applied)) => {
+                        Err(SeamError::NotNow { state: applied.observation.state }.to_string())
                     }
-                }
+                    Ok(Settled::Superseded { by }) => {
+                        Err(format!("superseded by revision {by} before it was applied"))
+                    }
+                    Err(error) => Err(error.to_string()),
+                },
             },
         };
         let ending = match applied {

@@ -1,44 +1,44 @@
 //! Jobs of real Flink clusters, which run unmodified somewhere else.
 //!
+//! One task owns all state of a cluster: it hands events to a pure state machine and performs the actions that this
+//! returns. Everything else reads published facts and sends requests.
+//!
 //! | module | holds |
 //! |---|---|
-//! | `settings` | which clusters, and what is allowed there |
-//! | `clusters` | all that are followed, those found on this machine too |
-//! | `cluster` | one of them: the task that follows its jobs |
-//! | `link` | what a cluster and its jobs share: the way to its REST API and into its JobManager |
-//! | `job` | one job: looking at it |
-//! | `coordinator` | the same job behind the seam |
-//! | `known` | what is known of it |
-//! | `keeping` | whether its override holds, and what to do when it does not: a state machine |
-//! | `reconcile` | the loop that keeps overrides in force |
-//! | `remembering` | the loop that looks at jobs for the sake of their history |
-//! | `gone` | what is kept of jobs that are not listed for a while |
-//! | `anatomy` | its checkpoints, subtask by subtask, and what of them is remembered |
-//! | `apply` | putting an override in force |
-//! | `rest` | what is read from Flink's REST API |
-//! | `sight` | an observation, made of what REST and the agent tell |
-//! | `ways` | how a change reaches a coordinator: `native`, `attach`, or not at all |
-//! | `news` | what happened between two looks |
-//! | `doctor` | whether a cluster can be changed from here, and if not, why |
+//! | `settings` | clusters to follow, and what is allowed there |
+//! | `clusters` | all followed clusters, those discovered on this machine too |
+//! | `owner` | the task that owns a cluster |
+//! | `state` | its decisions: the state machine |
+//! | `perform` | its actions that take time |
+//! | `keeper` | the state machine that keeps one override in force |
+//! | `facts` | facts about a cluster and its jobs, as they are published |
+//! | `view` | views computed from facts |
+//! | `job` | a job's handle: [`JobCoordinator`](crate::seam::JobCoordinator) for the rest of ckptd |
+//! | `link` | access to one cluster: settings and clients |
+//! | `rest` | requests to Flink's REST API, and the meaning of its answers |
+//! | `breakdown` | checkpoints by subtask |
+//! | `observation` | observations made of answers of the REST API or the agent |
+//! | `happenings` | events between two answers of the REST API |
+//! | `routes`, `route_search` | routes of a change into a coordinator: knowledge, and the search |
+//! | `doctor` | diagnosis of whether a cluster can be changed from here |
 
-mod anatomy;
-mod apply;
-mod cluster;
+mod breakdown;
 mod clusters;
-mod coordinator;
 mod doctor;
-mod gone;
+mod facts;
+mod happenings;
 mod job;
-mod keeping;
-mod known;
+mod keeper;
 mod link;
-mod news;
-mod reconcile;
-mod remembering;
+mod observation;
+mod owner;
+mod perform;
 mod rest;
+mod route_search;
+mod routes;
 mod settings;
-mod sight;
-mod ways;
+mod state;
+mod view;
 
 pub use clusters::Clusters;
 pub use job::FlinkJob;

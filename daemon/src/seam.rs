@@ -14,7 +14,6 @@ use ckpt_api::{self as api, JobState, Outcome, OverrideState, OverrideStatus, Vi
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_types::ids::{CheckpointId, JobId, TriggerId, VertexId};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 
@@ -119,18 +118,6 @@ impl Reach {
     pub const HOSTED: Self = Self { via: Some(Via::Hosted), detail: None };
 }
 
-/// Somebody is changing a job, see [`JobCoordinator::changing`].
-#[derive(Debug, Default)]
-pub struct Changing(#[expect(dead_code, reason = "it counts")] Option<Arc<()>>);
-
-impl Changing {
-    /// One more that holds this.
-    #[must_use]
-    pub fn of(mark: &Arc<()>) -> Self {
-        Self(Some(Arc::clone(mark)))
-    }
-}
-
 /// What should be in force.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -138,6 +125,29 @@ pub struct Wanted {
     pub overridden: Override,
     /// Its revision. An older one never replaces a newer one.
     pub revision: u64,
+}
+
+/// A stored revision to put in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// The revision. The newest stored one is applied; an older one never replaces it.
+    pub revision: u64,
+    /// Bring the pending trigger forward, if it is later than one interval from now.
+    pub pull_in: bool,
+    /// Checkpoints that were in flight when the change was asked for.
+    pub seen: Vec<CheckpointId>,
+}
+
+/// End of the wait for a revision.
+#[derive(Debug, Clone)]
+pub enum Settled {
+    /// It was applied.
+    Applied(Applied),
+    /// A later revision was stored before this one was applied.
+    Superseded {
+        /// The later revision.
+        by: u64,
+    },
 }
 
 /// What came of putting an override in force.
@@ -238,15 +248,9 @@ pub trait JobCoordinator: Send + Sync {
     /// Says what [`Self::apply`] would do now, and does nothing.
     async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError>;
 
-    /// Puts an override in force that is durable already. Both values change in one step. `seen` are
-    /// the checkpoints that were in flight when the change was asked for. A job without a coordinator
-    /// takes it when one is built.
-    async fn apply(
-        &self,
-        wanted: Wanted,
-        pull_in: bool,
-        seen: Vec<CheckpointId>,
-    ) -> Result<Applied, SeamError>;
+    /// Waits until the owner of the job has put a stored revision in force. Both values change in one step. A job
+    /// without a coordinator takes it when one is built.
+    async fn apply(&self, revision: Revision) -> Result<Settled, SeamError>;
 
     /// Triggers a checkpoint by hand.
     async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError>;
@@ -292,12 +296,6 @@ pub trait JobCoordinator: Send + Sync {
     /// Its checkpoints, subtask by subtask: those in flight, and those that have ended lately. What cannot be found
     /// out is a warning in it.
     async fn anatomy(&self, depth: Depth) -> Result<Anatomy, SeamError>;
-
-    /// Marks that somebody stores a change and applies it, for as long as the value lives: nobody else is to apply
-    /// what is stored meanwhile.
-    fn changing(&self) -> Changing {
-        Changing::default()
-    }
 
     /// Why nothing may be applied to it now unless somebody asks for it, if that is so.
     fn hands_off(&self) -> Option<String> {

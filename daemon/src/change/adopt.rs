@@ -27,7 +27,6 @@ pub async fn adopt(
     dry_run: bool,
     who: Who,
 ) -> Result<Configuration, ChangeError> {
-    let _changing = job.changing();
     let asked = record::adopts(job.identity(), &who, request.reason.clone());
     let mut entry = Entry::new(&changes.audit, asked, dry_run);
     let made = make(&job, &changes, request, dry_run, &mut entry).await;

@@ -1,15 +1,14 @@
-//! Putting in force what was stored.
+//! Waiting until a stored revision is in force.
 
 use super::ChangeError;
 use super::look::{Held, Stage, answer};
 use crate::clock::wall_millis;
 use crate::overrides::{Edited, Key, OverrideStore};
 use crate::registry::Job;
-use crate::seam::{Applied, Observation, SeamError, Wanted};
-use ckpt_api::{Configuration, OverrideStatus};
-use ckpt_types::ids::CheckpointId;
+use crate::seam::{Applied, Observation, Revision, SeamError, Settled, Wanted};
+use ckpt_api::{Configuration, OverrideState, OverrideStatus};
 
-/// Puts what was stored in force, and says what came of it.
+/// Waits until a stored revision is in force, and answers with what came of it.
 pub(super) async fn carry_out(
     job: &Job,
     overrides: &OverrideStore,
@@ -18,50 +17,47 @@ pub(super) async fn carry_out(
     pull_in: bool,
 ) -> Result<Configuration, ChangeError> {
     let seen = before.in_flight.iter().map(|checkpoint| checkpoint.id).collect();
-    let wanted = Wanted { overridden: edited.overridden, revision: edited.revision };
+    let revision = edited.revision;
+    let wanted = Wanted { overridden: edited.overridden, revision };
     let held = Held { wanted, record: edited.record };
-    match put_in_force(job, overrides, wanted, pull_in, seen).await {
-        Ok(applied) => {
-            // A later change may have been applied meanwhile: the answer shows what is in force.
-            let in_force = applied.observation.revision_in_force;
-            let applied_now = in_force.is_some_and(|revision| revision >= wanted.revision);
-            let stored = overrides.record(&Key::of(job.identity()));
-            let newest = stored.filter(|record| in_force == Some(record.revision));
-            let shown = newest.map_or(held, |record| Held::of(Some(record)));
-            Ok(answer(job.identity(), &applied, &shown, Stage { stored: true, applied: applied_now }))
+    let not_applied = |state, why| {
+        let standing = Some(OverrideStatus { state, why, since: Some(wall_millis()), next_try: None });
+        let observation = Observation { standing, ..before };
+        let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
+        answer(job.identity(), &nothing, &held, Stage { stored: true, applied: false })
+    };
+    match settle(job, overrides, Revision { revision, pull_in, seen }).await {
+        Ok(Settled::Applied(applied)) => {
+            let is_applied = applied.observation.revision_in_force == Some(revision);
+            Ok(answer(job.identity(), &applied, &held, Stage { stored: true, applied: is_applied }))
+        }
+        Ok(Settled::Superseded { by }) => {
+            let why = format!("superseded by revision {by} before it was applied");
+            let answer = not_applied(OverrideState::NotApplied, Some(why));
+            Ok(Configuration { superseded_by: Some(by), ..answer })
         }
         Err(ended @ SeamError::Ended { .. }) => Err(ended.into()),
         Err(error) => {
             tracing::error!(job = %job.identity().name, %error, "a change is stored, and not known to be applied");
-            let standing = Some(OverrideStatus {
-                state: error.override_state(),
-                why: Some(error.to_string()),
-                since: Some(wall_millis()),
-                next_try: None,
-            });
-            let observation = Observation { standing, ..before };
-            let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
-            Ok(answer(job.identity(), &nothing, &held, Stage { stored: true, applied: false }))
+            Ok(not_applied(error.override_state(), Some(error.to_string())))
         }
     }
 }
 
-/// Puts what was stored in force. The override of a job that has ended meanwhile ends with it.
+/// Waits until a stored revision is in force. The override of a job that has ended meanwhile ends with it.
 ///
 /// # Errors
 /// Those of the job's coordinator.
-pub(crate) async fn put_in_force(
+pub(crate) async fn settle(
     job: &Job,
     overrides: &OverrideStore,
-    wanted: Wanted,
-    pull_in: bool,
-    seen: Vec<CheckpointId>,
-) -> Result<Applied, SeamError> {
-    let applied = job.apply(wanted, pull_in, seen).await;
-    if let Err(SeamError::Ended { .. }) = &applied
+    revision: Revision,
+) -> Result<Settled, SeamError> {
+    let settled = job.apply(revision).await;
+    if let Err(SeamError::Ended { .. }) = &settled
         && let Err(error) = overrides.remove(Key::of(job.identity())).await
     {
         tracing::error!(job = %job.identity().id, %error, "the override of a job that has ended stays on disk");
     }
-    applied
+    settled
 }

@@ -71,6 +71,7 @@ pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamErr
         revision: record.as_ref().map_or(0, |record| record.revision),
         stored: true,
         applied: false,
+        superseded_by: None,
         override_status: record.as_ref().map(|_| {
             let waits = OverrideStatus {
                 state: OverrideState::Waiting,
@@ -195,6 +196,7 @@ fn configuration(
         revision: wanted.revision,
         stored: stage.stored,
         applied: stage.applied,
+        superseded_by: None,
         override_status: if stage.stored { standing(observation, wanted, stage.applied) } else { None },
         checkpoint_interval: value(
             submitted.interval.map(|interval| interval.as_millis()),

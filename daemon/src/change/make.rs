@@ -24,7 +24,6 @@ use std::time::Duration;
 /// # Errors
 /// [`ChangeError`]; nothing has changed then.
 pub async fn change(job: Job, changes: Changes, request: Request) -> Result<Configuration, ChangeError> {
-    let _changing = job.changing();
     job.settle().await;
     let is_there = job.is_there();
     let asked = match !is_there && clears_all(&request.patch) {

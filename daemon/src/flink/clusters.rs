@@ -1,8 +1,8 @@
 //! All clusters that are followed, those too that are found on this machine.
 
-use super::cluster::Cluster;
 use super::doctor;
 use super::job::FlinkJob;
+use super::owner::Cluster;
 use super::rest;
 use super::settings::{ClusterSettings, Consent, Settings};
 use crate::attach::find;
@@ -39,7 +39,7 @@ impl Clusters {
     /// Starts to follow these.
     #[must_use]
     pub fn follow(settings: Settings, overrides: &OverrideStore, pauses: &Pauses) -> Self {
-        let follow = |settings| Arc::new(Cluster::follow(settings, overrides.clone(), pauses.clone(), false));
+        let follow = |settings| Arc::new(Cluster::follow(settings, overrides.clone(), pauses, false));
         let followed: Vec<_> = settings.clusters.into_iter().map(follow).collect();
         let followed = Arc::new(RwLock::new(followed));
         let search = settings.auto.map(|consent| {
@@ -56,7 +56,7 @@ impl Clusters {
     /// Every job, those of one cluster after those of another, the oldest first.
     #[must_use]
     pub fn jobs(&self) -> Vec<FlinkJob> {
-        self.all().iter().flat_map(|cluster| cluster.jobs()).collect()
+        self.all().iter().flat_map(|cluster| cluster.jobs().to_vec()).collect()
     }
 
     /// How they are.
@@ -73,7 +73,7 @@ impl Clusters {
         if clusters.is_empty() && wanted.is_some() {
             return None;
         }
-        let diagnoses = clusters.iter().map(|cluster| doctor::diagnose(&cluster.link, cluster.jobs()));
+        let diagnoses = clusters.iter().map(|cluster| doctor::diagnose(cluster));
         Some(Diagnosis::new(futures::future::join_all(diagnoses).await))
     }
 }
@@ -91,8 +91,8 @@ async fn search(
         followed.write().unwrap_or_else(PoisonError::into_inner).retain(|cluster| {
             let is_gone = !there.iter().any(|address| is_at(&cluster.link.settings, *address));
             let of_use =
-                !cluster.found || overrides.clusters().iter().any(|name| name == cluster.link.name());
-            of_use || !is_gone || cluster.link.health().trouble.is_none()
+                !cluster.is_discovered || overrides.clusters().iter().any(|name| name == cluster.link.name());
+            of_use || !is_gone || cluster.facts().health.trouble.is_none()
         });
         for address in there {
             let known: Vec<_> = followed.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -103,7 +103,7 @@ async fn search(
             match ClusterSettings::found(format!("http://{address}"), consent) {
                 Ok(settings) => {
                     tracing::info!(cluster = settings.name, "found a JobManager on this machine");
-                    let cluster = Cluster::follow(settings, overrides.clone(), pauses.clone(), true);
+                    let cluster = Cluster::follow(settings, overrides.clone(), &pauses, true);
                     let cluster = Arc::new(cluster);
                     followed.write().unwrap_or_else(PoisonError::into_inner).push(cluster);
                 }

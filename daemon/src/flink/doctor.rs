@@ -1,9 +1,11 @@
 //! Whether a cluster can be changed from here, and if not, why.
 
+use super::facts::ClusterFacts;
 use super::job::FlinkJob;
 use super::link::Link;
+use super::owner::Cluster;
+use super::route_search::{JVM_TIMEOUT, Search, behind, candidates};
 use super::settings::Attach;
-use super::ways::{INSIDE_LIMIT, behind, candidates};
 use crate::attach::{self, AttachError, Jvm};
 use crate::seam::JobCoordinator;
 use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
@@ -18,16 +20,20 @@ const LEADER: &str = "leader";
 
 /// Looks at everything that a change needs. With the cluster's consent it loads the agent; it writes
 /// nothing.
-pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnosis {
-    let mut checks = vec![rest_api(link)];
-    checks.extend(release(link));
-    let live = jobs.iter().find(|job| job.is_there() && !job.state().has_ended());
-    let native = link.ways.is_native(link, live.map(FlinkJob::id)).await;
+pub(super) async fn diagnose(cluster: &Cluster) -> ClusterDiagnosis {
+    let (link, facts, jobs) = (&*cluster.link, cluster.facts(), cluster.jobs());
+    let mut checks = vec![rest_api(&facts)];
+    checks.extend(release(&facts));
+    let live = jobs.iter().find(|job| job.is_there() && !job.last_state().has_ended());
+    let mut search = Search::new(link, &facts);
+    let native = search.is_native(live.map(FlinkJob::id)).await;
+    let forbidden = search.forbidden();
+    cluster.teach(search.lessons());
     checks.push(match (native, live) {
         (Some(true), _) => passed("FLIP-571", "the cluster offers it itself"),
         (Some(false), _) => {
             let usual = || "the cluster does not offer it itself, as no released Flink does".to_owned();
-            noted("FLIP-571", link.ways.forbidden().unwrap_or_else(usual), None)
+            noted("FLIP-571", forbidden.unwrap_or_else(usual), None)
         }
         (None, None) => skipped("FLIP-571", "it cannot be asked for without a job that runs"),
         (None, Some(_)) => skipped("FLIP-571", "the cluster does not answer"),
@@ -43,15 +49,14 @@ pub(super) async fn diagnose(link: &Link, jobs: Vec<FlinkJob>) -> ClusterDiagnos
     };
     let changeable = checks.iter().all(|check| check.verdict != Verdict::Failed);
     // These say whether changes hold, and not whether one can be made.
-    checks.push(reconciled(link));
+    checks.push(reconciled(&facts));
     checks.push(overrides(link, &jobs));
     let (cluster, url) = (link.name().to_owned(), link.settings.url.clone());
     ClusterDiagnosis { cluster, url, changeable, via, checks }
 }
 
-fn rest_api(link: &Link) -> Check {
-    let health = link.health();
-    match (health.trouble, health.version) {
+fn rest_api(facts: &ClusterFacts) -> Check {
+    match (facts.health.trouble.clone(), &facts.health.version) {
         (None, Some(version)) => passed("REST API", format!("Flink {version} answers")),
         (trouble, _) => failed(
             "REST API",
@@ -62,8 +67,8 @@ fn rest_api(link: &Link) -> Check {
 }
 
 /// Whether its release is one whose classes are known; what counts is what the agent finds.
-fn release(link: &Link) -> Option<Check> {
-    let version = link.health().version?;
+fn release(facts: &ClusterFacts) -> Option<Check> {
+    let version = facts.health.version.as_ref()?;
     let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
     let (major, minor) = (numbers.next()??, numbers.next()??);
     Some(match (OLDEST..=NEWEST).contains(&(major, minor)) {
@@ -76,16 +81,16 @@ fn release(link: &Link) -> Option<Check> {
     })
 }
 
-fn reconciled(link: &Link) -> Check {
-    match link.pause() {
+fn reconciled(facts: &ClusterFacts) -> Check {
+    match &facts.pause {
         None => passed("reconcile", "overrides that stop holding are applied again"),
-        Some(why) => noted("reconcile", "overrides that stop holding are not applied again", Some(&why)),
+        Some(why) => noted("reconcile", "overrides that stop holding are not applied again", Some(why)),
     }
 }
 
 /// How the overrides of its jobs stand.
 fn overrides(link: &Link, jobs: &[FlinkJob]) -> Check {
-    let standing: Vec<_> = jobs.iter().filter_map(FlinkJob::named_standing).collect();
+    let standing: Vec<_> = jobs.iter().filter_map(FlinkJob::named_status).collect();
     let all = standing.len();
     let worst = standing.into_iter().filter(|(_, status)| status.state != OverrideState::Applied);
     let mut worst: Vec<_> = worst.collect();
@@ -182,7 +187,7 @@ async fn inside(link: &Link, jvm: Jvm) -> Inside {
         return Inside { checks, leader: None };
     }
     let mut leads_elsewhere = None;
-    match attach::ask(&jvm, &consent, Ask::Jobs, INSIDE_LIMIT).await {
+    match attach::ask(&jvm, &consent, Ask::Jobs, JVM_TIMEOUT).await {
         Ok(Answered::Jobs(jobs)) => {
             checks.push(passed("agent", "it was loaded and answered; nothing was written"));
             checks.push(layout(&jobs));

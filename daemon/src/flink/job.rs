@@ -1,46 +1,55 @@
-//! One job of a Flink cluster: looking at it, through REST and through the agent.
+//! A job of a Flink cluster, as the rest of ckptd sees it: facts to read, and requests to the owner of its cluster.
 
-use super::anatomy::Memory;
-use super::gone::Remains;
-use super::known::{FromRest, Known};
-use super::link::{Health, Link};
-use super::news;
+use super::facts::{ClusterFacts, JobFacts};
+use super::link::Link;
+use super::observation;
+use super::owner::Message;
+use super::perform::java_millis;
 use super::rest;
+use super::routes::Route;
 use super::settings::Attach;
-use super::sight::{self, Base};
-use crate::attach::Jvm;
-use crate::clock::wall_millis;
-use crate::overrides::Record;
-use crate::seam::{Glance, Identity, JobCoordinator, Observation, SeamError};
-use ckpt_agent::protocol::{Answered, Ask, Sight};
-use ckpt_api::flink;
-use ckpt_api::{self as api, Happening, JobState, OverrideState, OverrideStatus};
-use ckpt_client::ClientError;
-use ckpt_coordinator::Monotonic;
-use ckpt_types::duration::{Rough, millis};
-use ckpt_types::ids::JobId;
+use super::state::event::{Reply, Request, RequestError};
+use super::view::JobView;
+use crate::anatomy::{Anatomy, Depth, GLANCE};
+use crate::seam::{
+    Applied, Glance, Identity, JobCoordinator, Observation, Past, Revision, SeamError, Settled,
+};
+use async_trait::async_trait;
+use ckpt_api::flink::{self, CheckpointStatus, NO_INTERVAL};
+use ckpt_api::{self as api, JobState, Outcome, OverrideStatus};
+use ckpt_coordinator::InFlight;
+use ckpt_coordinator::config::{EffectiveConfig, Override};
+use ckpt_types::ids::{CheckpointId, JobId, TriggerId, VertexId};
+use futures::future::join_all;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
 
-/// How many events a slow reader may be behind.
-const MOST_EVENTS: usize = 1_024;
-/// What was seen longer ago is told as old. A job is looked at every 10 s for its history; see `remembering`.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// Longest wait for an owner's reply; every action behind it ends earlier.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for a change: for the one before it, and for its own.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for the cluster's first answer.
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for Flink to tell what became of a checkpoint that ended during a change.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(4);
+/// Interval at which it is asked.
+const OUTCOME_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A job of a Flink cluster.
+/// A job of a Flink cluster. Clones are handles of one job.
 #[derive(Clone)]
-pub struct FlinkJob(pub(super) Arc<Inner>);
+pub struct FlinkJob(Arc<Handle>);
 
-pub(super) struct Inner {
+struct Handle {
     link: Arc<Link>,
-    pub(super) identity: Identity,
-    pub(super) events: broadcast::Sender<api::Event>,
-    known: Mutex<Known>,
-    memory: Arc<Memory>,
-    /// One change at a time, so that an older one never comes after a newer one.
-    applying: tokio::sync::Mutex<()>,
+    identity: Identity,
+    cluster: watch::Receiver<Arc<ClusterFacts>>,
+    facts: watch::Receiver<Arc<JobFacts>>,
+    owner: mpsc::Sender<Message>,
+    /// It ends with the owner's knowledge of the job.
+    events: broadcast::WeakSender<api::Event>,
 }
 
 impl fmt::Debug for FlinkJob {
@@ -50,175 +59,114 @@ impl fmt::Debug for FlinkJob {
 }
 
 impl FlinkJob {
-    /// A job of which so much is remembered from before.
-    pub(super) fn new(link: Arc<Link>, overview: flink::JobOverview, remains: Remains) -> Self {
-        let identity =
-            Identity { cluster: link.name().to_owned(), id: overview.jid, name: overview.name.clone() };
-        let Remains { memory, history } = remains;
-        let known = Known { history, ..Known::new(overview, link.clock.now().monotonic) };
-        let (events, _) = broadcast::channel(MOST_EVENTS);
-        let (known, applying) = (Mutex::new(known), tokio::sync::Mutex::new(()));
-        Self(Arc::new(Inner { link, identity, events, known, memory, applying }))
-    }
-
-    /// A job of which only its override is known.
-    pub(super) fn stored(link: Arc<Link>, id: JobId, name: String) -> Self {
-        let overview = flink::JobOverview {
-            jid: id,
-            name,
-            start_time: -1,
-            end_time: -1,
-            duration: -1,
-            // Flink's word for a job that does not run and has not ended.
-            state: JobState::Suspended,
-            last_modification: -1,
-            tasks: flink::OverviewTasks::default(),
-            job_type: None,
-            scheduler_type: None,
-            pending_operators: 0,
+    pub(super) fn new(
+        link: Arc<Link>,
+        cluster: watch::Receiver<Arc<ClusterFacts>>,
+        facts: watch::Receiver<Arc<JobFacts>>,
+        owner: mpsc::Sender<Message>,
+        events: broadcast::WeakSender<api::Event>,
+    ) -> Self {
+        let identity = {
+            let facts = facts.borrow();
+            let name = facts.overview.name.clone();
+            Identity { cluster: link.name().to_owned(), id: facts.id(), name }
         };
-        let job = Self::new(link, overview, Remains::default());
-        job.known().missing = true;
-        job
-    }
-
-    /// What is worth keeping of it when its cluster does not list it.
-    pub(super) fn remains(&self) -> Remains {
-        Remains { memory: Arc::clone(self.memory()), history: self.known().history.clone() }
+        Self(Arc::new(Handle { link, identity, cluster, facts, owner, events }))
     }
 
     pub(super) fn id(&self) -> JobId {
         self.0.identity.id
     }
 
-    pub(super) fn state(&self) -> JobState {
-        self.known().overview.state
-    }
-
-    /// Whether it was looked at before.
-    pub(super) fn was_seen(&self) -> bool {
-        self.known().rest.is_some()
-    }
-
-    /// What is remembered of its checkpoints.
-    pub(super) fn memory(&self) -> &Arc<Memory> {
-        &self.0.memory
-    }
-
-    pub(super) fn applying(&self) -> &tokio::sync::Mutex<()> {
-        &self.0.applying
-    }
-
-    pub(super) fn link(&self) -> &Link {
+    fn link(&self) -> &Link {
         &self.0.link
     }
 
-    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn facts(&self) -> Arc<JobFacts> {
+        Arc::clone(&self.0.facts.borrow())
     }
 
-    pub(super) fn now(&self) -> Monotonic {
-        self.link().clock.now().monotonic
+    fn cluster(&self) -> Arc<ClusterFacts> {
+        Arc::clone(&self.0.cluster.borrow())
     }
 
-    /// Takes what the cluster's list says of it.
-    pub(super) fn listed(&self, overview: flink::JobOverview) {
-        let state = overview.state;
-        let (was, started) = (self.state(), self.known().overview.start_time);
-        let comes_back = std::mem::take(&mut self.known().missing);
-        let starts_anew = started != overview.start_time;
-        self.known().listed(overview);
-        if was != state {
-            self.tell(Happening::State { state, reason: None });
-        }
-        if (was != state || starts_anew || comes_back) && self.link().record(self.id()).is_some() {
-            self.link().reconcile_now.notify_one();
-        }
-    }
-
-    /// Other jobs have its name: they have left an override behind, or its own is left behind.
-    pub(super) fn has_namesakes(&self, namesakes: Vec<JobId>) {
-        self.known().namesakes = namesakes;
-    }
-
-    /// The cluster answered without it.
-    pub(super) fn not_listed(&self) {
-        self.known().missing = true;
-    }
-
-    /// Whether somebody follows its events.
-    pub(super) fn is_followed(&self) -> bool {
-        self.0.events.receiver_count() > 0
-    }
-
-    pub(super) fn tell(&self, what: Happening) {
-        let Identity { id, cluster, .. } = self.0.identity.clone();
-        let event =
-            api::Event { schema: api::SCHEMA.to_owned(), cluster, job_id: id, at: wall_millis(), what };
-        drop(self.0.events.send(event));
-    }
-
-    /// Asks REST how it is.
-    pub(super) async fn ask_rest(&self) -> Result<(), ClientError> {
-        let (client, id, asked) = (self.link().client(), self.id(), self.now());
-        let answers = tokio::try_join!(rest::checkpoint_config(client, id), rest::checkpoints(client, id));
-        let (config, statistics) = answers?;
-        let now = self.link().clock.now();
-        self.remember_subtasks(&statistics);
-        let news = statistics.clone();
-        let (at, at_wall) = (now.monotonic, now.wall_millis());
-        let before = self.remember(FromRest { config, statistics: news, asked, at, at_wall });
-        if let Some(before) = before {
-            news::between(&before.statistics, &statistics).into_iter().for_each(|news| self.tell(news));
-        }
-        Ok(())
-    }
-
-    /// Takes what REST told, and what has ended by it into the history: nobody sees the one without the other. What
-    /// was told before.
-    fn remember(&self, told: FromRest) -> Option<FromRest> {
-        let Health { ahead, .. } = self.link().health();
+    /// Computes something from the facts of this moment.
+    fn view<T>(&self, of: impl FnOnce(JobView<'_>) -> T) -> T {
+        let (facts, job) = (self.cluster(), self.facts());
         let record = self.link().record(self.id());
-        let mut known = self.known();
-        // Of two that were asked side by side, the one that was asked earlier may be answered later.
-        if known.rest.as_ref().is_some_and(|rest| rest.asked > told.asked) {
-            return None;
-        }
-        // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
-        let to_here = |there: i64| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0);
-        known.history.saw(&told.statistics.history, to_here);
-        let before = known.rest.replace(told);
-        let submitted = known.submitted(record.as_ref());
-        if let Some(in_force) = known.in_force(&submitted) {
-            known.history.timeout_is(wall_millis(), millis(in_force.timeout()));
-        }
-        before
+        let namesake = job.namesakes.first().and_then(|id| self.link().record(*id));
+        let now = self.link().clock.now();
+        of(JobView {
+            cluster: self.link().name(),
+            url: &self.link().settings.url,
+            facts: &facts,
+            job: &job,
+            record: record.as_ref(),
+            namesake: namesake.as_ref(),
+            now,
+        })
     }
 
-    /// Notes the timeout that a change has just put in force.
-    pub(super) fn note_timeout(&self, timeout: Duration) {
-        self.known().history.timeout_is(wall_millis(), millis(timeout));
+    /// Puts a request to the owner of the cluster.
+    async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
+        self.ask_within(REPLY_TIMEOUT, request).await
     }
 
-    /// Asks the cluster for its state, and refuses when it has ended.
-    pub(super) async fn refuse_if_ended(&self) -> Result<(), SeamError> {
-        let listed =
-            rest::overview(self.link().client()).await.map_err(|error| self.link().refused(&error))?;
-        if let Some(overview) = listed.jobs.into_iter().find(|job| job.jid == self.id()) {
-            self.listed(overview);
-        }
-        match self.state() {
-            state if state.has_ended() => Err(SeamError::Ended { state }),
-            _ => Ok(()),
+    async fn ask_within(&self, limit: Duration, request: Request) -> Result<Reply, RequestError> {
+        let silent = || RequestError::Job(SeamError::Silent);
+        let (reply, replied) = oneshot::channel();
+        let asked = async {
+            self.0.owner.send(Message::Request(request, reply)).await.map_err(|_| silent())?;
+            replied.await.map_err(|_| silent())
+        };
+        match timeout(limit, asked).await {
+            Ok(Ok(Reply::Failed(error))) => Err(error),
+            Ok(reply) => reply,
+            Err(_) => Err(silent()),
         }
     }
 
-    /// Its record is about to end, since it has ended itself; what it was submitted with is still shown then.
-    pub(super) fn ends_with(&self, record: &Record) {
-        self.known().ended_from = record.submitted;
+    fn error(&self, error: RequestError) -> SeamError {
+        match error {
+            RequestError::Rest(error) if rest::has_no_checkpoints(&error) => SeamError::NoCheckpoints,
+            RequestError::Rest(error) => self.link().refused(&error),
+            RequestError::Job(error) => error,
+        }
     }
 
-    /// A job without a record may have one under a name that its cluster had before.
+    async fn read_rest(&self) -> Result<(), SeamError> {
+        let read = self.ask(Request::ReadRest(self.id())).await;
+        read.map(drop).map_err(|error| self.error(error))
+    }
+
+    /// Reads the job through the REST API.
+    async fn look(&self) -> Result<Observation, SeamError> {
+        if let Some(why) = self.view(|view| view.obstacle()) {
+            return self.view(|view| view.stale(why)).map(|seen| self.with_trouble(seen));
+        }
+        let looked = match self.ask(Request::ReadRest(self.id())).await {
+            Ok(_) => self.view(|view| view.through_rest().ok_or(SeamError::Silent)),
+            Err(RequestError::Rest(error)) if rest::has_no_checkpoints(&error) => {
+                Err(SeamError::NoCheckpoints)
+            }
+            Err(RequestError::Rest(error)) => self.view(|view| view.stale(error.to_string())),
+            Err(RequestError::Job(error)) => self.view(|view| view.stale(error.to_string())),
+        };
+        looked.map(|seen| self.with_trouble(seen))
+    }
+
+    /// Reads the job through the agent.
+    async fn look_inside(&self) -> Result<Observation, SeamError> {
+        self.ask(Request::ReadAgent(self.id())).await.map_err(|error| self.error(error))?;
+        let seen = self.view(|view| view.through_agent().ok_or(SeamError::Silent))?;
+        Ok(self.with_trouble(seen))
+    }
+
+    /// Adds that an override of the job is stored under a name that its cluster had before.
+    fn with_trouble(&self, seen: Observation) -> Observation {
+        Observation { trouble: self.stranded().or(seen.trouble), ..seen }
+    }
+
     fn stranded(&self) -> Option<String> {
         let Link { overrides, settings, .. } = self.link();
         let key = self.link().key(self.id());
@@ -231,166 +179,305 @@ impl FlinkJob {
         ))
     }
 
-    /// What is known whoever looks at the checkpoints.
-    pub(super) fn base(&self, observed_at: u64) -> Base {
-        let record = self.link().record(self.id());
-        let known = self.known();
-        Base {
-            state: known.overview.state,
-            submitted: known.submitted(record.as_ref()),
-            record,
-            reach: self.link().ways.reach(self.link()),
-            kept: self.orphaned(&known).or_else(|| known.keeping.status(self.link().clock.now())),
-            trouble: self.stranded().or_else(|| self.not_kept()),
-            usual_duration: known.rest.as_ref().and_then(|rest| rest::usual_duration(&rest.statistics)),
-            observed_at,
-        }
-    }
-
-    /// Nobody sees to it that its override goes on to hold.
-    fn not_kept(&self) -> Option<String> {
-        let pause = self.link().record(self.id()).and_then(|_| self.link().pause())?;
-        Some(format!("its override is not applied again if it is lost: {pause}"))
-    }
-
-    /// An override of this name and another job than the one that has the name now.
-    fn orphaned(&self, known: &Known) -> Option<OverrideStatus> {
-        let first = known.namesakes.first()?;
-        let Identity { name, id, .. } = self.identity();
-        let why = match (known.missing, self.link().record(*first)) {
-            (true, _) => format!(
-                "its cluster does not list this job any more, and its name runs under the id {first}; ckptctl adopt \
-                 {name} carries the override over, ckptctl reset {id} forgets it"
-            ),
-            (false, Some(record)) if !self.link().record(*id).is_some_and(|own| own.is_override()) => {
-                format!(
-                    "an override of an earlier job of this name ({first}, {}) was left behind and does not hold for this \
-                     one; ckptctl adopt {name} carries it over",
-                    record.in_words()
-                )
-            }
-            (false, _) => return None,
-        };
-        Some(OverrideStatus { state: OverrideState::Orphaned, why: Some(why), since: None, next_try: None })
-    }
-
-    /// How its override stood when it was looked at last, without looking; with its name.
-    pub(super) fn named_standing(&self) -> Option<(String, OverrideStatus)> {
-        if self.state().has_ended() || self.link().record(self.id()).is_none() {
-            return None;
-        }
-        let kept = self.base(wall_millis()).kept?;
-        Some((self.0.identity.name.clone(), kept))
-    }
-
-    /// What REST told last.
-    fn through_rest(&self) -> Option<Observation> {
-        let rest = self.known().rest.clone()?;
-        let base = self.base(rest.at_wall);
-        let effective = self.known().in_force(&base.submitted)?;
-        let Health { ahead, .. } = self.link().health();
-        let now_there = i64::try_from(rest.at_wall).unwrap_or(i64::MAX).saturating_add(ahead);
-        Some(sight::from_rest(base, effective, &rest.statistics, now_there))
-    }
-
-    /// What was seen last, and why it is not fresher.
-    fn stale(&self, why: String) -> Result<Observation, SeamError> {
-        let mut observation = self.through_rest().ok_or_else(|| SeamError::Unreachable(why.clone()))?;
-        if observation.standing.is_some() {
-            // What was in force is not known to be so any more, unless its keeper has seen it meanwhile.
-            let kept = self.base(observation.observed_at).kept;
-            let waits = || OverrideStatus {
-                state: OverrideState::Waiting,
-                why: Some(why.clone()),
-                since: Some(observation.observed_at),
-                next_try: None,
-            };
-            let standing = kept.unwrap_or_else(waits);
-            observation.revision_in_force.take_if(|_| standing.state != OverrideState::Applied);
-            observation.standing = Some(standing);
-        }
-        observation.stale = Some(why);
-        Ok(observation)
-    }
-
-    /// Why nothing fresh can be seen, without asking.
-    pub(super) fn obstacle(&self) -> Option<String> {
-        let Health { trouble, observed_at, .. } = self.link().health();
-        let unheard =
-            observed_at.is_none().then(|| format!("cluster {} has not answered yet", self.link().name()));
-        let missing = || {
-            let missing = self.known().missing;
-            missing.then(|| format!("cluster {} does not list this job any more", self.link().name()))
-        };
-        trouble.or(unheard).or_else(missing)
-    }
-
-    /// Looks through REST.
-    pub(super) async fn look(&self) -> Result<Observation, SeamError> {
-        if let Some(why) = self.obstacle() {
-            return self.stale(why);
-        }
-        match self.ask_rest().await {
-            Ok(()) => self.through_rest().ok_or(SeamError::Silent),
-            Err(error) if rest::has_no_checkpoints(&error) => Err(SeamError::NoCheckpoints),
-            Err(error) => self.stale(error.to_string()),
-        }
-    }
-
-    /// How it was seen last through REST, without asking.
-    pub(super) fn last_glance(&self) -> Result<Glance, SeamError> {
-        let statistics = self.known().rest.as_ref().map(|rest| (rest.at, rest.statistics.clone()));
-        let (at, statistics) = statistics.ok_or(SeamError::Silent)?;
-        let unheard = || {
-            let silent = self.now() - at;
-            (silent > LONGEST_SILENCE)
-                .then(|| format!("its cluster has said nothing of its checkpoints for {}", Rough(silent)))
-        };
-        let observation = match self.obstacle().or_else(unheard) {
-            Some(why) => self.stale(why)?,
-            None => self.through_rest().ok_or(SeamError::Silent)?,
-        };
-        let rescued = self.known().history.rescued();
-        let last_completed = statistics.latest.completed;
-        let Health { ahead, .. } = self.link().health();
-        Ok(Glance { observation, newest: statistics.history, last_completed, rescued, ahead })
-    }
-
-    pub(super) fn sees_with_agent(&self) -> bool {
+    fn sees_with_agent(&self) -> bool {
         self.link().settings.consent.attach == Attach::Always
     }
 
-    /// Keeps what the agent saw, and makes an observation of it.
-    pub(super) fn saw(&self, jvm: Jvm, sight: &Sight) -> Observation {
-        let now = self.link().clock.now();
-        let mut known = self.known();
-        (known.sight, known.seen_in) = (Some((sight.clone(), now.monotonic)), Some(jvm));
-        drop(known);
-        sight::from_agent(self.base(now.wall_millis()), sight)
-    }
-
-    /// Looks through the agent.
-    pub(super) async fn look_inside(&self) -> Result<Observation, SeamError> {
-        let job = self.id().to_string();
-        let overview = self.known().overview.clone();
-        match self.link().ways.ask(self.link(), &overview, Ask::Read { job }).await? {
-            (jvm, Answered::Read(sight)) => Ok(self.saw(jvm, &sight)),
-            (_, Answered::Jobs(_) | Answered::Changed { .. }) => Err(SeamError::Silent),
+    /// Asks the cluster for its jobs, and refuses if this one has ended.
+    async fn refuse_if_ended(&self) -> Result<(), SeamError> {
+        self.ask(Request::List).await.map_err(|error| self.error(error))?;
+        match self.facts().state() {
+            state if state.has_ended() => Err(SeamError::Ended { state }),
+            _ => Ok(()),
         }
     }
 
-    pub(super) async fn read<T: serde::de::DeserializeOwned>(
-        &self,
-        path: &str,
-    ) -> Result<Option<T>, SeamError> {
+    /// Name and status of its override, without asking.
+    pub(super) fn named_status(&self) -> Option<(String, OverrideStatus)> {
+        if self.facts().state().has_ended() || self.link().record(self.id()).is_none() {
+            return None;
+        }
+        Some((self.0.identity.name.clone(), self.view(|view| view.status())?))
+    }
+
+    /// Outcomes of checkpoints that are not pending any more.
+    async fn ended(&self, gone: Vec<CheckpointId>) -> Vec<(InFlight, Outcome)> {
+        let outcomes = join_all(gone.into_iter().map(|id| self.outcome(id))).await;
+        outcomes.iter().flatten().map(observation::ended).collect()
+    }
+
+    /// Flink's answers may still show it in progress.
+    async fn outcome(&self, id: CheckpointId) -> Option<flink::Checkpoint> {
+        let clock = &self.link().clock;
+        let limit = clock.now().monotonic + OUTCOME_TIMEOUT;
+        loop {
+            let found = rest::remembered(self.link().client(), self.id(), id).await.ok().flatten();
+            let found = found.filter(|entry| entry.status != CheckpointStatus::InProgress);
+            if found.is_some() || clock.now().monotonic >= limit {
+                return found;
+            }
+            sleep(OUTCOME_INTERVAL).await;
+        }
+    }
+
+    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Option<T>, SeamError> {
         let path = format!("/jobs/{}{path}", self.id());
         rest::found(self.link().client().get(&path).await).map_err(|error| self.link().refused(&error))
     }
 
-    pub(super) async fn must_read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, SeamError> {
+    async fn must_read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, SeamError> {
         let gone = || {
             SeamError::Unreachable(format!("cluster {} does not know this job any more", self.link().name()))
         };
         self.read(path).await?.ok_or_else(gone)
+    }
+}
+
+#[async_trait]
+impl JobCoordinator for FlinkJob {
+    fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    fn last_state(&self) -> JobState {
+        self.facts().state()
+    }
+
+    fn is_there(&self) -> bool {
+        !self.facts().is_missing
+    }
+
+    async fn settle(&self) {
+        if self.facts().is_missing {
+            let mut cluster = self.0.cluster.clone();
+            drop(timeout(FIRST_ANSWER_TIMEOUT, cluster.wait_for(|facts| facts.is_tried)).await);
+        }
+    }
+
+    fn last_seen(&self) -> u64 {
+        self.cluster().health.observed_at.unwrap_or_else(|| self.link().clock.now().wall_millis())
+    }
+
+    async fn observe(&self) -> Result<Observation, SeamError> {
+        let sees_inside = self.sees_with_agent()
+            && self.cluster().pause.is_none()
+            && self.view(|view| view.obstacle().is_none())
+            && !self.last_state().has_ended();
+        if sees_inside {
+            let now = self.link().clock.now().monotonic;
+            if self.facts().wants_rest(now) {
+                // For what the agent does not tell; without it the agent's word is enough.
+                drop(self.read_rest().await);
+            }
+            if now >= self.facts().blind_until {
+                match self.look_inside().await {
+                    Ok(observation) => return Ok(observation),
+                    Err(error) => {
+                        tracing::debug!(job = %self.id(), %error, "the agent does not answer; the REST API has to do");
+                    }
+                }
+            }
+        }
+        self.look().await
+    }
+
+    async fn glance(&self) -> Result<Glance, SeamError> {
+        let mut glance = self.view(|view| view.glance())?;
+        glance.observation = self.with_trouble(glance.observation);
+        Ok(glance)
+    }
+
+    async fn prepare(&self, pull_in: bool, dry_run: bool) -> Result<Observation, SeamError> {
+        let state = self.last_state();
+        if state.has_ended() {
+            return Err(SeamError::Ended { state });
+        }
+        let route = match self.ask(Request::FindRoute(self.id())).await {
+            Ok(Reply::Route(route)) => route,
+            Ok(_) => return Err(SeamError::Silent),
+            Err(error) => return Err(self.error(error)),
+        };
+        match route {
+            // A cluster that does not answer has no process behind its address either.
+            Route::None(why) => {
+                let obstacle = self.view(|view| view.obstacle());
+                Err(obstacle.map_or(SeamError::NoWay(why), SeamError::Unreachable))
+            }
+            Route::Native if pull_in => Err(SeamError::NoWay(
+                "its cluster's own FLIP-571 has no way to bring a trigger forward; leave --now (pullIn) out"
+                    .to_owned(),
+            )),
+            Route::Attach(_) if !dry_run || self.sees_with_agent() => {
+                if self.facts().rest.is_none() && self.view(|view| view.obstacle().is_none()) {
+                    // For what else it was submitted with; a change goes on without.
+                    drop(self.read_rest().await);
+                }
+                match self.look_inside().await {
+                    // The stored values are applied when the coordinator is there.
+                    Err(SeamError::NotNow { .. }) => {
+                        self.refuse_if_ended().await?;
+                        let observation = self.look().await?;
+                        Ok(Observation { revision_in_force: None, ..observation })
+                    }
+                    looked => looked,
+                }
+            }
+            Route::Native | Route::Attach(_) => match self.look().await? {
+                Observation { stale: Some(why), .. } => Err(SeamError::Unreachable(why)),
+                fresh => Ok(fresh),
+            },
+        }
+    }
+
+    async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError> {
+        let mut observation = self.prepare(pull_in, true).await?;
+        observation.effective = EffectiveConfig::of(&observation.submitted, &overridden);
+        let updates = observation::foreseen(&observation.in_flight, observation.effective.timeout());
+        Ok(Applied { observation, updates, ended: Vec::new() })
+    }
+
+    async fn apply(&self, Revision { revision, pull_in, seen }: Revision) -> Result<Settled, SeamError> {
+        let request = Request::Apply { job: self.id(), revision, pull_in };
+        let mut applied = match self.ask_within(CHANGE_TIMEOUT, request).await {
+            Ok(Reply::Applied(applied)) => applied.applied,
+            Ok(Reply::Superseded { by }) => return Ok(Settled::Superseded { by }),
+            Ok(Reply::Done | Reply::Route(_) | Reply::Failed(_)) => return Err(SeamError::Silent),
+            Err(RequestError::Job(SeamError::Silent)) => {
+                return Err(SeamError::Unreachable(
+                    "changes that were asked for before are still being applied".to_owned(),
+                ));
+            }
+            Err(error) => return Err(self.error(error)),
+        };
+        let is_pending = |id: &CheckpointId| applied.updates.iter().any(|one| one.checkpoint.id == *id);
+        let gone: Vec<_> = seen.into_iter().filter(|id| !is_pending(id)).collect();
+        applied.ended = self.ended(gone).await;
+        Ok(Settled::Applied(applied))
+    }
+
+    async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError> {
+        let id = self.id().to_string();
+        let answer = self.link().client().trigger(&id, &request).await;
+        answer.map(|answer| answer.value.request_id).map_err(|error| self.link().refused(&error))
+    }
+
+    async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError> {
+        self.read(&format!("/checkpoints/{id}")).await
+    }
+
+    async fn savepoint(&self, request: flink::SavepointRequest) -> Result<TriggerId, SeamError> {
+        let id = self.id().to_string();
+        match self.link().client().savepoint(&id, &request).await {
+            Ok(answer) => Ok(answer.value.request_id),
+            Err(error) if error.status().is_some_and(|status| status.as_u16() == 400) => {
+                Err(SeamError::Mistake(format!("cluster {}: {error}", self.link().name())))
+            }
+            Err(error) => Err(self.link().refused(&error)),
+        }
+    }
+
+    async fn savepoint_status(&self, id: TriggerId) -> Result<Option<flink::SavepointStatus>, SeamError> {
+        self.read(&format!("/savepoints/{id}")).await
+    }
+
+    async fn cancel(&self) -> Result<(), SeamError> {
+        let id = self.id().to_string();
+        self.link().client().cancel(&id).await.map(drop).map_err(|error| self.link().refused(&error))
+    }
+
+    async fn overview(&self) -> Result<flink::JobOverview, SeamError> {
+        Ok(self.facts().overview.clone())
+    }
+
+    async fn details(&self) -> Result<flink::JobDetails, SeamError> {
+        self.must_read("").await
+    }
+
+    async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
+        self.must_read("/checkpoints").await
+    }
+
+    async fn history(&self) -> Result<Past, SeamError> {
+        // What is remembered is told also if its cluster does not answer.
+        let now = self.link().clock.now().monotonic;
+        let obstacle = self.view(|view| view.obstacle());
+        if obstacle.is_none() && !self.last_state().has_ended() && self.facts().wants_rest(now) {
+            drop(self.read_rest().await);
+        }
+        let facts = self.facts();
+        match &facts.rest {
+            Some(rest) => {
+                Ok(Past { checkpoints: facts.history.all(), observed_at: rest.answered.wall_millis() })
+            }
+            None => Err(SeamError::Unreachable(obstacle.unwrap_or_else(|| {
+                format!("cluster {} has not told of this job's checkpoints yet", self.link().name())
+            }))),
+        }
+    }
+
+    async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
+        let read = self.ask(Request::ReadRest(self.id())).await;
+        read.map_err(|error| match error {
+            RequestError::Rest(error) => self.link().refused(&error),
+            RequestError::Job(error) => error,
+        })?;
+        let facts = self.facts();
+        let submitted = facts.submitted(self.link().record(self.id()).as_ref());
+        let in_force = facts.in_force(&submitted).ok_or(SeamError::Silent)?;
+        let shown = facts.rest.as_ref().map(|rest| rest.config.clone()).ok_or(SeamError::Silent)?;
+        Ok(flink::CheckpointConfig {
+            interval: in_force.interval().map_or(NO_INTERVAL, java_millis),
+            timeout: java_millis(in_force.timeout()),
+            ..shown
+        })
+    }
+
+    async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError> {
+        let found = rest::checkpoint(self.link().client(), self.id(), id).await;
+        found.map_err(|error| self.link().refused(&error))
+    }
+
+    async fn subtasks(
+        &self,
+        id: CheckpointId,
+        vertex: VertexId,
+    ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
+        let known = rest::remembered(self.link().client(), self.id(), id).await;
+        match known.map_err(|error| self.link().refused(&error))? {
+            None => Ok(None),
+            Some(_) => self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await.map(Some),
+        }
+    }
+
+    async fn anatomy(&self, depth: Depth) -> Result<Anatomy, SeamError> {
+        let with_places = depth == Depth::Whole;
+        let read = self.ask(Request::ReadBreakdown { job: self.id(), with_places });
+        match depth {
+            // It goes on without a reader: the next one has it.
+            Depth::Glance => drop(timeout(GLANCE, read).await),
+            Depth::Whole => drop(read.await.map_err(|error| self.error(error))?),
+        }
+        Ok(self.facts().breakdown.anatomy())
+    }
+
+    fn hands_off(&self) -> Option<String> {
+        self.cluster().pause.clone()
+    }
+
+    fn standing(&self) -> Option<OverrideStatus> {
+        self.view(|view| view.status())
+    }
+
+    fn left_behind(&self) -> Vec<JobId> {
+        let facts = self.facts();
+        if facts.is_missing { Vec::new() } else { facts.namesakes.clone() }
+    }
+
+    fn events(&self) -> broadcast::Receiver<api::Event> {
+        match self.0.events.upgrade() {
+            Some(events) => events.subscribe(),
+            // The job is not known any more: nothing will be told.
+            None => broadcast::channel(1).1,
+        }
     }
 }

@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// How old Flink's answers about checkpoints may be: it keeps them for 3 s.
-pub(super) const CACHED: Duration = Duration::from_millis(3_500);
+pub(super) const CACHE_AGE: Duration = Duration::from_millis(3_500);
 
 /// The longest wait for what may be a REST API on this machine.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);

@@ -6,14 +6,13 @@ use super::report::Life;
 use super::statistics::{Seen, age};
 use super::triggers::Asked;
 use crate::clock::Moment;
-use crate::seam::{self, Applied, Observation, Reach, SeamError, Wanted};
+use crate::seam::{self, Applied, Observation, Reach, Revision, SeamError, Settled};
 use ckpt_api::flink::{self, CheckpointStatus};
 use ckpt_api::{Happening, JobState, Outcome};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::{Coordinator, Event, InFlight, InFlightUpdate, Kind, View};
 use ckpt_types::duration::{Exact, Rough, millis};
 use ckpt_types::ids::{CheckpointId, TriggerId};
-use std::cmp::Ordering;
 use std::time::Duration;
 
 impl Owner {
@@ -111,26 +110,25 @@ impl Owner {
         Ok(Applied { observation, updates, ended: Vec::new() })
     }
 
+    /// Puts the stored override in force, unless a later revision than the wanted one is stored: that one's own
+    /// request follows.
     pub(super) fn apply(
         &mut self,
         now: Moment,
-        wanted: Wanted,
-        pull_in: bool,
-        seen: &[CheckpointId],
-    ) -> Result<Applied, SeamError> {
+        Revision { revision, pull_in, seen }: &Revision,
+    ) -> Result<Settled, SeamError> {
         self.refuse_if_ended()?;
-        let before = self.wanted;
-        match wanted.revision.cmp(&before.revision) {
-            Ordering::Greater => self.wanted = wanted,
-            // Its time may be up, though that cannot be stored.
-            Ordering::Equal => self.read_override(),
-            Ordering::Less => {}
+        let stored = self.overrides.record(&self.key()).map_or(0, |record| record.revision);
+        if stored > *revision {
+            return Ok(Settled::Superseded { by: stored });
         }
+        let before = self.wanted;
+        self.read_override();
         let changes = self.wanted != before;
         let overridden = self.wanted.overridden;
         let mut updates = Vec::new();
         if let (Stage::Starting | Stage::Running, Some(coordinator)) = (&self.stage, &mut self.coordinator) {
-            let (updated, actions) = coordinator.update(now.monotonic, overridden, pull_in);
+            let (updated, actions) = coordinator.update(now.monotonic, overridden, *pull_in);
             updates = updated;
             if changes {
                 // What the change lets expire did so with the new timeout.
@@ -140,7 +138,7 @@ impl Owner {
             self.perform(now, actions);
         }
         let ended = self.ended_meanwhile(now, seen, &updates);
-        Ok(Applied { observation: self.observe(now), updates, ended })
+        Ok(Settled::Applied(Applied { observation: self.observe(now), updates, ended }))
     }
 
     fn configured(&self, now: Moment) {

@@ -11,7 +11,9 @@ use crate::anatomy::{Anatomy, Depth};
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
-use crate::seam::{Applied, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted};
+use crate::seam::{
+    Applied, Glance, Identity, JobCoordinator, Observation, Past, Revision, SeamError, Settled,
+};
 use async_trait::async_trait;
 use ckpt_api::flink;
 use ckpt_api::{self as api, JobState};
@@ -145,13 +147,8 @@ impl JobCoordinator for HostedJob {
         self.ask(move |owner, now| owner.preview(now, overridden, pull_in)).await?
     }
 
-    async fn apply(
-        &self,
-        wanted: Wanted,
-        pull_in: bool,
-        seen: Vec<CheckpointId>,
-    ) -> Result<Applied, SeamError> {
-        self.ask(move |owner, now| owner.apply(now, wanted, pull_in, &seen)).await?
+    async fn apply(&self, revision: Revision) -> Result<Settled, SeamError> {
+        self.ask(move |owner, now| owner.apply(now, &revision)).await?
     }
 
     async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError> {

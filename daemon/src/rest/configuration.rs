@@ -67,7 +67,7 @@ pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Resu
     params(ChangeQuery, ("If-Match" = Option<String>, Header, description = IF_MATCH), ("Ckpt-By" = Option<String>, Header, description = BY)),
     request_body = ConfigurationPatch,
     responses(
-        (status = 200, description = "It is stored and in force, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
+        (status = 200, description = "It is stored and in force, or was superseded by a later change, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
         (status = 202, description = "It is stored, and not in force yet.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
         (status = 409, description = NO_CHANGE),
         (status = 412, description = "The configuration has another revision than `If-Match` says."),
@@ -97,7 +97,7 @@ pub(super) async fn patch(
     tag = "configuration",
     params(ChangeQuery, ("If-Match" = Option<String>, Header, description = IF_MATCH), ("Ckpt-By" = Option<String>, Header, description = BY)),
     responses(
-        (status = 200, description = "It is stored and in force, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
+        (status = 200, description = "It is stored and in force, or was superseded by a later change, or this was a dry run.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
         (status = 202, description = "It is stored, and not in force yet.", body = Configuration, headers(("etag"), ("ckpt-observed-at" = u64))),
         (status = 409, description = NO_CHANGE),
         (status = 412, description = "The configuration has another revision than `If-Match` says."),
@@ -183,7 +183,7 @@ pub(super) async fn make(
     })?;
     let configuration =
         changed.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))??;
-    let complete = dry_run || configuration.applied;
+    let complete = dry_run || configuration.applied || configuration.superseded_by.is_some();
     Ok(answer(if complete { StatusCode::OK } else { StatusCode::ACCEPTED }, &configuration))
 }
 

@@ -154,7 +154,12 @@ async fn changes_that_come_together_each_have_both_lines_whatever_is_rotated() {
     let audit = host.seen("/audit?limit=1000").await;
     let entries = audit["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 100);
-    assert!(entries.iter().all(|entry| entry["outcome"]["result"] == "applied"), "{audit:#}");
+    for entry in entries {
+        let (result, why) = (&entry["outcome"]["result"], &entry["outcome"]["why"]);
+        let is_superseded = why.as_str().is_some_and(|why| why.starts_with("superseded by revision"));
+        assert_eq!(*result, if is_superseded { "stored" } else { "applied" }, "{audit:#}");
+        assert!(entry["revision"] != 100 || !is_superseded, "{audit:#}");
+    }
     let mut revisions: Vec<_> = entries.iter().map(|entry| entry["revision"].as_u64().unwrap()).collect();
     revisions.sort_unstable();
     assert_eq!(revisions, (1..=100).collect::<Vec<_>>(), "what was truly made, and not what was foreseen");

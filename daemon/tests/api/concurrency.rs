@@ -21,9 +21,12 @@ async fn changes_of_different_fields_all_survive() {
     });
     let answers = join_all(changes).await;
     let mut revisions: Vec<_> = answers.iter().map(|answer| answer["revision"].as_u64().unwrap()).collect();
-    assert!(answers.iter().all(|answer| answer["applied"] == true));
     revisions.sort_unstable();
-    assert!(revisions.iter().all(|revision| (1..=100).contains(revision)), "{revisions:?}");
+    assert_eq!(revisions, (1..=100).collect::<Vec<_>>(), "each answer describes its own revision");
+    for answer in &answers {
+        assert_eq!(answer["applied"] == true, answer["supersededBy"].is_null(), "{answer:#}");
+    }
+    assert!(answers.iter().any(|answer| answer["revision"] == 100 && answer["applied"] == true));
     // The last of each field stands: none was made over an older state of the other.
     let seen = host.configuration("calm").await;
     assert_eq!(seen["revision"], 100);

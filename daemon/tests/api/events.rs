@@ -153,14 +153,7 @@ async fn a_reader_that_is_too_slow_is_told_that_events_are_missing() {
     let mut reader = Reader::open(&host, "calm").await;
     // More than are kept for one reader, without a pause in which it could read.
     for number in 0..1_100_u64 {
-        let wanted = ckptd::seam::Wanted {
-            overridden: ckpt_coordinator::config::Override {
-                interval: None,
-                timeout: Some(ckpt_types::bounds::CheckpointTimeout::from_millis(1_000 + number).unwrap()),
-            },
-            revision: number + 1,
-        };
-        host.registry.resolve("calm").unwrap().apply(wanted, false, Vec::new()).await.unwrap();
+        host.change("calm", &json!({"checkpointTimeout": 1_000 + number})).await;
     }
     let lagged = reader.next().await;
     assert_eq!(lagged["event"], "lagged");

@@ -73,6 +73,10 @@ pub struct Configuration {
     pub stored: bool,
     /// Whether it is in force: a job that restarts has no coordinator that it could be in force in.
     pub applied: bool,
+    /// In the answer to a change: the later revision that was stored before this one was applied, which then never
+    /// was. Left out otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<u64>,
     /// How its override stands, and if it does not hold, why; `null` when there is none. An older ckptd says
     /// nothing of it.
     #[serde(default)]

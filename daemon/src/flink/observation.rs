@@ -11,25 +11,28 @@ use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_types::ids::CheckpointId;
 use std::time::Duration;
 
-/// What is known of a job whoever looks at its checkpoints.
+/// Facts about a job that do not depend on the source of an observation.
 #[derive(Debug, Clone)]
 pub(super) struct Base {
     pub(super) state: JobState,
     pub(super) submitted: SubmittedConfig,
     pub(super) record: Option<Record>,
+    /// The wall clock, in milliseconds since the epoch.
+    pub(super) now: u64,
     pub(super) reach: Reach,
-    /// How its override stood when it was looked at last to keep it, or that it has none and another job has.
-    pub(super) kept: Option<OverrideStatus>,
+    /// Status of the override when it was checked last, or of one that another job of this name left behind.
+    pub(super) status: Option<OverrideStatus>,
     pub(super) trouble: Option<String>,
-    /// How long checkpoints usually took, as Flink's REST API told last.
+    /// Usual duration of checkpoints by the newest answers of the REST API.
     pub(super) usual_duration: Option<Duration>,
     pub(super) observed_at: u64,
 }
 
 impl Base {
-    /// What should be in force.
+    /// The values that should be in force.
     pub(super) fn wanted(&self) -> EffectiveConfig {
-        let overridden = self.record.as_ref().and_then(|record| record.overridden().ok()).unwrap_or_default();
+        let overridden =
+            self.record.as_ref().and_then(|record| record.overridden_at(self.now).ok()).unwrap_or_default();
         EffectiveConfig::of(&self.submitted, &overridden)
     }
 
@@ -44,13 +47,15 @@ impl Base {
     /// one had.
     fn waits(&self) -> bool {
         let waits = |kept: &OverrideStatus| kept.state == OverrideState::Waiting;
-        self.reach.via == Some(Via::Attach) && self.record.is_some() && self.kept.as_ref().is_some_and(waits)
+        self.reach.via == Some(Via::Attach)
+            && self.record.is_some()
+            && self.status.as_ref().is_some_and(waits)
     }
 
     /// How its override stands, now that it was seen whether it is in force.
-    fn standing(&self, is_in_force: bool) -> Option<OverrideStatus> {
+    fn judged(&self, is_in_force: bool) -> Option<OverrideStatus> {
         let now = |state, why| OverrideStatus { state, why, since: Some(self.observed_at), next_try: None };
-        let kept = self.kept.clone();
+        let kept = self.status.clone();
         match (&self.record, is_in_force) {
             (None, _) => kept,
             (Some(_), true) => {
@@ -67,7 +72,7 @@ impl Base {
 
     fn observation(self, effective: EffectiveConfig, in_flight: Vec<InFlight>) -> Observation {
         let revision_in_force = self.revision(&effective).filter(|_| !self.waits());
-        let standing = self.standing(revision_in_force.is_some());
+        let standing = self.judged(revision_in_force.is_some());
         Observation {
             revision_in_force,
             state: self.state,

@@ -1,5 +1,6 @@
-//! Whether a job's override holds, and what is to be done when it does not: a state machine that is handed what
-//! a look found and when, and says whether to apply it again. No clock and no I/O.
+//! State machine that keeps a job's override in force: it takes the findings of checks and decides when to apply the
+//! override again. It tells values that were lost with a coordinator from those that were changed in the same one,
+//! stops at the third foreign change, and backs off while applying fails. No clock and no I/O.
 
 use crate::attach::Jvm;
 use crate::clock::Moment;
@@ -8,15 +9,16 @@ use ckpt_api::{OverrideState, OverrideStatus};
 use ckpt_coordinator::Monotonic;
 use std::time::Duration;
 
-/// After a try that failed: the first pause, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// After so many changes by somebody else it is not applied again.
-const MOST_FOREIGN: u32 = 3;
-/// How long it has to hold until what somebody else did is forgotten.
-const STEADY: Duration = Duration::from_secs(10 * 60);
+/// Pause after the first failure; each further one doubles it.
+const MIN_BACKOFF: Duration = Duration::from_secs(2);
+/// Longest pause after failures.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// Number of foreign changes after which the override is not applied again.
+const MAX_FOREIGN_CHANGES: u32 = 3;
+/// Time that the override has to hold until foreign changes are forgotten.
+const FOREIGN_CHANGES_MEMORY: Duration = Duration::from_secs(10 * 60);
 
-/// Which coordinator it is that values were seen in.
+/// Identity of the coordinator that values were seen in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Incarnation {
     /// The JVM that it is in, and its identity there, when the agent has seen it.
@@ -28,7 +30,7 @@ pub(super) struct Incarnation {
 }
 
 impl Incarnation {
-    /// Whether values that changed between the two were changed by somebody, and not lost with a coordinator.
+    /// True if values that differ between the two were changed in place, and not lost with a coordinator.
     fn is(&self, other: &Self) -> bool {
         match (self.object, other.object) {
             (Some(one), Some(other)) => one == other,
@@ -37,35 +39,35 @@ impl Incarnation {
     }
 }
 
-/// What a look found.
+/// Result of a check.
 #[derive(Debug, Clone)]
-pub(super) enum Look {
-    /// What should hold, holds.
+pub(super) enum Finding {
+    /// The wanted values are in force.
     Holds(Incarnation),
     /// Other values are in force; `found` names them.
     Differs { within: Incarnation, found: String },
     /// There is no coordinator now.
     NoCoordinator { why: String },
-    /// It could not be looked at.
+    /// The check failed.
     Failed { why: String },
 }
 
-/// How an override is kept.
-#[derive(Debug, Default)]
-pub(super) struct Keeping {
-    status: Option<Status>,
+/// State of one override.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keeper {
+    status: Option<KeeperStatus>,
     /// The coordinator that it was in force in last.
     held_by: Option<Incarnation>,
     held_since: Option<Monotonic>,
     /// Since when it has not been in force, as far as that was seen.
     lost_at: Option<Monotonic>,
     foreign: u32,
-    pause: Option<Duration>,
+    backoff: Option<Duration>,
     next_try: Option<Monotonic>,
 }
 
 #[derive(Debug, Clone)]
-struct Status {
+struct KeeperStatus {
     state: OverrideState,
     why: Option<String>,
     /// Since when, on both clocks.
@@ -73,98 +75,99 @@ struct Status {
     since_wall: u64,
 }
 
-impl Keeping {
-    /// Takes what a look found. Whether it is to be applied now. `paused` says why nothing is to be applied.
-    pub(super) fn looked(&mut self, now: Moment, look: Look, paused: Option<String>) -> bool {
+impl Keeper {
+    /// Takes the result of a check. Returns true if the override is to be applied now; `paused` is the reason why
+    /// nothing may be applied.
+    pub(super) fn record_finding(&mut self, now: Moment, look: Finding, paused: Option<String>) -> bool {
         match look {
-            Look::Holds(within) => {
-                self.holds(now, within);
+            Finding::Holds(within) => {
+                self.mark_holding(now, within);
                 false
             }
-            Look::Differs { within, found } => self.differs(now, within, &found, paused),
-            Look::NoCoordinator { why } => {
-                self.is_lost(now);
-                (self.pause, self.next_try) = (None, None);
+            Finding::Differs { within, found } => self.differs(now, within, &found, paused),
+            Finding::NoCoordinator { why } => {
+                self.mark_lost(now);
+                (self.backoff, self.next_try) = (None, None);
                 if self.state() != Some(OverrideState::Conflict) {
-                    self.is(now, OverrideState::Waiting, Some(why));
+                    self.set_status(now, OverrideState::Waiting, Some(why));
                 }
                 false
             }
-            Look::Failed { why } => {
-                self.backs_off(now);
+            Finding::Failed { why } => {
+                self.back_off(now);
                 if self.state() != Some(OverrideState::Conflict) {
-                    self.is(now, OverrideState::NotApplied, Some(why));
+                    self.set_status(now, OverrideState::NotApplied, Some(why));
                 }
                 false
             }
         }
     }
 
-    /// It was put in force again. How long it had not been, as far as that was seen.
-    pub(super) fn applied(&mut self, now: Moment, within: Incarnation) -> Duration {
+    /// Notes that the override is in force. Returns for how long it was seen not to be.
+    pub(super) fn mark_applied(&mut self, now: Moment, within: Incarnation) -> Duration {
         let lost = self.lost_at.map_or(Duration::ZERO, |at| now.monotonic.since(at));
-        self.holds(now, within);
+        self.mark_holding(now, within);
         // What comes next is seen from here on.
         self.held_since = Some(now.monotonic);
         lost
     }
 
-    /// It could not be put in force.
-    pub(super) fn failed(&mut self, now: Moment, error: &SeamError) {
-        self.is_lost(now);
+    /// Notes that applying failed.
+    pub(super) fn record_failure(&mut self, now: Moment, error: &SeamError) {
+        self.mark_lost(now);
         if error.override_state() == OverrideState::Waiting {
-            (self.pause, self.next_try) = (None, None);
+            (self.backoff, self.next_try) = (None, None);
         } else if self.next_try.is_none_or(|at| at <= now.monotonic) {
-            self.backs_off(now);
+            self.back_off(now);
         }
-        self.is(now, error.override_state(), Some(error.to_string()));
+        self.set_status(now, error.override_state(), Some(error.to_string()));
     }
 
-    /// Somebody changed it through us: what came before counts no more.
-    pub(super) fn starts_over(&mut self) {
+    /// Forgets earlier failures and foreign changes: an operator made a change.
+    pub(super) fn start_over(&mut self) {
         let status = self.status.take().filter(|status| status.state != OverrideState::Conflict);
         *self = Self { status, held_by: self.held_by, ..Self::default() };
     }
 
-    /// Other values should hold by now than those that were put in force: nobody is suspected of the difference.
-    pub(super) fn something_else_is_wanted(&mut self) {
+    /// Forgets which coordinator held the override: other values are wanted by now, so a difference is not foreign.
+    pub(super) fn forget_holder(&mut self) {
         self.held_by = None;
     }
 
-    /// There was a sign that something is otherwise now: what failed may be tried at once.
-    pub(super) fn is_signed(&mut self) {
+    /// Allows a try at once, since there was a sign of a change.
+    pub(super) fn clear_backoff(&mut self) {
         self.next_try = None;
     }
 
-    /// Reconcile was resumed: whoever is in conflict may try again.
-    pub(super) fn resumes(&mut self) {
+    /// Ends a conflict, since reconciliation was resumed.
+    pub(super) fn resume(&mut self) {
         if self.state() != Some(OverrideState::Applied) {
             let held_by = self.held_by;
             *self = Self { held_by, ..Self::default() };
         }
     }
 
-    /// The state, once it was looked at.
+    /// The state, once it was checked.
     pub(super) fn state(&self) -> Option<OverrideState> {
         self.status.as_ref().map(|status| status.state)
     }
 
-    /// Since when it has been waiting, while it is.
-    pub(super) fn waits_since(&self) -> Option<Monotonic> {
+    /// Start of the wait for a coordinator, while there is one.
+    pub(super) fn waiting_since(&self) -> Option<Monotonic> {
         self.status
             .as_ref()
             .filter(|status| status.state == OverrideState::Waiting)
             .map(|status| status.since)
     }
 
-    /// Until when nothing is tried.
+    /// Time of the next try; none is made earlier.
     pub(super) fn next_try(&self) -> Option<Monotonic> {
         self.next_try
     }
 
-    /// How it stands, for people.
+    /// The status, as the REST API shows it.
     pub(super) fn status(&self, now: Moment) -> Option<OverrideStatus> {
-        let Status { state, why, since_wall, .. } = self.status.clone()?;
+        let KeeperStatus { state, why, since_wall, .. } = self.status.clone()?;
         let next_try = self.next_try.filter(|_| state == OverrideState::NotApplied);
         Some(OverrideStatus {
             state,
@@ -174,58 +177,58 @@ impl Keeping {
         })
     }
 
-    fn holds(&mut self, now: Moment, within: Incarnation) {
-        if now.monotonic.since(*self.held_since.get_or_insert(now.monotonic)) >= STEADY {
+    fn mark_holding(&mut self, now: Moment, within: Incarnation) {
+        if now.monotonic.since(*self.held_since.get_or_insert(now.monotonic)) >= FOREIGN_CHANGES_MEMORY {
             self.foreign = 0;
         }
-        (self.held_by, self.lost_at, self.pause, self.next_try) = (Some(within), None, None, None);
-        self.is(now, OverrideState::Applied, None);
+        (self.held_by, self.lost_at, self.backoff, self.next_try) = (Some(within), None, None, None);
+        self.set_status(now, OverrideState::Applied, None);
     }
 
     fn differs(&mut self, now: Moment, within: Incarnation, found: &str, paused: Option<String>) -> bool {
-        self.is_lost(now);
+        self.mark_lost(now);
         if let Some(why) = paused {
-            (self.pause, self.next_try) = (None, None);
-            self.is(now, OverrideState::NotApplied, Some(format!("{found} is in force, and {why}")));
+            (self.backoff, self.next_try) = (None, None);
+            self.set_status(now, OverrideState::NotApplied, Some(format!("{found} is in force, and {why}")));
             return false;
         }
         let held = self.state() == Some(OverrideState::Applied);
         if held && self.held_by.is_some_and(|held_by| held_by.is(&within)) {
             self.foreign = self.foreign.saturating_add(1);
-            if self.foreign >= MOST_FOREIGN {
+            if self.foreign >= MAX_FOREIGN_CHANGES {
                 let why = format!(
-                    "somebody else changed it {MOST_FOREIGN} times (last to {found}), so it is not applied again; \
+                    "somebody else changed it {MAX_FOREIGN_CHANGES} times (last to {found}), so it is not applied again; \
                      find out who does, such as another ckptd, and make the change again to go on"
                 );
-                self.is(now, OverrideState::Conflict, Some(why));
+                self.set_status(now, OverrideState::Conflict, Some(why));
             }
         }
         if self.state() == Some(OverrideState::Conflict) || self.next_try.is_some_and(|at| now.monotonic < at)
         {
             return false;
         }
-        self.backs_off(now);
-        self.is(now, OverrideState::NotApplied, Some(format!("{found} is in force")));
+        self.back_off(now);
+        self.set_status(now, OverrideState::NotApplied, Some(format!("{found} is in force")));
         true
     }
 
-    fn is_lost(&mut self, now: Moment) {
+    fn mark_lost(&mut self, now: Moment) {
         self.lost_at.get_or_insert(now.monotonic);
         self.held_since = None;
     }
 
-    /// Each pause is twice as long as the one before.
-    fn backs_off(&mut self, now: Moment) {
-        let pause = self.pause.unwrap_or(FIRST_PAUSE);
+    /// Sets the time of the next try; each pause is twice as long as the one before.
+    fn back_off(&mut self, now: Moment) {
+        let pause = self.backoff.unwrap_or(MIN_BACKOFF);
         self.next_try = Some(now.monotonic + pause);
-        self.pause = Some((pause * 2).min(LONGEST_PAUSE));
+        self.backoff = Some((pause * 2).min(MAX_BACKOFF));
     }
 
-    fn is(&mut self, now: Moment, state: OverrideState, why: Option<String>) {
+    fn set_status(&mut self, now: Moment, state: OverrideState, why: Option<String>) {
         let before = self.status.take().filter(|status| status.state == state);
         let (since, since_wall) =
             before.map_or((now.monotonic, now.wall_millis()), |status| (status.since, status.since_wall));
-        self.status = Some(Status { state, why, since, since_wall });
+        self.status = Some(KeeperStatus { state, why, since, since_wall });
     }
 }
 
@@ -236,9 +239,9 @@ mod tests {
     use ckpt_api::JobState;
     use tokio::time::advance;
 
-    /// A keeping, and time that passes when it is told to.
+    /// A keeper, and time that passes when it is told to.
     struct Kept {
-        keeping: Keeping,
+        keeper: Keeper,
         clock: Clock,
     }
 
@@ -250,24 +253,24 @@ mod tests {
 
     impl Kept {
         fn new() -> Self {
-            Self { keeping: Keeping::default(), clock: Clock::start() }
+            Self { keeper: Keeper::default(), clock: Clock::start() }
         }
 
         fn holds(&mut self, within: Incarnation) {
-            assert!(!self.keeping.looked(self.clock.now(), Look::Holds(within), None));
+            assert!(!self.keeper.record_finding(self.clock.now(), Finding::Holds(within), None));
         }
 
         fn differs(&mut self, within: Incarnation) -> bool {
             let found = "a timeout of 10s".to_owned();
-            self.keeping.looked(self.clock.now(), Look::Differs { within, found }, None)
+            self.keeper.record_finding(self.clock.now(), Finding::Differs { within, found }, None)
         }
 
         fn applied(&mut self, within: Incarnation) -> Duration {
-            self.keeping.applied(self.clock.now(), within)
+            self.keeper.mark_applied(self.clock.now(), within)
         }
 
         fn status(&self) -> OverrideStatus {
-            self.keeping.status(self.clock.now()).unwrap()
+            self.keeper.status(self.clock.now()).unwrap()
         }
 
         async fn passes(&self, seconds: u64) {
@@ -276,13 +279,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_lost_with_a_coordinator_is_applied_to_the_next_one_at_once_however_often() {
+    async fn reapplies_to_each_new_coordinator() {
         let mut kept = Kept::new();
         for identity in 1..10 {
             kept.holds(coordinator(identity));
             kept.passes(3).await;
             let why = "the job is RESTARTING".to_owned();
-            assert!(!kept.keeping.looked(kept.clock.now(), Look::NoCoordinator { why }, None));
+            assert!(!kept.keeper.record_finding(kept.clock.now(), Finding::NoCoordinator { why }, None));
             assert_eq!(kept.status().state, OverrideState::Waiting);
             kept.passes(7).await;
             assert!(kept.differs(coordinator(identity + 1)));
@@ -292,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_third_change_by_somebody_else_stays_and_is_named_until_somebody_acts() {
+    async fn third_foreign_change_is_conflict() {
         let mut kept = Kept::new();
         kept.holds(coordinator(1));
         for _ in 1..3 {
@@ -308,16 +311,16 @@ mod tests {
         kept.passes(3_600).await;
         assert!(!kept.differs(coordinator(1)), "it has stopped");
         let why = "the job is RESTARTING".to_owned();
-        assert!(!kept.keeping.looked(kept.clock.now(), Look::NoCoordinator { why }, None));
+        assert!(!kept.keeper.record_finding(kept.clock.now(), Finding::NoCoordinator { why }, None));
         assert!(!kept.differs(coordinator(2)), "a restart does not end a conflict");
-        kept.keeping.starts_over();
+        kept.keeper.start_over();
         kept.applied(coordinator(2));
         assert_eq!(kept.status().state, OverrideState::Applied);
         assert!(kept.differs(coordinator(2)), "it counts anew");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn changes_by_somebody_else_are_forgotten_when_it_has_held_for_long() {
+    async fn old_foreign_changes_are_forgotten() {
         let mut kept = Kept::new();
         kept.holds(coordinator(1));
         for _ in 0..10 {
@@ -329,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_an_identity_a_restart_shows_in_the_timestamps() {
+    async fn timestamps_identify_coordinator_without_object() {
         let seen = |started, running| Incarnation { object: None, started, running };
         assert!(seen(1, Some(2)).is(&seen(1, Some(2))));
         assert!(!seen(1, Some(2)).is(&seen(1, Some(3))));
@@ -340,16 +343,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_fails_is_tried_again_with_longer_pauses_and_says_when() {
+    async fn failures_back_off_exponentially() {
         let mut kept = Kept::new();
         let mut pauses = Vec::new();
         for _ in 0..8 {
             assert!(kept.differs(coordinator(1)));
-            kept.keeping.failed(kept.clock.now(), &SeamError::NoWay("no library".to_owned()));
+            kept.keeper.record_failure(kept.clock.now(), &SeamError::NoWay("no library".to_owned()));
             let status = kept.status();
             assert_eq!(status.state, OverrideState::NotApplied);
             assert!(status.why.unwrap().contains("no library"));
-            let next = kept.keeping.next_try().unwrap();
+            let next = kept.keeper.next_try().unwrap();
             let pause = next.since(kept.clock.now().monotonic);
             pauses.push(pause.as_secs());
             assert!(!kept.differs(coordinator(1)), "it is too early");
@@ -360,13 +363,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn while_paused_nothing_is_applied_and_nobody_is_suspected() {
+    async fn pause_applies_and_suspects_nothing() {
         let mut kept = Kept::new();
         kept.holds(coordinator(1));
         for _ in 0..5 {
-            let differs = Look::Differs { within: coordinator(1), found: "a timeout of 10s".to_owned() };
+            let differs = Finding::Differs { within: coordinator(1), found: "a timeout of 10s".to_owned() };
             let paused = Some("reconcile is paused".to_owned());
-            assert!(!kept.keeping.looked(kept.clock.now(), differs, paused));
+            assert!(!kept.keeper.record_finding(kept.clock.now(), differs, paused));
             let status = kept.status();
             assert_eq!((status.state, status.next_try), (OverrideState::NotApplied, None));
             assert_eq!(status.why.unwrap(), "a timeout of 10s is in force, and reconcile is paused");
@@ -376,18 +379,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn since_is_when_a_state_began_and_not_when_it_was_seen_last() {
+    async fn since_is_start_of_state() {
         let mut kept = Kept::new();
         let waits = |kept: &mut Kept| {
             let error = SeamError::NotNow { state: JobState::Restarting };
-            kept.keeping.failed(kept.clock.now(), &error);
-            kept.keeping.waits_since().unwrap()
+            kept.keeper.record_failure(kept.clock.now(), &error);
+            kept.keeper.waiting_since().unwrap()
         };
         let since = waits(&mut kept);
         kept.passes(40).await;
         assert_eq!(waits(&mut kept), since);
         kept.holds(coordinator(1));
-        assert_eq!(kept.keeping.waits_since(), None);
+        assert_eq!(kept.keeper.waiting_since(), None);
         kept.passes(1).await;
         assert!(waits(&mut kept) > since);
     }
