@@ -44,6 +44,12 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// A moment at which the wall clock shows this time since the epoch.
+    #[must_use]
+    pub const fn new(monotonic: Monotonic, since_epoch: Duration) -> Self {
+        Self { monotonic, since_epoch }
+    }
+
     /// What the wall clock shows, in milliseconds since the epoch.
     #[must_use]
     pub fn wall_millis(&self) -> u64 {

@@ -142,7 +142,7 @@ pub struct Revision {
 #[derive(Debug, Clone)]
 pub enum Settled {
     /// It was applied.
-    Applied(Applied),
+    Applied(Box<Applied>),
     /// A later revision was stored before this one was applied.
     Superseded {
         /// The later revision.

@@ -352,7 +352,7 @@ impl JobCoordinator for FlinkJob {
         let is_pending = |id: &CheckpointId| applied.updates.iter().any(|one| one.checkpoint.id == *id);
         let gone: Vec<_> = seen.into_iter().filter(|id| !is_pending(id)).collect();
         applied.ended = self.ended(gone).await;
-        Ok(Settled::Applied(applied))
+        Ok(Settled::Applied(Box::new(applied)))
     }
 
     async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError> {

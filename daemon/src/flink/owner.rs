@@ -308,7 +308,7 @@ async fn permit(permits: Option<Arc<Semaphore>>) -> Option<OwnedSemaphorePermit>
 }
 
 async fn read_breakdown(link: Arc<Link>, request: BreakdownRequest) -> ClusterEvent {
-    let answer = request.read(&link).await;
+    let answer = request.read(&link).await.map(Box::new);
     ClusterEvent::BreakdownRead { job: request.job, answered: link.clock.now(), answer }
 }
 

@@ -7,11 +7,10 @@ use super::rest;
 use super::route_search::Search;
 use super::routes::Route;
 use super::state::event::{ChangeAnswer, ChangeOrder, ClusterEvent, ListAnswer, RestAnswer};
-use crate::attach::Jvm;
 use crate::durable::STORE_LIMIT;
 use crate::overrides::{EditError, Submitted};
 use crate::seam::SeamError;
-use ckpt_agent::protocol::{Answered, Ask, Sight, Values};
+use ckpt_agent::protocol::{Answered, Ask, Values};
 use ckpt_api::flink::JobOverview;
 use ckpt_client::ClientError;
 use ckpt_coordinator::config::EffectiveConfig;
@@ -49,7 +48,7 @@ pub(super) async fn list(link: &Link, with_version: bool, followed: HashSet<JobI
 /// Asks the REST API for a job's checkpoints and their configuration.
 pub(super) async fn read_rest(link: &Link, job: JobId) -> ClusterEvent {
     let asked = link.clock.now().monotonic;
-    let answer = ask_rest(link, job).await.map_err(Arc::new);
+    let answer = ask_rest(link, job).await.map(Box::new).map_err(Arc::new);
     ClusterEvent::RestRead { job, asked, answered: link.clock.now(), answer }
 }
 
@@ -66,7 +65,7 @@ pub(super) async fn read_agent(link: &Link, overview: JobOverview, facts: &Clust
     let asked = link.clock.now().monotonic;
     let mut search = Search::new(link, facts);
     let answer = match search.ask(&overview, Ask::Read { job: job.to_string() }).await {
-        Ok((jvm, Answered::Read(sight))) => Ok((jvm, sight)),
+        Ok((jvm, Answered::Read(sight))) => Ok(Box::new((jvm, sight))),
         Ok((_, Answered::Jobs(_) | Answered::Changed { .. })) => Err(SeamError::Silent),
         Err(error) => Err(error),
     };
@@ -101,7 +100,8 @@ pub(super) async fn change(link: &Link, order: ChangeOrder) -> ClusterEvent {
         Route::Native => change_natively(link, job, &order.wanted).await,
         Route::Attach(_) => change_inside(&mut search, &order).await,
     };
-    ClusterEvent::Changed { job, asked, answered: link.clock.now(), lessons: search.lessons(), answer }
+    let (answer, lessons) = (answer.map(Box::new), search.lessons());
+    ClusterEvent::Changed { job, asked, answered: link.clock.now(), lessons, answer }
 }
 
 async fn change_inside(search: &mut Search<'_>, order: &ChangeOrder) -> Result<ChangeAnswer, SeamError> {
@@ -111,13 +111,11 @@ async fn change_inside(search: &mut Search<'_>, order: &ChangeOrder) -> Result<C
         pull_in: order.pull_in,
     };
     let ask = Ask::Change { job: order.overview.jid.to_string(), values };
-    let (jvm, answer): (Jvm, Answered) = search.ask(&order.overview, ask).await?;
-    match answer {
-        Answered::Changed { sight, timeout_before, updates } => {
-            let sight: Sight = sight;
-            Ok(ChangeAnswer::Agent { jvm, sight, timeout_before, updates })
+    match search.ask(&order.overview, ask).await? {
+        (jvm, Answered::Changed { sight, timeout_before, updates }) => {
+            Ok(ChangeAnswer::Agent { jvm, sight: Box::new(sight), timeout_before, updates })
         }
-        Answered::Jobs(_) | Answered::Read(_) => Err(SeamError::Silent),
+        (_, Answered::Jobs(_) | Answered::Read(_)) => Err(SeamError::Silent),
     }
 }
 
@@ -144,7 +142,7 @@ async fn change_natively(
     let path = format!("/jobs/{job}/checkpoints/configuration");
     link.client().send_patch(&path, body.to_string()).await.map_err(|error| link.refused(&error))?;
     let after = read().await?;
-    Ok(ChangeAnswer::Native { before, after })
+    Ok(ChangeAnswer::Native { before: Box::new(before), after: Box::new(after) })
 }
 
 /// Writes down the values that a job was submitted with again.

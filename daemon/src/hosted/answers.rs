@@ -138,7 +138,8 @@ impl Owner {
             self.perform(now, actions);
         }
         let ended = self.ended_meanwhile(now, seen, &updates);
-        Ok(Settled::Applied(Applied { observation: self.observe(now), updates, ended }))
+        let observation = self.observe(now);
+        Ok(Settled::Applied(Box::new(Applied { observation, updates, ended })))
     }
 
     fn configured(&self, now: Moment) {

@@ -117,19 +117,19 @@ impl ClusterState {
         job: JobId,
         asked: Monotonic,
         answered: Moment,
-        answer: Result<ChangeAnswer, SeamError>,
+        answer: Result<Box<ChangeAnswer>, SeamError>,
         actions: &mut Vec<ClusterAction>,
     ) {
-        match answer {
+        match answer.map(|answer| *answer) {
             Ok(ChangeAnswer::Agent { jvm, sight, timeout_before, updates }) => {
                 let updates = observation::updates(timeout_before, &sight, &updates);
                 let Some(entry) = self.entry(job) else { return };
-                entry.facts.agent = Some(AgentRead { sight: Arc::new(sight), jvm, answered });
+                entry.facts.agent = Some(AgentRead { sight: Arc::new(*sight), jvm, answered });
                 self.finish_change(now, job, Ok((Through::Agent, updates)), actions);
             }
             Ok(ChangeAnswer::Native { before, after }) => {
                 let Some(timeout) = self.wanted_timeout(job) else { return };
-                self.take_rest(job, before, actions);
+                self.take_rest(job, *before, actions);
                 let Some(entry) = self.jobs.get(&job) else { return };
                 let seen = self.view(now, &entry.facts).through_rest();
                 let in_flight = seen.map_or_else(Vec::new, |seen| seen.in_flight);
@@ -137,7 +137,7 @@ impl ClusterState {
                 if let Some(entry) = self.entry(job) {
                     entry.facts.changed_natively = Some(asked);
                 }
-                self.take_rest(job, after, actions);
+                self.take_rest(job, *after, actions);
                 self.finish_change(now, job, Ok((Through::Rest, updates)), actions);
             }
             // The job may have ended, which its cluster's list tells.

@@ -36,14 +36,19 @@ pub(in crate::flink) enum ClusterEvent {
     /// The cluster's list of jobs; `followed` are the jobs whose events have readers.
     Listed { asked: Moment, answered: Moment, followed: HashSet<JobId>, answer: Result<ListAnswer, String> },
     /// Answers of the REST API about a job's checkpoints.
-    RestRead { job: JobId, asked: Monotonic, answered: Moment, answer: Result<RestAnswer, Arc<ClientError>> },
+    RestRead {
+        job: JobId,
+        asked: Monotonic,
+        answered: Moment,
+        answer: Result<Box<RestAnswer>, Arc<ClientError>>,
+    },
     /// The agent's answer about a job's coordinator.
     AgentRead {
         job: JobId,
         asked: Monotonic,
         answered: Moment,
         lessons: Vec<Lesson>,
-        answer: Result<(Jvm, Sight), SeamError>,
+        answer: Result<Box<(Jvm, Sight)>, SeamError>,
     },
     /// A search for a route ended.
     RouteFound { lessons: Vec<Lesson>, route: Route },
@@ -55,14 +60,14 @@ pub(in crate::flink) enum ClusterEvent {
         asked: Monotonic,
         answered: Moment,
         lessons: Vec<Lesson>,
-        answer: Result<ChangeAnswer, SeamError>,
+        answer: Result<Box<ChangeAnswer>, SeamError>,
     },
     /// A new submission's values were written down, or could not be.
     ResubmissionStored { job: JobId },
     /// A record was removed, or could not be.
     Removed { job: JobId },
     /// A read by subtask ended.
-    BreakdownRead { job: JobId, answered: Moment, answer: Result<BreakdownRead, SeamError> },
+    BreakdownRead { job: JobId, answered: Moment, answer: Result<Box<BreakdownRead>, SeamError> },
     /// A read of the newest completed checkpoint ended.
     NewestRead { job: JobId, answered: Moment, ended: Vec<Arc<CheckpointAnatomy>> },
     /// The JobManager's process has ended.
@@ -93,13 +98,13 @@ pub(in crate::flink) struct RestAnswer {
 #[derive(Debug)]
 pub(in crate::flink) enum ChangeAnswer {
     /// The agent made it.
-    Agent { jvm: Jvm, sight: Sight, timeout_before: i64, updates: Vec<Update> },
+    Agent { jvm: Jvm, sight: Box<Sight>, timeout_before: i64, updates: Vec<Update> },
     /// The cluster made it itself; what its REST API said before and afterwards.
-    Native { before: RestRead, after: RestRead },
+    Native { before: Box<RestRead>, after: Box<RestRead> },
 }
 
 /// A request of a handle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::flink) enum Request {
     /// Read a job through the REST API, from now on.
     ReadRest(JobId),

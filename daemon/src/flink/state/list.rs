@@ -126,7 +126,7 @@ impl ClusterState {
                 Ok(())
             }
             Err(trouble) => {
-                self.record_trouble(now, trouble.clone());
+                self.record_trouble(now, &trouble);
                 self.facts.health.version = None;
                 // The next to answer may be another release, or another process.
                 self.facts.routes.forget_cluster();
@@ -158,12 +158,12 @@ impl ClusterState {
     }
 
     /// Notes that the cluster does not answer as it should.
-    fn record_trouble(&mut self, now: Moment, trouble: String) {
-        let before = self.facts.health.trouble.replace(trouble.clone());
+    fn record_trouble(&mut self, now: Moment, trouble: &str) {
+        let before = self.facts.health.trouble.replace(trouble.to_owned());
         if before.is_none() {
             tracing::warn!(cluster = self.identity.name, trouble, "the cluster does not answer as it should");
         }
-        if before.as_ref() != Some(&trouble) {
+        if before.as_deref() != Some(trouble) {
             self.sign(now);
         }
         self.changed.facts = true;
@@ -171,7 +171,7 @@ impl ClusterState {
 
     pub(super) fn process_ended(&mut self, now: Moment, jvm: Jvm) {
         self.facts.routes.forget_process(jvm);
-        self.record_trouble(now, format!("its JobManager, process {}, has ended", jvm.pid()));
+        self.record_trouble(now, &format!("its JobManager, process {}, has ended", jvm.pid()));
         self.listing.require();
         self.sign(now);
     }

@@ -124,7 +124,7 @@ impl ClusterState {
         job: JobId,
         asked: Monotonic,
         answered: Moment,
-        answer: Result<RestAnswer, Arc<ClientError>>,
+        answer: Result<Box<RestAnswer>, Arc<ClientError>>,
         actions: &mut Vec<ClusterAction>,
     ) {
         let Some(entry) = self.entry(job) else { return };
@@ -132,7 +132,8 @@ impl ClusterState {
         if again {
             actions.push(ClusterAction::ReadRest { job, is_background: false });
         }
-        let outcome = answer.map(|RestAnswer { config, statistics }| {
+        let outcome = answer.map(|answer| {
+            let RestAnswer { config, statistics } = *answer;
             self.take_rest(job, RestRead { config, statistics, asked, answered }, actions);
         });
         for id in requests {
@@ -182,12 +183,13 @@ impl ClusterState {
         job: JobId,
         asked: Monotonic,
         answered: Moment,
-        answer: Result<(Jvm, Sight), SeamError>,
+        answer: Result<Box<(Jvm, Sight)>, SeamError>,
         actions: &mut Vec<ClusterAction>,
     ) {
         let Some(entry) = self.entry(job) else { return };
         let (requests, again) = entry.reads.agent.finish();
-        let outcome = answer.map(|(jvm, sight)| {
+        let outcome = answer.map(|answer| {
+            let (jvm, sight) = *answer;
             entry.facts.take_agent(AgentRead { sight: Arc::new(sight), jvm, answered });
         });
         if let Err(error) = &outcome {
@@ -251,12 +253,12 @@ impl ClusterState {
         &mut self,
         job: JobId,
         answered: Moment,
-        answer: Result<BreakdownRead, SeamError>,
+        answer: Result<Box<BreakdownRead>, SeamError>,
         actions: &mut Vec<ClusterAction>,
     ) {
         let Some(entry) = self.entry(job) else { return };
         let (read, error) = match answer {
-            Ok(read) => (Some(read), None),
+            Ok(read) => (Some(*read), None),
             Err(error) => (None, Some(error)),
         };
         Arc::make_mut(&mut entry.facts.breakdown).record(answered.monotonic, read);
