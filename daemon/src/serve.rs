@@ -9,7 +9,7 @@ use crate::hosted::{HostedJobs, RecoverError, SubmitError};
 use crate::metrics::Metrics;
 use crate::overrides::{LoadError, OverrideStore};
 use crate::pauses::{Pauses, PausesError};
-use crate::registry::Registry;
+use crate::registry::{JobIndex, Registry};
 use crate::rest::{self, Api, Guard};
 use crate::seam::JobCoordinator;
 use crate::state_dir::{StateDir, StateDirError, read_limited};
@@ -126,7 +126,8 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let listener = TcpListener::bind(options.listen).await.map_err(occupied)?;
     let address = listener.local_addr().map_err(occupied)?;
     let texts = options.jobs.iter().map(|path| read_job_file(path)).collect::<Result<Vec<_>, _>>()?;
-    let hosted = HostedJobs::recover(Arc::clone(&directory), overrides.clone()).await?;
+    let index = JobIndex::default();
+    let hosted = HostedJobs::recover(Arc::clone(&directory), overrides.clone(), index.clone()).await?;
     let refused = |place: usize, cause| ServeError::Submit { path: options.jobs[place].clone(), cause };
     hosted.check(&texts).map_err(|(place, cause)| refused(place, cause))?;
     for (place, text) in texts.iter().enumerate() {
@@ -139,7 +140,8 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
         tracing::warn!(%error, "the lock file cannot say where ckptd listens");
     }
     warn_of_strangers(&overrides, &flink);
-    let registry = Arc::new(Registry::new(hosted, Clusters::follow(flink, &overrides, &pauses)));
+    let clusters = Clusters::follow(flink, &overrides, &pauses, &index);
+    let registry = Arc::new(Registry::new(index, hosted, clusters));
     let metrics = Metrics::default();
     metrics.follow(&registry);
     let audit = AuditLog::open(directory.audit(), config.audit);

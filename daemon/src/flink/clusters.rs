@@ -1,13 +1,13 @@
 //! All clusters that are followed, those too that are found on this machine.
 
 use super::doctor;
-use super::job::FlinkJob;
 use super::owner::Cluster;
 use super::rest;
 use super::settings::{ClusterSettings, Consent, Settings};
 use crate::attach::find;
 use crate::overrides::OverrideStore;
 use crate::pauses::Pauses;
+use crate::registry::JobIndex;
 use ckpt_api::{ClusterState, Diagnosis};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -38,25 +38,21 @@ impl Drop for Clusters {
 impl Clusters {
     /// Starts to follow these.
     #[must_use]
-    pub fn follow(settings: Settings, overrides: &OverrideStore, pauses: &Pauses) -> Self {
-        let follow = |settings| Arc::new(Cluster::follow(settings, overrides.clone(), pauses, false));
+    pub fn follow(settings: Settings, overrides: &OverrideStore, pauses: &Pauses, index: &JobIndex) -> Self {
+        let follow =
+            |settings| Arc::new(Cluster::follow(settings, overrides.clone(), pauses, index.clone(), false));
         let followed: Vec<_> = settings.clusters.into_iter().map(follow).collect();
         let followed = Arc::new(RwLock::new(followed));
         let search = settings.auto.map(|consent| {
             let followed = Arc::clone(&followed);
-            tokio::spawn(search(followed, overrides.clone(), pauses.clone(), consent)).abort_handle()
+            let search = search(followed, overrides.clone(), pauses.clone(), index.clone(), consent);
+            tokio::spawn(search).abort_handle()
         });
         Self { followed, search }
     }
 
     fn all(&self) -> Vec<Arc<Cluster>> {
         self.followed.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Every job, those of one cluster after those of another, the oldest first.
-    #[must_use]
-    pub fn jobs(&self) -> Vec<FlinkJob> {
-        self.all().iter().flat_map(|cluster| cluster.jobs().to_vec()).collect()
     }
 
     /// How they are.
@@ -83,6 +79,7 @@ async fn search(
     followed: Arc<RwLock<Vec<Arc<Cluster>>>>,
     overrides: OverrideStore,
     pauses: Pauses,
+    index: JobIndex,
     consent: Consent,
 ) {
     loop {
@@ -103,7 +100,7 @@ async fn search(
             match ClusterSettings::found(format!("http://{address}"), consent) {
                 Ok(settings) => {
                     tracing::info!(cluster = settings.name, "found a JobManager on this machine");
-                    let cluster = Cluster::follow(settings, overrides.clone(), &pauses, true);
+                    let cluster = Cluster::follow(settings, overrides.clone(), &pauses, index.clone(), true);
                     let cluster = Arc::new(cluster);
                     followed.write().unwrap_or_else(PoisonError::into_inner).push(cluster);
                 }

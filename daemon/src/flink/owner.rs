@@ -11,8 +11,10 @@ use super::settings::ClusterSettings;
 use super::state::event::{ClusterAction, ClusterEvent, Records, Reply, Request, RequestId};
 use super::state::{ClusterIdentity, ClusterState};
 use crate::clock::Moment;
-use crate::overrides::OverrideStore;
+use crate::overrides::{Key, OverrideStore};
 use crate::pauses::Pauses;
+use crate::registry::JobIndex;
+use crate::seam::JobCoordinator;
 use ckpt_api::{self as api, Pause};
 use ckpt_types::ids::JobId;
 use futures::future::BoxFuture;
@@ -46,12 +48,16 @@ pub(super) struct Cluster {
     facts: watch::Receiver<Arc<ClusterFacts>>,
     jobs: watch::Receiver<Arc<Vec<FlinkJob>>>,
     messages: mpsc::Sender<Message>,
+    index: JobIndex,
     owner: AbortHandle,
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.owner.abort();
+        for job in self.jobs.borrow().iter() {
+            self.index.remove(&Key::of(job.identity()));
+        }
     }
 }
 
@@ -61,6 +67,7 @@ impl Cluster {
         settings: ClusterSettings,
         overrides: OverrideStore,
         pauses: &Pauses,
+        index: JobIndex,
         is_discovered: bool,
     ) -> Self {
         let link = Arc::new(Link::new(settings, overrides));
@@ -84,12 +91,13 @@ impl Cluster {
             work: JoinSet::new(),
             background: Arc::new(Semaphore::new(MAX_BACKGROUND_READS)),
             published: HashMap::new(),
+            index: index.clone(),
             facts: publish_facts,
             jobs: publish_jobs,
         };
         owner.publish();
         let owner = tokio::spawn(owner.run(received, pauses)).abort_handle();
-        Self { link, is_discovered, facts, jobs, messages, owner }
+        Self { link, is_discovered, facts, jobs, messages, index, owner }
     }
 
     /// The jobs, the oldest first.
@@ -137,6 +145,7 @@ struct Owner {
     work: JoinSet<ClusterEvent>,
     background: Arc<Semaphore>,
     published: HashMap<JobId, PublishedJob>,
+    index: JobIndex,
     facts: watch::Sender<Arc<ClusterFacts>>,
     jobs: watch::Sender<Arc<Vec<FlinkJob>>>,
 }
@@ -272,9 +281,13 @@ impl Owner {
         }
         for id in changed.jobs {
             let Some(facts) = self.state.job(id) else { continue };
-            match self.published.get(&id) {
-                Some(job) => drop(job.facts.send_replace(Arc::new(facts.clone()))),
-                None => self.publish_new(id, facts.clone()),
+            let Some(job) = self.published.get(&id) else {
+                self.publish_new(id, facts.clone());
+                continue;
+            };
+            let was = job.facts.send_replace(Arc::new(facts.clone()));
+            if was.is_missing != facts.is_missing {
+                self.index.tell_availability(&self.link.key(id));
             }
         }
         if changed.order {
@@ -285,7 +298,14 @@ impl Owner {
                 }
             }
             let kept: HashSet<_> = order.iter().copied().collect();
-            self.published.retain(|id, _| kept.contains(id));
+            let index = &self.index;
+            self.published.retain(|id, _| {
+                let is_kept = kept.contains(id);
+                if !is_kept {
+                    index.remove(&self.link.key(*id));
+                }
+                is_kept
+            });
             let handles = order.iter().filter_map(|id| Some(self.published.get(id)?.handle.clone()));
             self.jobs.send_replace(Arc::new(handles.collect()));
         }
@@ -298,7 +318,8 @@ impl Owner {
         let (sender, receiver) = watch::channel(Arc::new(facts));
         let cluster = self.facts.subscribe();
         let handle = FlinkJob::new(Arc::clone(&self.link), cluster, receiver, messages, events.downgrade());
-        self.published.insert(id, PublishedJob { facts: sender, events, handle });
+        self.published.insert(id, PublishedJob { facts: sender, events, handle: handle.clone() });
+        self.index.add(Arc::new(handle));
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) mod event;
 mod list;
 mod read;
 mod reading;
+#[cfg(test)]
+mod tests;
 mod tombstones;
 
 use super::facts::{ClusterFacts, JobFacts};

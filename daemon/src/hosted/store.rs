@@ -7,6 +7,7 @@ use crate::clock::wall_millis;
 use crate::durable;
 use crate::job_file::{JobFileError, JobSpec};
 use crate::overrides::{Key, OverrideStore};
+use crate::registry::JobIndex;
 use crate::seam::{Identity, JobCoordinator};
 use crate::state_dir::{StateDir, read_limited};
 use ckpt_api::{HOSTED, LARGEST_BODY};
@@ -100,6 +101,7 @@ pub struct HostedJobs {
     submitting: Mutex<()>,
     /// Looks at the savepoints of jobs that are submitted.
     looks: Disk,
+    index: JobIndex,
 }
 
 #[derive(Debug, Clone)]
@@ -120,13 +122,18 @@ impl HostedJobs {
     ///
     /// # Errors
     /// [`RecoverError`] when a job's file is damaged: it is not ignored.
-    pub async fn recover(directory: Arc<StateDir>, overrides: OverrideStore) -> Result<Self, RecoverError> {
+    pub async fn recover(
+        directory: Arc<StateDir>,
+        overrides: OverrideStore,
+        index: JobIndex,
+    ) -> Result<Self, RecoverError> {
         let jobs = Self {
             hosted: RwLock::new(Vec::new()),
             submitting: Mutex::new(()),
             looks: Disk::new(MOST_LOOKS),
             directory: Arc::clone(&directory),
             overrides,
+            index,
         };
         let stored = tokio::task::spawn_blocking(move || load(&directory)).await;
         let mut stored = stored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
@@ -169,19 +176,15 @@ impl HostedJobs {
         if ended > ENDED_SHOWN
             && let Some(oldest) = all.iter().position(Hosted::has_ended)
         {
-            all.remove(oldest);
+            let forgotten = all.remove(oldest);
+            self.index.remove(&Key::of(forgotten.job.identity()));
         }
+        self.index.add(Arc::new(job.clone()));
         job
     }
 
     fn all_hosted(&self) -> Vec<Hosted> {
         self.hosted.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    /// Every job, the oldest first.
-    #[must_use]
-    pub fn jobs(&self) -> Vec<HostedJob> {
-        self.all_hosted().into_iter().map(|hosted| hosted.job).collect()
     }
 
     /// Makes sure that all these job files can be submitted, before the first one is.

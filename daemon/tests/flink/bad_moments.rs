@@ -65,12 +65,16 @@ pub(crate) async fn many_operators_at_once_never_leave_a_torn_pair(rig: &'static
     let daemon = Daemon::follow(&cluster.url()).await;
     daemon.until("a job that is known", &job.id, |_| true).await;
     let pair = |step: u64| (3_600_000 + step, 600_000 + step);
-    let changes = (1..=30).map(|step| daemon.changed(&job.id, Some(pair(step).0), Some(pair(step).1)));
+    let changes = (1..=30).map(|step| daemon.settled(&job.id, Some(pair(step).0), Some(pair(step).1)));
     let answers = join_all(changes).await;
-    for answer in &answers {
-        let value = |value: &ckpt_api::Value| value.effective.unwrap();
-        let step = value(&answer.checkpoint_timeout) - 600_000;
-        assert_eq!(value(&answer.checkpoint_interval), pair(step).0, "{answer:?}");
+    let mut revisions: Vec<_> = answers.iter().map(|answer| answer.revision).collect();
+    revisions.sort_unstable();
+    assert_eq!(revisions, (1..=30).collect::<Vec<_>>(), "each answer describes its own revision");
+    for (step, answer) in (1..=30).zip(&answers) {
+        let own = (answer.checkpoint_interval.overridden, answer.checkpoint_timeout.overridden);
+        assert_eq!(own, (Some(pair(step).0), Some(pair(step).1)), "{answer:?}");
+        let in_force = (answer.checkpoint_interval.effective, answer.checkpoint_timeout.effective);
+        assert!(answer.superseded_by.is_some() || in_force == own, "{answer:?}");
     }
     let seen = daemon.configuration(&job.id).await;
     assert_eq!((seen.revision, seen.applied), (30, true), "{seen:?}");

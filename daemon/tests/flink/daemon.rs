@@ -162,6 +162,18 @@ impl Daemon {
         interval: Option<u64>,
         timeout: Option<u64>,
     ) -> Configuration {
+        let changed = self.settled(job, interval, timeout).await;
+        assert!(changed.applied, "{changed:?}\n{}", self.log());
+        changed
+    }
+
+    /// The same for a change that a later one may supersede.
+    pub(crate) async fn settled(
+        &self,
+        job: &str,
+        interval: Option<u64>,
+        timeout: Option<u64>,
+    ) -> Configuration {
         let changed = until("a JobManager that can be looked at", || async {
             let changed = self.change(job, interval, timeout).await;
             let slow = |error: &ClientError| {
@@ -171,7 +183,8 @@ impl Daemon {
         })
         .await;
         let changed = changed.unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
-        assert!(changed.stored && changed.applied, "{changed:?}\n{}", self.log());
+        let is_settled = changed.applied || changed.superseded_by.is_some();
+        assert!(changed.stored && is_settled, "{changed:?}\n{}", self.log());
         changed
     }
 

@@ -1,67 +1,54 @@
 //! The events of all jobs as one stream, also of those that come later.
 
 use crate::clock::wall_millis;
-use crate::registry::Registry;
+use crate::registry::{JobChange, Registry};
 use crate::seam::JobCoordinator;
 use ckpt_api::{self as api, Happening, JobState};
 use ckpt_types::ids::JobId;
 use futures::stream::{BoxStream, SelectAll};
 use futures::{Stream, StreamExt, stream};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError::Lagged;
-
-/// How often is looked for jobs that have come or gone.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// A job of a cluster.
 type Key = (String, JobId);
 
-/// What happens to all jobs from now on. It begins with the state of each; one that comes later begins with its
+/// Events of all jobs from now on. The stream begins with the state of each; a job that comes later begins with its
 /// state too, and one that is not there any more is told of with its last state and why.
 pub(super) fn all(registry: Arc<Registry>) -> impl Stream<Item = api::Event> + Send {
-    let mut looks = interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let feed = Feed {
-        registry,
-        looks,
-        followed: HashMap::new(),
-        events: SelectAll::new(),
-        told: VecDeque::new(),
-        round: 0,
-    };
-    stream::unfold(feed, |mut feed| async move { Some((feed.next().await, feed)) })
+    let changes = registry.changes();
+    let mut feed =
+        Feed { registry, changes, followed: HashMap::new(), events: SelectAll::new(), told: VecDeque::new() };
+    feed.look();
+    stream::unfold(feed, |mut feed| async move { Some((feed.next().await?, feed)) })
 }
 
 struct Feed {
     registry: Arc<Registry>,
-    looks: Interval,
+    changes: broadcast::Receiver<JobChange>,
     followed: HashMap<Key, Followed>,
-    /// Each holds no more than a job's own channel does.
-    /// A job's ends with `None`, when nobody tells of it any more.
+    /// The events of each job, which hold no more than the job's own channel does. A job's end with `None`.
     events: SelectAll<BoxStream<'static, (Key, Option<api::Event>)>>,
-    /// What a look has found; one for each job that has come or gone since the last.
+    /// Events to tell next; one for each job that has come or gone.
     told: VecDeque<api::Event>,
-    round: u64,
 }
 
 struct Followed {
     state: JobState,
     is_there: bool,
-    /// In which round it was seen last.
-    seen: u64,
-    /// Nobody tells of it any more: should it be there all the same, it is another one of the same id.
+    /// True once the job's events have ended: if it is there all the same, it is another one of the same id.
     is_over: bool,
 }
 
 impl Feed {
-    async fn next(&mut self) -> api::Event {
+    async fn next(&mut self) -> Option<api::Event> {
         loop {
             if let Some(event) = self.told.pop_front() {
-                return event;
+                return Some(event);
             }
             tokio::select! {
                 Some((key, event)) = self.events.next(), if !self.events.is_empty() => {
@@ -76,43 +63,52 @@ impl Feed {
                     {
                         followed.state = *state;
                     }
-                    return event;
+                    return Some(event);
                 }
-                _ = self.looks.tick() => self.look(),
+                change = self.changes.recv() => match change {
+                    Ok(JobChange::Added(job) | JobChange::Availability(job)) => self.follow(job.as_ref()),
+                    Ok(JobChange::Removed(key)) => self.leave(&(key.cluster, key.job)),
+                    Err(RecvError::Lagged(_)) => self.look(),
+                    // ckptd shuts down.
+                    Err(RecvError::Closed) => return None,
+                },
             }
         }
     }
 
-    /// Compares the jobs that there are with those that are followed.
+    /// Compares all jobs with those that are followed.
     fn look(&mut self) {
-        self.round += 1;
-        for job in self.registry.jobs() {
-            self.follow(job.as_ref());
-        }
-        let round = self.round;
-        let gone = self.followed.extract_if(|_, followed| followed.seen != round);
-        for (key, followed) in gone {
-            let why = followed.is_there.then(|| "it is not known any more".to_owned());
-            self.told.extend(why.map(|why| state(key, followed.state, Some(why))));
+        let jobs = self.registry.jobs();
+        let there: HashSet<Key> =
+            jobs.iter().map(|job| (job.identity().cluster.clone(), job.identity().id)).collect();
+        jobs.iter().for_each(|job| self.follow(job.as_ref()));
+        let gone: Vec<_> = self.followed.keys().filter(|key| !there.contains(*key)).cloned().collect();
+        gone.iter().for_each(|key| self.leave(key));
+    }
+
+    fn leave(&mut self, key: &Key) {
+        let Some(followed) = self.followed.remove(key) else { return };
+        if followed.is_there {
+            let why = "it is not known any more".to_owned();
+            self.told.push_back(state(key.clone(), followed.state, Some(why)));
         }
     }
 
     fn follow(&mut self, job: &dyn JobCoordinator) {
         let identity = job.identity();
         let key = (identity.cluster.clone(), identity.id);
-        let (is_there, round) = (job.is_there(), self.round);
+        let is_there = job.is_there();
         if self.followed.get(&key).is_some_and(|followed| followed.is_over) {
             self.followed.remove(&key);
         }
         let Some(followed) = self.followed.get_mut(&key) else {
             // Subscribed first, so that nothing is missed after the state that is told.
             self.events.push(events_of(key.clone(), job));
-            let followed = Followed { state: job.last_state(), is_there, seen: round, is_over: false };
+            let followed = Followed { state: job.last_state(), is_there, is_over: false };
             self.told.push_back(state(key.clone(), followed.state, missing(is_there, &key.0)));
             self.followed.insert(key, followed);
             return;
         };
-        followed.seen = round;
         if followed.is_there != is_there {
             followed.is_there = is_there;
             self.told.push_back(state(key.clone(), job.last_state(), missing(is_there, &key.0)));

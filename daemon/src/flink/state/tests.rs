@@ -1,0 +1,5 @@
+//! The state machine against a simulated cluster: no sleeping, no Flink, answers in any order.
+
+mod cluster;
+mod properties;
+mod races;
