@@ -27,6 +27,8 @@ pub use reqwest::StatusCode;
 
 /// The longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Time that an idle connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest wait for a whole answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// The longest wait for a diagnosis, for which ckptd asks other machines and processes one after another
@@ -123,6 +125,8 @@ impl Client {
         let authorities = authorities.unwrap_or_default();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_LIMIT.min(limit))
+            // ckptd closes idle connections after 10 s: a request must not be sent into one that is being closed.
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .tls_certs_merge(authorities)
