@@ -1,117 +1,126 @@
-//! The demonstration: a checkpoint that is about to be thrown away at 95% is saved, by a real daemon over
-//! HTTP as ckptctl does it: one of a job that ckptd hosts, on real files, or one of a real Flink. It ends well
-//! only if all of this truly happened.
+//! The demonstration: a checkpoint that is about to expire at 95 % is saved by a real daemon over HTTP, as
+//! ckptctl does it. Every step is checked; the first one that goes wrong ends it with an error.
+//!
+//! `ckptd demo` runs it on a hosted job with real files. The program `ckpt-flink-demo` runs it on a real Flink
+//! and uses [`DemoDaemon`], [`DemoScreen`] and [`rescue_checkpoint`] for it.
 
 mod daemon;
-mod flink;
 mod hosted;
 mod rescue;
-mod show;
+mod screen;
 
-use crate::local_flink::{ClusterError, HttpError, InstallError, JobError};
+pub use daemon::{DemoDaemon, pause};
+pub use rescue::rescue_checkpoint;
+pub use screen::{DemoScreen, program};
+
 use ckpt_api::flink::Checkpoint;
 use ckpt_client::ClientError;
 use ckpt_types::duration::Rough;
 use std::io;
 use std::time::Duration;
 
-/// The timeout that saves the checkpoint.
-const LONGER: Duration = Duration::from_secs(20 * 60);
-/// The longest wait for anything: a checkpoint is triggered within 15 s, and takes 14 s.
-const LIMIT: Duration = Duration::from_secs(45);
-/// How often the daemon is asked.
-const EVERY: Duration = Duration::from_millis(100);
+/// Timeout that saves the checkpoint.
+pub const RAISED_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// Longest wait for one step: a checkpoint is triggered within 15 s, and takes 14 s.
+pub const STEP_TIMEOUT: Duration = Duration::from_secs(45);
+/// Pause between two requests to the daemon.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What `ckptd demo` takes.
+/// Arguments of `ckptd demo`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Leave the daemon running at the end, to try ckptctl on it from a second terminal.
     #[arg(long)]
     keep: bool,
-    /// On a real, unmodified Flink instead, which is fetched from PyPI first if need be; it wants Java 11 or
-    /// later with its compiler, and python3.
-    #[arg(long)]
+    /// Moved to the program `ckpt-flink-demo`; accepted so that the mistake can be explained.
+    #[arg(long, hide = true)]
     flink: bool,
-    /// Which release of Flink, from 1.17 on.
-    #[arg(long, value_name = "VERSION", default_value = "2.3.0", requires = "flink")]
-    flink_version: String,
+    /// Moved like `--flink`.
+    #[arg(long, hide = true, value_name = "VERSION", requires = "flink")]
+    flink_version: Option<String>,
 }
 
-/// Why the demonstration did not end well.
+impl Options {
+    /// Checks whether the demo on Flink was asked for, which is a program of its own.
+    #[must_use]
+    pub fn is_on_flink(&self) -> bool {
+        self.flink
+    }
+}
+
+/// Reasons why a demonstration fails.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The machine refuses something.
     #[error("{what}: {cause}")]
     Machine {
-        /// What was tried.
+        /// The attempt.
         what: &'static str,
-        /// Why it did not work.
+        /// The reason.
         cause: io::Error,
     },
     /// The daemon refuses something.
     #[error("the daemon did not do what was asked: {0}")]
     Daemon(#[from] ClientError),
-    /// Flink cannot be fetched.
-    #[error(transparent)]
-    Install(#[from] InstallError),
-    /// Flink does not start.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// Flink does not take the job.
-    #[error(transparent)]
-    Job(#[from] JobError),
-    /// Flink does not answer.
-    #[error(transparent)]
-    Flink(#[from] HttpError),
     /// The daemon has ended.
     #[error("the daemon ended before it was ready:\n{log}")]
     DaemonEnded {
-        /// What it said.
+        /// Its log.
         log: String,
     },
-    /// Something did not happen in time.
-    #[error("{what} did not happen within {} s", LIMIT.as_secs())]
+    /// A step took too long.
+    #[error("{what} did not happen within {} s", STEP_TIMEOUT.as_secs())]
     Never {
-        /// What.
+        /// The step.
         what: &'static str,
     },
-    /// Something happened otherwise.
+    /// A step had another result.
     #[error("this was to be seen, and was not: {0}")]
     Otherwise(String),
-    /// Somebody pressed Ctrl-C.
+    /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
 }
 
-/// Runs the demonstration.
+/// Runs the demonstration on a hosted job.
 ///
 /// # Errors
-/// [`DemoError`] when anything was not as it should be.
+/// [`DemoError`] when a step has another result than promised.
 pub async fn run(options: &Options) -> Result<(), DemoError> {
-    let performing = async {
-        match options.flink {
-            true => flink::perform(options).await,
-            false => hosted::perform(options).await,
-        }
-    };
+    until_interrupted(hosted::perform(options)).await
+}
+
+/// Runs a demonstration until it ends or the user presses Ctrl-C.
+///
+/// # Errors
+/// The demonstration's own, or [`DemoError::Interrupted`].
+pub async fn until_interrupted<E: From<DemoError>>(
+    performing: impl Future<Output = Result<(), E>>,
+) -> Result<(), E> {
     tokio::select! {
         result = performing => result,
-        _ = tokio::signal::ctrl_c() => Err(DemoError::Interrupted),
+        _ = tokio::signal::ctrl_c() => Err(DemoError::Interrupted.into()),
     }
+}
+
+/// Fails with `expected` unless the step has that result.
+///
+/// # Errors
+/// [`DemoError::Otherwise`].
+pub fn expect(is_met: bool, expected: impl FnOnce() -> String) -> Result<(), DemoError> {
+    if is_met { Ok(()) } else { Err(DemoError::Otherwise(expected())) }
+}
+
+/// End-to-end duration of a checkpoint.
+#[must_use]
+pub fn took(checkpoint: &Checkpoint) -> Rough {
+    Rough(millis(u64::try_from(checkpoint.end_to_end_duration).ok()))
 }
 
 fn machine(what: &'static str) -> impl FnOnce(io::Error) -> DemoError {
     move |cause| DemoError::Machine { what, cause }
 }
 
-fn expect(happened: bool, what: impl FnOnce() -> String) -> Result<(), DemoError> {
-    if happened { Ok(()) } else { Err(DemoError::Otherwise(what())) }
-}
-
 fn millis(millis: Option<u64>) -> Duration {
     Duration::from_millis(millis.unwrap_or(0))
-}
-
-fn took(checkpoint: &Checkpoint) -> Rough {
-    Rough(millis(u64::try_from(checkpoint.end_to_end_duration).ok()))
 }

@@ -24,7 +24,6 @@
 //! | [`attach`] | reaching a running JVM on this machine |
 //! | [`clock`] | the one door to time |
 //! | [`demo`] | the demonstration |
-//! | [`local_flink`] | a real Flink on this machine, for the demonstration and the tests |
 //!
 //! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
 
@@ -42,7 +41,6 @@ pub mod flink;
 mod history;
 pub mod hosted;
 pub mod job_file;
-pub mod local_flink;
 pub mod metrics;
 pub mod overrides;
 pub mod pauses;

@@ -1,6 +1,7 @@
 //! `ckptd`: see `ckptd --help`.
 
 use ckptd::{demo, flink, rest, serve};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -12,6 +13,10 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// How many threads may wait for disks; all jobs together take half of them.
 const MOST_THREADS: usize = 2_048;
+
+/// Answer to `ckptd demo --flink`.
+const FLINK_DEMO_MOVED: &str = "the demo on Flink is a program of its own: \
+    run 'cargo run --release -p ckpt-flink-demo' in the source tree instead\n";
 
 /// Hosts checkpoint coordinators whose interval and timeout can be changed while a job runs.
 #[derive(Debug, Parser)]
@@ -47,6 +52,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(&cli.command, Command::Demo(options) if options.is_on_flink()) {
+        clap::Error::raw(ErrorKind::InvalidValue, FLINK_DEMO_MOVED).exit();
+    }
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.enable_all().max_blocking_threads(MOST_THREADS).build() {
         Ok(runtime) => runtime,

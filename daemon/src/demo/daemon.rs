@@ -1,7 +1,7 @@
-//! The daemon of a demonstration, and what is asked of it.
+//! The daemon of a demonstration, and the requests to it.
 
-use super::show::Show;
-use super::{DemoError, EVERY, LIMIT, LONGER, machine};
+use super::screen::DemoScreen;
+use super::{DemoError, POLL_INTERVAL, RAISED_TIMEOUT, STEP_TIMEOUT, machine};
 use crate::state_dir::Owner;
 use ckpt_api::flink::{Checkpoint, CheckpointStatus};
 use ckpt_api::{Configuration, ConfigurationPatch, Field, InFlight, Outcome};
@@ -18,20 +18,21 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 /// A daemon that runs as a child, and a client for it. It is killed when this is dropped.
-pub(super) struct Daemon {
+#[derive(Debug)]
+pub struct DemoDaemon {
     child: Child,
     job: &'static str,
     pub(super) client: Client,
-    pub(super) state: PathBuf,
+    state: PathBuf,
 }
 
-impl Daemon {
-    /// Starts it with these arguments; it is asked about one `job`.
-    pub(super) async fn start(
-        home: &Path,
-        job: &'static str,
-        arguments: &[OsString],
-    ) -> Result<Self, DemoError> {
+impl DemoDaemon {
+    /// Starts the subcommand `serve` of the running program with these arguments, and with its state and log
+    /// below `home`. All other calls are about `job`.
+    ///
+    /// # Errors
+    /// [`DemoError`] when it does not come up.
+    pub async fn start(home: &Path, job: &'static str, arguments: &[OsString]) -> Result<Self, DemoError> {
         let state = home.join("state");
         let log_file = home.join("ckptd.log");
         let log = File::create(&log_file).map_err(machine("cannot make a log file"))?;
@@ -40,7 +41,7 @@ impl Daemon {
         command.args(["serve", "--listen", "127.0.0.1:0", "--state-dir"]).arg(&state).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         let mut child = command.spawn().map_err(machine("cannot start the daemon"))?;
-        let until = Instant::now() + LIMIT;
+        let until = Instant::now() + STEP_TIMEOUT;
         loop {
             let owner = Owner::of(&state).filter(|owner| Some(owner.pid) == child.id());
             if let Some(address) = owner.and_then(|owner| owner.listen) {
@@ -58,17 +59,20 @@ impl Daemon {
     }
 
     /// Waits until the job is as wanted.
-    pub(super) async fn until(
+    ///
+    /// # Errors
+    /// [`DemoError`] when it does not become so in time.
+    pub async fn until(
         &self,
         what: &'static str,
-        show: &Show,
+        screen: &DemoScreen,
         wanted: impl Fn(&Configuration) -> bool,
     ) -> Result<Configuration, DemoError> {
-        let until = Instant::now() + LIMIT;
+        let until = Instant::now() + STEP_TIMEOUT;
         loop {
             match self.client.configuration(self.job).await {
                 Ok(seen) if wanted(&seen.value) => return Ok(seen.value),
-                Ok(seen) => show.look(&seen.value),
+                Ok(seen) => screen.look(&seen.value),
                 // A cluster that is not known yet has no jobs.
                 Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {}
                 Err(error) => return Err(error.into()),
@@ -81,12 +85,12 @@ impl Daemon {
     pub(super) async fn in_flight_after(
         &self,
         id: CheckpointId,
-        show: &Show,
+        screen: &DemoScreen,
     ) -> Result<CheckpointId, DemoError> {
-        let until = Instant::now() + LIMIT;
+        let until = Instant::now() + STEP_TIMEOUT;
         loop {
             let configuration = self.client.configuration(self.job).await?.value;
-            show.look(&configuration);
+            screen.look(&configuration);
             if let Some(found) = configuration.in_flight.iter().find(|checkpoint| checkpoint.id > id) {
                 return Ok(found.id);
             }
@@ -94,17 +98,17 @@ impl Daemon {
         }
     }
 
-    /// Waits until a checkpoint is 19 of 20 stored, and as old as somebody would dare.
+    /// Waits until a checkpoint is 19 of 20 stored and `age` old.
     pub(super) async fn aged(
         &self,
         id: CheckpointId,
         age: Duration,
-        show: &Show,
+        screen: &DemoScreen,
     ) -> Result<InFlight, DemoError> {
-        let until = Instant::now() + LIMIT;
+        let until = Instant::now() + STEP_TIMEOUT;
         loop {
             let configuration = self.client.configuration(self.job).await?.value;
-            show.look(&configuration);
+            screen.look(&configuration);
             let found = configuration.in_flight.into_iter().find(|checkpoint| checkpoint.id == id);
             let found = found.ok_or_else(|| DemoError::Otherwise(format!("checkpoint {id} is in flight")))?;
             if found.acknowledged == 19 && Duration::from_millis(found.elapsed) >= age {
@@ -115,8 +119,8 @@ impl Daemon {
     }
 
     pub(super) async fn raise_timeout(&self, id: CheckpointId) -> Result<InFlight, DemoError> {
-        let timeout =
-            CheckpointTimeout::new(LONGER).map_err(|error| DemoError::Otherwise(error.to_string()))?;
+        let timeout = CheckpointTimeout::new(RAISED_TIMEOUT)
+            .map_err(|error| DemoError::Otherwise(error.to_string()))?;
         let patch = ConfigurationPatch {
             timeout: Field::Set(timeout),
             reason: Some("demonstration".to_owned()),
@@ -132,16 +136,23 @@ impl Daemon {
     }
 
     /// Goes back to what was submitted.
-    pub(super) async fn reset(&self) -> Result<Configuration, DemoError> {
+    ///
+    /// # Errors
+    /// [`DemoError`] when the daemon refuses it.
+    pub async fn reset(&self) -> Result<Configuration, DemoError> {
         let patch = ConfigurationPatch { timeout: Field::Clear, ..ConfigurationPatch::default() };
         Ok(self.client.change(self.job, &patch, ChangeOptions::default()).await?.value)
     }
 
     /// Waits until a checkpoint has completed or failed.
-    pub(super) async fn end_of(&self, id: CheckpointId, show: &Show) -> Result<Checkpoint, DemoError> {
-        let until = Instant::now() + LIMIT;
+    pub(super) async fn end_of(
+        &self,
+        id: CheckpointId,
+        screen: &DemoScreen,
+    ) -> Result<Checkpoint, DemoError> {
+        let until = Instant::now() + STEP_TIMEOUT;
         loop {
-            show.look(&self.client.configuration(self.job).await?.value);
+            screen.look(&self.client.configuration(self.job).await?.value);
             let path = format!("/jobs/{}/checkpoints/details/{id}", self.job);
             let checkpoint: Checkpoint = self.client.get(&path).await?.value;
             if checkpoint.status != CheckpointStatus::InProgress {
@@ -151,17 +162,34 @@ impl Daemon {
         }
     }
 
-    pub(super) async fn kill(&mut self) -> Result<(), DemoError> {
+    /// Leaves the daemon running until the user presses Ctrl-C.
+    ///
+    /// # Errors
+    /// [`DemoError::Machine`] when signals cannot be received.
+    pub async fn keep(&self, screen: &DemoScreen) -> Result<(), DemoError> {
+        screen.keep(self.client.server(), &self.state, self.job);
+        tokio::signal::ctrl_c().await.map_err(machine("cannot wait for Ctrl-C"))
+    }
+
+    /// Kills it with SIGKILL.
+    ///
+    /// # Errors
+    /// [`DemoError::Machine`] when it cannot be killed.
+    pub async fn kill(&mut self) -> Result<(), DemoError> {
         self.child.kill().await.map_err(machine("cannot kill the daemon"))
     }
 }
 
-pub(super) async fn pause(until: Instant, what: &'static str) -> Result<(), DemoError> {
+/// Waits a moment before the next request.
+///
+/// # Errors
+/// [`DemoError::Never`] when it is later than `until`.
+pub async fn pause(until: Instant, what: &'static str) -> Result<(), DemoError> {
     #[allow(clippy::disallowed_methods, reason = "tokio's clock")]
     let late = Instant::now() >= until;
     if late {
         return Err(DemoError::Never { what });
     }
-    sleep(EVERY).await;
+    sleep(POLL_INTERVAL).await;
     Ok(())
 }

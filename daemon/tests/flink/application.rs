@@ -4,7 +4,7 @@ use crate::daemon::{Daemon, until};
 use crate::in_flight::{expires_at_once, is_saved};
 use crate::job::Job;
 use crate::rig::Rig;
-use ckptd::local_flink::{Options, Pace, SlowJob};
+use ckpt_local_flink::{Options, Pace, SlowJob};
 use std::time::Duration;
 
 const TIMEOUT: u64 = 20_000;

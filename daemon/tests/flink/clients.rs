@@ -4,7 +4,7 @@ use crate::daemon::{Daemon, LIMIT, until};
 use crate::rig::Rig;
 use ckpt_api::JobState;
 use ckpt_client::local as paths;
-use ckptd::local_flink::Distribution;
+use ckpt_local_flink::Distribution;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Stdio;

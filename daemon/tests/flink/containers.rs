@@ -4,7 +4,7 @@ use crate::daemon::{CLUSTER, Daemon};
 use crate::job::Job;
 use crate::rig::Rig;
 use ckpt_api::{Check, ClusterDiagnosis, Diagnosis, Verdict, Via};
-use ckptd::local_flink::{Cluster, Options};
+use ckpt_local_flink::{Cluster, Options};
 use procfs::process::{Process, all_processes};
 use rustix::process::geteuid;
 use std::os::unix::fs::MetadataExt;

@@ -3,8 +3,8 @@
 use ckpt_api::{Configuration, ConfigurationList, ConfigurationPatch, Field};
 use ckpt_client::local as paths;
 use ckpt_client::{ChangeOptions, Client, ClientError, escape};
+use ckpt_local_flink::{Answer, call};
 use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
-use ckptd::local_flink::{Answer, call};
 use ckptd::state_dir::Owner;
 use std::future::Future;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! A job on a real Flink, looked at through Flink's own REST API.
 
 use crate::daemon::until;
-use ckptd::local_flink::{Cluster, Pace, SlowJob};
+use ckpt_local_flink::{Cluster, Pace, SlowJob};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

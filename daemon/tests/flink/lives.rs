@@ -43,7 +43,7 @@ pub(crate) async fn the_adaptive_scheduler_keeps_the_values_when_a_taskmanager_d
 }
 
 /// When the job last began to run; `None` when Flink does not answer.
-async fn restarts(cluster: &ckptd::local_flink::Cluster, id: &str) -> Option<u64> {
+async fn restarts(cluster: &ckpt_local_flink::Cluster, id: &str) -> Option<u64> {
     let job = cluster.get(&format!("/jobs/{id}")).await.ok()?;
     job["timestamps"]["RUNNING"].as_u64()
 }

@@ -5,8 +5,8 @@ use crate::job::Job;
 use crate::rig::{Rig, restart};
 use ckpt_agent::protocol::{Answered, Ask};
 use ckpt_api::{Diagnosis, Verdict, Via};
+use ckpt_local_flink::Cluster;
 use ckptd::attach::{self, Consent, Jvm};
-use ckptd::local_flink::Cluster;
 
 /// What of ckptd is mapped into the JobManager's process.
 pub(crate) fn loaded(cluster: &Cluster) -> Vec<String> {

@@ -5,7 +5,7 @@ use crate::job::Job;
 use crate::looking::loaded;
 use crate::rig::{Kind, Rig};
 use ckpt_api::{Diagnosis, Verdict};
-use ckptd::local_flink::{Cluster, Watcher};
+use ckpt_local_flink::{Cluster, Watcher};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
@@ -109,7 +109,7 @@ impl Relay {
         // A signal that kills does so a moment later.
         sleep(Duration::from_secs(1)).await;
         assert!(self.child.try_wait().unwrap().is_none(), "{:?}", self.child.try_wait());
-        let answer = ckptd::local_flink::call(&self.address, "GET", "/overview", &[], b"").await.unwrap();
+        let answer = ckpt_local_flink::call(&self.address, "GET", "/overview", &[], b"").await.unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(loaded(cluster), [""; 0]);
         assert_eq!(job.flinks_values().await, (5_000, 600_000));

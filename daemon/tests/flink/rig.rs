@@ -1,7 +1,7 @@
 //! The clusters of one release, started when a test first wants them.
 
 use crate::failover::Grounds;
-use ckptd::local_flink::{Cluster, ClusterError, Distribution, Options, Scheduler, install};
+use ckpt_local_flink::{Cluster, ClusterError, Distribution, Options, Scheduler, install};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use crate::daemon::Daemon;
 use crate::job::Job;
 use crate::rig::Rig;
 use ckpt_api::Via;
-use ckptd::local_flink::{Cluster, Options, ZooKeeper};
+use ckpt_local_flink::{Cluster, Options, ZooKeeper};
 
 pub(crate) async fn a_change_through_a_standby_reaches_the_leader(rig: &'static Rig) {
     let distribution = rig.distribution().await.unwrap();

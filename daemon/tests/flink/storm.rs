@@ -7,7 +7,7 @@
 use crate::daemon::{CLUSTER, Daemon, LIMIT, until};
 use crate::rig::{Kind, Rig};
 use ckpt_api::{Configuration, Value as Three};
-use ckptd::local_flink::{Cluster, Pace, SlowJob, Uploaded};
+use ckpt_local_flink::{Cluster, Pace, SlowJob, Uploaded};
 use futures::future::join_all;
 use rand::RngExt;
 use rand::seq::IndexedRandom;

@@ -8,7 +8,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(180);
 
 #[tokio::test]
-async fn the_demonstration_ends_with_0_and_names_what_to_try_next() {
+async fn demo_succeeds_and_names_next_commands() {
     let home = tempfile::tempdir().unwrap();
     let mut command = ckptd();
     command.arg("demo").env("TMPDIR", home.path()).env_remove("CARGO");
@@ -39,10 +39,26 @@ async fn the_demonstration_ends_with_0_and_names_what_to_try_next() {
     let saved = took("checkpoint 2 completed after ", ": ");
     let timeout = Duration::from_secs(10);
     assert!(lost >= timeout && saved > timeout, "{lost:?} and {saved:?}");
-    let last = &said[said.len() - 6..];
-    assert_eq!(last[0], "All of this truly happened.");
-    assert!(last[4].starts_with("ckptctl set-timeout"), "{last:?}");
-    assert!(last[5].contains("demo --keep"), "{last:?}");
+    let last = &said[said.len() - 5..];
+    assert_eq!(last[0], "Try it yourself, in three terminals:");
+    assert!(last[3].starts_with("ckptctl set-timeout"), "{last:?}");
+    assert!(last[4].contains("demo --keep"), "{last:?}");
     // It cleans up after itself: no directory, and so no daemon that uses it.
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn demo_flink_names_its_program() {
+    for arguments in [&["--flink"][..], &["--flink", "--keep", "--flink-version", "1.20.0"]] {
+        let mut command = ckptd();
+        command.arg("demo").args(arguments);
+        let ended = run(command, LIMIT).await;
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        assert_eq!(ended.stdout, "");
+        assert_eq!(
+            ended.stderr,
+            "error: the demo on Flink is a program of its own: \
+             run 'cargo run --release -p ckpt-flink-demo' in the source tree instead\n"
+        );
+    }
 }

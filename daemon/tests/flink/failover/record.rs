@@ -2,7 +2,7 @@
 
 use super::{Blow, Ckptd};
 use crate::rig::beside_target;
-use ckptd::local_flink::Scheduler;
+use ckpt_local_flink::Scheduler;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

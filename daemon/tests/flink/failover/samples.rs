@@ -2,9 +2,9 @@
 
 use crate::daemon::LIMIT;
 use ckpt_agent::protocol::{Answered, Ask};
+use ckpt_local_flink::Cluster;
 use ckptd::attach::{self, Consent, Jvm};
 use ckptd::clock::wall_millis;
-use ckptd::local_flink::Cluster;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

@@ -1,10 +1,10 @@
 //! A JobManager and its TaskManagers as children on loopback.
 
-use super::config::{self, Ports, Scheduler};
-use super::http::{self, Answer, HttpError};
-use super::install::Distribution;
-use super::job::{self, JobError, SlowJob};
-use super::watcher::Watcher;
+use crate::config::{self, Ports, Scheduler};
+use crate::http::{self, Answer, HttpError};
+use crate::install::Distribution;
+use crate::job::{self, JobError, SlowJob};
+use crate::watcher::Watcher;
 use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,7 @@ pub enum ClusterError {
     Job(#[from] JobError),
 }
 
-pub(super) fn machine(what: &'static str) -> impl FnOnce(io::Error) -> ClusterError {
+pub(crate) fn machine(what: &'static str) -> impl FnOnce(io::Error) -> ClusterError {
     move |cause| ClusterError::Machine { what, cause }
 }
 

@@ -1,9 +1,9 @@
 //! The ZooKeeper server that Flink carries: with it, jobs outlive their JobManager.
 
-use super::cluster::{ClusterError, machine};
-use super::config;
-use super::install::Distribution;
-use super::watcher::Watcher;
+use crate::cluster::{ClusterError, machine};
+use crate::config;
+use crate::install::Distribution;
+use crate::watcher::Watcher;
 use std::net::TcpListener;
 use std::time::Duration;
 use tokio::net::TcpStream;

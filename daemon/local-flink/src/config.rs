@@ -1,6 +1,6 @@
 //! What a local Flink is configured with, and how its processes are started.
 
-use super::install::Distribution;
+use crate::install::Distribution;
 use std::io;
 use std::path::Path;
 use tokio::process::Command;
@@ -20,9 +20,9 @@ const OPENED: [&str; 11] = [
     "java.util.concurrent.locks",
 ];
 /// A JVM that does not optimise what it has compiled starts with a third of the work.
-pub(super) const QUICK: &str = "-XX:TieredStopAtLevel=1";
+pub(crate) const QUICK: &str = "-XX:TieredStopAtLevel=1";
 /// A collector without threads of its own, for a JVM that nobody looks into.
-pub(super) const SERIAL: &str = "-XX:+UseSerialGC";
+pub(crate) const SERIAL: &str = "-XX:+UseSerialGC";
 const LOG4J: &str = "rootLogger.level = INFO
 rootLogger.appenderRef.console.ref = Console
 appender.console.name = Console
@@ -43,14 +43,14 @@ pub enum Scheduler {
 
 /// Where a local Flink listens, on 127.0.0.1.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ports {
-    pub(super) rest: u16,
-    pub(super) rpc: u16,
+pub(crate) struct Ports {
+    pub(crate) rest: u16,
+    pub(crate) rpc: u16,
 }
 
 impl Ports {
     /// Two that are free at the moment.
-    pub(super) fn free() -> io::Result<Self> {
+    pub(crate) fn free() -> io::Result<Self> {
         let listeners =
             [std::net::TcpListener::bind("127.0.0.1:0")?, std::net::TcpListener::bind("127.0.0.1:0")?];
         let [rest, rpc] = listeners.map(|listener| listener.local_addr().map(|address| address.port()));
@@ -59,7 +59,7 @@ impl Ports {
 }
 
 /// Writes the configuration into `directory`; later settings win.
-pub(super) fn write(
+pub(crate) fn write(
     distribution: &Distribution,
     directory: &Path,
     ports: Ports,
@@ -124,7 +124,7 @@ pub(super) fn write(
 }
 
 /// The command that runs a class of Flink, with `jar` on the class path if there is one.
-pub(super) fn java(
+pub(crate) fn java(
     distribution: &Distribution,
     directory: &Path,
     arguments: &[String],
@@ -153,7 +153,7 @@ pub(super) fn java(
 }
 
 /// The command that has `wrapper` run another one.
-pub(super) fn wrapped(wrapper: &[String], command: Command) -> Command {
+pub(crate) fn wrapped(wrapper: &[String], command: Command) -> Command {
     let Some((program, arguments)) = wrapper.split_first() else { return command };
     let inner = command.as_std();
     let mut outer = Command::new(program);
@@ -173,7 +173,7 @@ pub(super) fn wrapped(wrapper: &[String], command: Command) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local_flink::Machine;
+    use crate::Machine;
 
     fn text(version: &str, extra: &[(String, String)]) -> (tempfile::TempDir, String) {
         let home = tempfile::tempdir().unwrap();

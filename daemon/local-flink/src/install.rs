@@ -1,6 +1,6 @@
 //! Fetching a Flink from PyPI, whole or not at all.
 
-use super::machine::{Lack, Machine};
+use crate::machine::{Lack, Machine};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Distribution {
         (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
     }
 
-    pub(super) fn dist_jar(&self) -> PathBuf {
+    pub(crate) fn dist_jar(&self) -> PathBuf {
         self.home.join(format!("lib/flink-dist-{}.jar", self.version))
     }
 }
@@ -181,7 +181,7 @@ async fn fetch(
 }
 
 /// Runs a program to its end.
-pub(super) async fn run(
+pub(crate) async fn run(
     what: &str,
     mut command: Command,
     mut meanwhile: impl FnMut(),

@@ -1,5 +1,5 @@
 //! A real Flink on this machine: fetched from PyPI, started on loopback, with a job whose checkpoints are as
-//! slow as wished. The tests and `ckptd demo --flink` use it; the daemon itself does not.
+//! slow as wished, for the tests and for `ckpt-flink-demo`. ckptd does not depend on it.
 //!
 //! Nothing of it survives: whatever ends the process that started a [`Cluster`], a watcher ends the cluster.
 

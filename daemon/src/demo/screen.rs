@@ -1,4 +1,4 @@
-//! What the demonstration shows: what happens on stdout, how far it is on stderr.
+//! The output of a demonstration: steps on stdout, progress on stderr.
 
 use ckpt_api::Configuration;
 use ckpt_types::duration::Rough;
@@ -8,38 +8,44 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// How many steps there are.
+/// Number of steps of every demonstration.
 const STEPS: u32 = 4;
 
-/// The screen of the demonstration.
-pub(super) struct Show {
+/// The output of a demonstration.
+#[derive(Debug)]
+pub struct DemoScreen {
     bar: ProgressBar,
     steps: Cell<u32>,
 }
 
-impl Show {
-    pub(super) fn start() -> Self {
+impl DemoScreen {
+    /// Draws an empty progress bar.
+    #[must_use]
+    pub fn start() -> Self {
         let bar = ProgressBar::new(20);
         bar.set_style(in_flight());
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, steps: Cell::new(0) }
     }
 
-    fn say(&self, line: &str) {
+    /// Prints one line.
+    pub fn say(&self, line: &str) {
         self.bar.suspend(|| drop(writeln!(io::stdout(), "{line}")));
     }
 
-    pub(super) fn step(&self, what: &str) {
+    /// Begins the next step.
+    pub fn step(&self, what: &str) {
         self.steps.set(self.steps.get() + 1);
         self.say(&format!("\n{}/{STEPS}  {what}", self.steps.get()));
     }
 
-    /// What an operator would type here.
-    pub(super) fn typed(&self, command: &str) {
+    /// Prints the command that an operator would type here.
+    pub fn typed(&self, command: &str) {
         self.say(&format!("     $ {command}"));
     }
 
-    pub(super) fn good(&self, what: &str) {
+    /// Prints a good result.
+    pub fn good(&self, what: &str) {
         self.say(&format!("     ✔ {what}"));
     }
 
@@ -47,15 +53,15 @@ impl Show {
         self.say(&format!("     ✘ {what}"));
     }
 
-    /// Draws something that takes a while.
-    pub(super) fn wait(&self, what: String) {
+    /// Draws a spinner with the reason for the wait.
+    pub fn wait(&self, what: String) {
         let style = ProgressStyle::with_template("  {spinner} {msg} ({elapsed})");
         self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         self.bar.set_message(what);
     }
 
-    /// What was waited for is there.
-    pub(super) fn waited(&self) {
+    /// Draws the progress bar in place of the spinner.
+    pub fn end_wait(&self) {
         self.bar.set_style(in_flight());
         self.bar.set_message("");
     }
@@ -82,9 +88,10 @@ impl Show {
         ));
     }
 
-    pub(super) fn done(&self) {
+    /// Ends the steps; hints follow.
+    pub fn finish(&self) {
         self.bar.finish_and_clear();
-        self.say("\nAll of this truly happened.");
+        self.say("");
     }
 
     pub(super) fn next(&self) {
@@ -94,15 +101,6 @@ impl Show {
         self.say(&format!("     {ckptctl} watch job123"));
         self.say(&format!("     {ckptctl} set-timeout job123 20m"));
         self.say(&format!("or let this daemon run on: {ckptd} demo --keep"));
-    }
-
-    pub(super) fn next_on_flink(&self, url: &str) {
-        let (ckptd, ckptctl) = (program("ckptd"), program("ckptctl"));
-        self.say("On a cluster of your own:");
-        self.say(&format!("     {ckptd} serve --flink {url}"));
-        self.say(&format!("     {ckptctl} doctor"));
-        self.say(&format!("     {ckptctl} set-timeout JOB 20m"));
-        self.say(&format!("or let this one run on: {ckptd} demo --flink --keep"));
     }
 
     pub(super) fn keep(&self, server: &str, state: &Path, job: &str) {
@@ -122,8 +120,9 @@ fn in_flight() -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
-/// How to call one of the two programs: through cargo, where this one was.
-fn program(name: &str) -> String {
+/// The command that runs a program of this workspace: through cargo if this one was.
+#[must_use]
+pub fn program(name: &str) -> String {
     match std::env::var_os("CARGO") {
         Some(_) => format!("cargo run --release -p {name} --"),
         None => name.to_owned(),

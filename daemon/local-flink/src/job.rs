@@ -1,8 +1,8 @@
 //! A job whose checkpoints are as slow as wished, at any moment.
 
-use super::cluster::Cluster;
-use super::http::{self, HttpError};
-use super::install::{Distribution, InstallError, run};
+use crate::cluster::Cluster;
+use crate::http::{self, HttpError};
+use crate::install::{Distribution, InstallError, run};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 /// The job.
 const SOURCE: &str = include_str!("SlowJob.java");
-pub(super) const CLASS: &str = "SlowJob";
+pub(crate) const CLASS: &str = "SlowJob";
 /// Between the parts of an upload; it is in no jar.
 const BOUNDARY: &str = "ckptd-local-flink-7e971619b025780f";
 
@@ -151,7 +151,7 @@ impl SlowJob {
     }
 
     /// What its `main` is given.
-    pub(super) fn arguments(&self) -> [String; 6] {
+    pub(crate) fn arguments(&self) -> [String; 6] {
         [
             self.name.clone(),
             self.interval.as_millis().to_string(),
@@ -192,7 +192,7 @@ impl Uploaded {
 }
 
 /// The job's jar for this Flink, built if it is not there.
-pub(super) async fn jar(distribution: &Distribution) -> Result<PathBuf, JobError> {
+pub(crate) async fn jar(distribution: &Distribution) -> Result<PathBuf, JobError> {
     let digest = Sha256::digest(SOURCE.as_bytes());
     let digest: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let jar = distribution.home.join(format!("slow-job-{digest}.jar"));
