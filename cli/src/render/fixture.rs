@@ -18,6 +18,7 @@ pub(crate) fn configuration() -> Configuration {
         revision: 3,
         stored: true,
         applied: true,
+        superseded_by: None,
         override_status: Some(OverrideStatus {
             state: OverrideState::Applied,
             why: None,

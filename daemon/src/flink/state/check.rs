@@ -12,7 +12,7 @@ use crate::flink::facts::JobFacts;
 use crate::flink::keeper::Finding;
 use crate::flink::rest::{CACHE_AGE, has_no_checkpoints};
 use crate::flink::routes::Route;
-use crate::overrides::{Record, Submitted};
+use crate::overrides::Submitted;
 use crate::seam::{Observation, SeamError};
 use ckpt_api::OverrideState;
 use ckpt_client::ClientError;
@@ -58,8 +58,8 @@ enum Stage {
     Due(Monotonic),
     /// It waits for a search for a route.
     Routing,
-    /// It waits for an answer to a question that was put at this time, or later; for this record.
-    Reading { source: Source, since: Monotonic, record: Box<Record> },
+    /// It waits for an answer to a question that was put at this time, or later.
+    Reading { source: Source, since: Monotonic },
     /// It found that the override is to be applied again, which is being prepared.
     Applying,
 }
@@ -173,9 +173,8 @@ impl ClusterState {
     }
 
     fn check_through(&mut self, now: Moment, job: JobId, source: Source, actions: &mut Vec<ClusterAction>) {
-        let Some(record) = self.records.get(&job).cloned() else { return };
         let Some(entry) = self.jobs.get_mut(&job) else { return };
-        entry.check.stage = Stage::Reading { source, since: now.monotonic, record: Box::new(record) };
+        entry.check.stage = Stage::Reading { source, since: now.monotonic };
         match source {
             Source::Agent => {
                 if entry.reads.agent.request(None) {
@@ -249,20 +248,17 @@ impl ClusterState {
         self.conclude(now, job, finding, actions);
     }
 
-    /// True if an answer belongs to the present check of a job. One that was overtaken by a change, or by another
-    /// record, is made due again.
+    /// True if an answer belongs to the present check of a job. One that was overtaken by a change is made due again.
     fn answers_check(&mut self, now: Moment, job: JobId, source: Source, asked: Monotonic) -> bool {
-        let record = self.records.get(&job);
+        let has_record = self.records.contains_key(&job);
         let Some(entry) = self.jobs.get_mut(&job) else { return false };
-        let Stage::Reading { source: wanted, since, record: checked } = &entry.check.stage else {
-            return false;
-        };
+        let Stage::Reading { source: wanted, since } = &entry.check.stage else { return false };
         if *wanted != source || asked < *since {
             return false;
         }
         let is_overtaken = entry.check.changed_at.is_some_and(|at| at >= *since)
             || entry.changing.is_under_way()
-            || record != Some(checked);
+            || !has_record;
         if is_overtaken {
             entry.check.stage = Stage::Due(now.monotonic + HAND_OVER_TIME);
         }
