@@ -14,8 +14,8 @@
 //! | `gathering` | how a job waits for its tasks, and stops when one is lost |
 //! | `rehearsal` | tasks that store real files, with faults on request |
 //! | `files`, `metadata`, `disk` | checkpoint directories, what makes them complete, and threads that wait for them |
-//! | `statistics` | what happened, for Flink's read paths |
-//! | `report` | those paths' bodies |
+//! | `tracker` | checkpoints in flight and ended, for Flink's read paths |
+//! | `report` | the bodies of those paths |
 //! | `triggers` | checkpoints and savepoints that were asked for by hand |
 //! | `savepoints`, `places` | savepoints, and the directories that they are made in |
 //! | `restore` | jobs that start from a savepoint |
@@ -39,8 +39,8 @@ mod reports;
 mod restore;
 mod savepoints;
 mod sessions;
-mod statistics;
 mod store;
+mod tracker;
 mod triggers;
 
 pub use claims::ClaimRefused;

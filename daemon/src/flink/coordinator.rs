@@ -8,7 +8,7 @@ use super::ways::Way;
 use crate::anatomy::{Anatomy, Depth};
 use crate::clock::wall_millis;
 use crate::seam::{
-    Applied, Changing, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted,
+    Applied, Changing, Glance, Identity, JobCoordinator, LogTail, Observation, Past, SeamError, Wanted,
 };
 use async_trait::async_trait;
 use ckpt_api::flink::{self, NO_INTERVAL};
@@ -16,7 +16,7 @@ use ckpt_api::{self as api, JobState, OverrideState, OverrideStatus};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_types::ids::{CheckpointId, JobId, TriggerId, VertexId};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// How long looking through the agent is given up after it failed.
 const BLIND: Duration = Duration::from_secs(30);
@@ -177,6 +177,14 @@ impl JobCoordinator for FlinkJob {
 
     async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
         self.must_read("/checkpoints").await
+    }
+
+    fn subscribe_ended(&self) -> watch::Receiver<u64> {
+        self.known().history.subscribe()
+    }
+
+    async fn ended_after(&self, sequence: u64) -> Result<LogTail, SeamError> {
+        Ok(self.known().history.after(sequence))
     }
 
     async fn history(&self) -> Result<Past, SeamError> {

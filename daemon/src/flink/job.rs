@@ -350,10 +350,9 @@ impl FlinkJob {
             Some(why) => self.stale(why)?,
             None => self.through_rest().ok_or(SeamError::Silent)?,
         };
-        let rescued = self.known().history.rescued();
         let last_completed = statistics.latest.completed;
         let Health { ahead, .. } = self.link().health();
-        Ok(Glance { observation, newest: statistics.history, last_completed, rescued, ahead })
+        Ok(Glance { observation, last_completed, ahead })
     }
 
     pub(super) fn sees_with_agent(&self) -> bool {

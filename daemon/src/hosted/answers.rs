@@ -3,18 +3,17 @@
 use super::life::Stage;
 use super::owner::Owner;
 use super::report::Life;
-use super::statistics::{Seen, age};
 use super::triggers::Asked;
+use crate::checkpoint_log::CheckpointOutcome;
 use crate::clock::Moment;
-use crate::seam::{self, Applied, Observation, Reach, SeamError, Wanted};
-use ckpt_api::flink::{self, CheckpointStatus};
+use crate::seam::{Applied, Observation, Reach, SeamError, Wanted};
+use ckpt_api::flink;
 use ckpt_api::{Happening, JobState, Outcome};
 use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_coordinator::{Coordinator, Event, InFlight, InFlightUpdate, Kind, View};
 use ckpt_types::duration::{Exact, Rough, millis};
 use ckpt_types::ids::{CheckpointId, TriggerId};
 use std::cmp::Ordering;
-use std::time::Duration;
 
 impl Owner {
     pub(super) fn effective(&self) -> EffectiveConfig {
@@ -63,20 +62,13 @@ impl Owner {
             next_trigger: view.next_trigger.map(|next| now.wall_at(next)),
             merged: view.merged,
             queued: 0,
-            usual_duration: self.usual_duration(),
+            usual_duration: self.tracker.log().usual_duration(),
             standing: None,
             trouble: self.trouble(now),
             reach: Reach::HOSTED,
             stale: None,
             observed_at: now.wall_millis(),
         }
-    }
-
-    /// How long checkpoints usually took lately; savepoints are another matter.
-    fn usual_duration(&self) -> Option<Duration> {
-        let is_it = |seen: &&Seen| seen.status == CheckpointStatus::Completed && !seen.kind.is_savepoint();
-        let completed = self.statistics.remembered().into_iter().filter(is_it);
-        seam::usual_duration(completed.filter_map(|seen| seen.duration))
     }
 
     /// What there is to see without a coordinator.
@@ -134,7 +126,7 @@ impl Owner {
             updates = updated;
             if changes {
                 // What the change lets expire did so with the new timeout.
-                self.note_timeout(now);
+                self.record_timeout(now);
                 self.configured(now);
             }
             self.perform(now, actions);
@@ -166,16 +158,16 @@ impl Owner {
         updates: &[InFlightUpdate],
     ) -> Vec<(InFlight, Outcome)> {
         let gone = seen.iter().filter(|id| !updates.iter().any(|update| update.checkpoint.id == **id));
-        gone.filter_map(|id| self.statistics.get(*id))
-            .map(|seen| {
-                let completed = seen.status == CheckpointStatus::Completed;
+        gone.filter_map(|id| Some((*id, self.tracker.get(*id)?)))
+            .map(|(id, seen)| {
+                let completed = seen.outcome.is_some_and(CheckpointOutcome::is_completed);
                 let outcome = if completed { Outcome::Completed } else { Outcome::TooLate };
                 let checkpoint = InFlight {
-                    id: seen.id,
-                    savepoint: seen.kind.is_savepoint(),
-                    acknowledged: usize::try_from(seen.acknowledged()).unwrap_or(usize::MAX),
-                    subtasks: usize::try_from(seen.subtasks()).unwrap_or(usize::MAX),
-                    elapsed: age(seen, now.monotonic),
+                    id,
+                    savepoint: seen.progress.savepoint,
+                    acknowledged: seen.progress.acknowledged(),
+                    subtasks: seen.progress.parallelism(),
+                    elapsed: seen.age(now.monotonic),
                     remaining: None,
                 };
                 (checkpoint, outcome)

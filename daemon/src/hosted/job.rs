@@ -11,7 +11,7 @@ use crate::anatomy::{Anatomy, Depth};
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
-use crate::seam::{Applied, Glance, Identity, JobCoordinator, Observation, Past, SeamError, Wanted};
+use crate::seam::{Applied, Glance, Identity, JobCoordinator, LogTail, Observation, Past, SeamError, Wanted};
 use async_trait::async_trait;
 use ckpt_api::flink;
 use ckpt_api::{self as api, JobState};
@@ -61,6 +61,7 @@ pub struct HostedJob {
     questions: mpsc::Sender<Question>,
     events: broadcast::Sender<api::Event>,
     state: watch::Receiver<JobState>,
+    ended: watch::Receiver<u64>,
     tasks: TaskDoor,
 }
 
@@ -76,8 +77,9 @@ impl HostedJob {
         let owner = Owner::new(setup, events.clone(), door(false));
         let tasks = door(true);
         let state = owner.published.subscribe();
+        let ended = owner.tracker.log().subscribe();
         tokio::spawn(owner.run(asked));
-        Self { identity, questions, events, state, tasks }
+        Self { identity, questions, events, state, ended, tasks }
     }
 
     /// The job's state, without asking its owner.
@@ -125,14 +127,12 @@ impl JobCoordinator for HostedJob {
     async fn glance(&self) -> Result<Glance, SeamError> {
         self.ask(|owner, now| Glance {
             observation: owner.observe(now),
-            rescued: owner.past.rescued(),
             ahead: 0,
-            newest: owner.statistics.history().map(|seen| report::checkpoint(seen, false)).collect(),
             last_completed: owner
-                .statistics
-                .latest_completed
-                .as_ref()
-                .map(|seen| report::checkpoint(seen, false)),
+                .tracker
+                .log()
+                .newest_completed(false)
+                .map(|it| report::checkpoint(it.into(), false)),
         })
         .await
     }
@@ -183,11 +183,23 @@ impl JobCoordinator for HostedJob {
     }
 
     async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
-        self.ask(|owner, _| report::statistics(&owner.statistics)).await
+        self.ask(|owner, _| report::statistics(&owner.tracker)).await
     }
 
     async fn history(&self) -> Result<Past, SeamError> {
-        self.ask(|owner, now| Past { checkpoints: owner.past.all(), observed_at: now.wall_millis() }).await
+        self.ask(|owner, now| Past {
+            checkpoints: owner.tracker.log().history(),
+            observed_at: now.wall_millis(),
+        })
+        .await
+    }
+
+    fn subscribe_ended(&self) -> watch::Receiver<u64> {
+        self.ended.clone()
+    }
+
+    async fn ended_after(&self, sequence: u64) -> Result<LogTail, SeamError> {
+        self.ask(move |owner, _| owner.tracker.log().after(sequence)).await
     }
 
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
@@ -195,7 +207,7 @@ impl JobCoordinator for HostedJob {
     }
 
     async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError> {
-        self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::checkpoint(seen, true))).await
+        self.ask(move |owner, _| owner.tracker.shown(id).map(|seen| report::checkpoint(seen, true))).await
     }
 
     async fn subtasks(
@@ -203,11 +215,11 @@ impl JobCoordinator for HostedJob {
         id: CheckpointId,
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
-        self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::subtasks(seen, vertex))).await
+        self.ask(move |owner, _| owner.tracker.shown(id).map(|seen| report::subtasks(seen, vertex))).await
     }
 
     async fn anatomy(&self, _depth: Depth) -> Result<Anatomy, SeamError> {
-        self.ask(|owner, now| anatomy::of(&owner.spec, &owner.statistics, now.monotonic)).await
+        self.ask(|owner, now| anatomy::of(&owner.spec, &owner.tracker, now.monotonic)).await
     }
 
     fn tasks(&self) -> Option<TaskDoor> {

@@ -239,7 +239,7 @@ impl Owner {
         if let Some(newest) = &found.newest {
             tracing::info!(job = %self.identity.name, checkpoint = %newest.checkpoint, "restored");
             let path = format!("file:{}", newest.directory.display());
-            self.statistics.restored(now, newest.checkpoint, newest.savepoint, path);
+            self.tracker.record_restore(now, newest.checkpoint, newest.savepoint, path);
         }
         self.coordinator = Some(coordinator);
         self.trouble = None;

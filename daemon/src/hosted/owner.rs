@@ -7,24 +7,20 @@ use super::files::CheckpointFiles;
 use super::job::{Question, Setup};
 use super::life::{Done, Stage};
 use super::metadata::{Metadata, StoredSubtask};
-use super::report::{self, Life};
+use super::report::Life;
 use super::reports::Locations;
 use super::restore::FromSavepoint;
 use super::savepoints::LastSavepoint;
 use super::sessions::Sessions;
-use super::statistics::Statistics;
+use super::tracker::{CheckpointTracker, CheckpointView};
 use super::triggers::{Made, Triggers};
 use crate::clock::{Clock, Moment};
-use crate::history::{Flight, History};
 use crate::job_file::JobSpec;
 use crate::overrides::{Key, OverrideStore};
 use crate::seam::{Identity, Wanted};
 use ckpt_api::tasks::TaskEvent;
 use ckpt_api::{self as api, Happening, JobState};
-use ckpt_coordinator::{
-    Action, Coordinator, Event, Fact, Kind, Monotonic, RequestToken, Snapshot, TriggerOutcome,
-};
-use ckpt_types::duration::millis;
+use ckpt_coordinator::{Action, Coordinator, Event, Fact, Kind, RequestToken, Snapshot, TriggerOutcome};
 use ckpt_types::ids::{CheckpointId, SessionId, Subtask};
 use std::collections::BTreeMap;
 use std::io;
@@ -56,9 +52,7 @@ pub(super) struct Owner {
     /// In force while the job runs; afterwards it only sees to what is still being written.
     pub(super) coordinator: Option<Coordinator>,
     pub(super) history: Life,
-    pub(super) statistics: Statistics,
-    /// The checkpoints that have ended, with the timeout that each had.
-    pub(super) past: History,
+    pub(super) tracker: CheckpointTracker,
     pub(super) triggers: Triggers,
     pub(super) last_savepoint: LastSavepoint,
     /// The number of the next checkpoint, as far as earlier coordinators know: the disk may have refused to
@@ -99,8 +93,7 @@ impl Owner {
             stage: Stage::new(setup.ended.as_ref()),
             coordinator: None,
             history,
-            statistics: Statistics::new(spec.graph()),
-            past: History::default(),
+            tracker: CheckpointTracker::new(spec.graph()),
             triggers: Triggers::default(),
             last_savepoint: LastSavepoint::default(),
             next_id: CheckpointId::FIRST,
@@ -250,7 +243,7 @@ impl Owner {
         let mut metadata = Metadata::new(self.identity.id, &self.identity.name, id);
         metadata.savepoint = kind.is_savepoint();
         metadata.triggered_at =
-            self.statistics.get(id).map_or(now.wall_millis(), |seen| seen.triggered.wall_millis());
+            self.tracker.get(id).map_or(now.wall_millis(), |seen| seen.progress.triggered_at);
         metadata.completed_at = now.wall_millis();
         metadata.subtasks = snapshots
             .into_iter()
@@ -270,12 +263,14 @@ impl Owner {
     fn answer(&mut self, to: RequestToken, outcome: &TriggerOutcome) {
         let result = match outcome {
             TriggerOutcome::Completed(id) => {
-                let location = self.statistics.get(*id).map_or_else(String::new, |seen| seen.path.clone());
+                let location =
+                    self.tracker.get(*id).and_then(|seen| seen.progress.path.clone()).unwrap_or_default();
                 Ok(Made { id: *id, location })
             }
             TriggerOutcome::Failed { id, reason } => {
-                let failure = id.and_then(|id| self.statistics.get(id)?.failure.as_ref());
-                Err(failure.map_or_else(|| reason.to_string(), |failure| failure.message.clone()))
+                let seen = id.and_then(|id| self.tracker.get(id));
+                let message = seen.as_ref().and_then(CheckpointView::failure_message);
+                Err(message.map_or_else(|| reason.to_string(), str::to_owned))
             }
         };
         self.last_savepoint.note(to, result.is_ok());
@@ -285,23 +280,25 @@ impl Owner {
     fn record(&mut self, now: Moment, fact: &Fact) {
         let files = &self.files;
         let path = |id, kind: &Kind| format!("file:{}", files.directory(id, kind).display());
-        self.statistics.record(now, fact, path);
-        self.remember(now, fact);
+        self.tracker.record(now, fact, path);
+        if matches!(fact, Fact::Created { .. }) {
+            self.record_timeout(now);
+        }
         let job = &self.identity.name;
         let happening = match fact {
             Fact::Created { id, kind } => Happening::Triggered { id: *id, savepoint: kind.is_savepoint() },
             Fact::Acknowledged { id, .. } => {
-                let Some(seen) = self.statistics.get(*id) else { return };
+                let Some(CheckpointView { progress, .. }) = self.tracker.get(*id) else { return };
                 Happening::Acknowledged {
                     id: *id,
-                    acknowledged: seen.acknowledged(),
-                    subtasks: seen.subtasks(),
+                    acknowledged: u32::try_from(progress.acknowledged()).unwrap_or(u32::MAX),
+                    subtasks: u32::try_from(progress.parallelism()).unwrap_or(u32::MAX),
                 }
             }
             Fact::Completed { id } => {
-                let seen = self.statistics.get(*id);
-                let duration = seen.and_then(|seen| seen.duration).unwrap_or(0);
-                match seen.is_some_and(|seen| seen.kind.is_savepoint()) {
+                let progress = self.tracker.get(*id).map(|seen| seen.progress);
+                let duration = progress.and_then(|progress| progress.duration).unwrap_or(0);
+                match progress.is_some_and(|progress| progress.savepoint) {
                     true => self.files.places.hand_over(*id),
                     false => self.damage = None,
                 }
@@ -309,8 +306,9 @@ impl Owner {
                 Happening::Completed { id: *id, duration }
             }
             Fact::Failed { id, reason, .. } => {
-                let failure = self.statistics.get(*id).and_then(|seen| seen.failure.as_ref());
-                let message = failure.map_or_else(|| reason.to_string(), |failure| failure.message.clone());
+                let seen = self.tracker.get(*id);
+                let message = seen.as_ref().and_then(CheckpointView::failure_message);
+                let message = message.map_or_else(|| reason.to_string(), str::to_owned);
                 tracing::warn!(job, checkpoint = %id, reason = reason.name(), message, "checkpoint failed");
                 Happening::Failed { id: Some(*id), reason: reason.name().to_owned(), message }
             }
@@ -323,47 +321,9 @@ impl Owner {
         self.tell_readers(now, happening);
     }
 
-    /// Notes which timeout is in force now: the history says it of every checkpoint.
-    pub(super) fn note_timeout(&mut self, now: Moment) {
-        self.past.timeout_is(monotonic_millis(now.monotonic), millis(self.effective().timeout()));
-    }
-
-    /// Takes a checkpoint that has ended into the history.
-    fn remember(&mut self, now: Moment, fact: &Fact) {
-        let at = monotonic_millis(now.monotonic);
-        match fact {
-            Fact::Created { .. } => self.note_timeout(now),
-            Fact::Completed { id } | Fact::Failed { id, .. } => {
-                let Some(seen) = self.statistics.get(*id) else { return };
-                let from = monotonic_millis(seen.triggered.monotonic);
-                let to = seen.duration.map_or(at, |took| from + took);
-                let reason = match fact {
-                    Fact::Failed { reason, .. } => Some(reason.name().to_owned()),
-                    _ => None,
-                };
-                self.past.ended(report::ended(seen, reason), Flight { from, to });
-            }
-            Fact::FailedWithoutId { reason } => {
-                let ended = api::EndedCheckpoint {
-                    id: None,
-                    savepoint: false,
-                    completed: false,
-                    triggered_at: now.wall_millis(),
-                    duration: None,
-                    state_size: None,
-                    checkpointed_size: None,
-                    timeout: None,
-                    rescued: false,
-                    reason: Some(reason.name().to_owned()),
-                    message: Some(reason.to_string()),
-                };
-                self.past.ended(ended, Flight { from: at, to: at });
-            }
-            Fact::Acknowledged { .. }
-            | Fact::AcknowledgedLate { .. }
-            | Fact::Discarded { .. }
-            | Fact::Merged { .. } => {}
-        }
+    /// Records the timeout in force for the checkpoints that end from now on.
+    pub(super) fn record_timeout(&mut self, now: Moment) {
+        self.tracker.record_timeout(now, self.effective().timeout());
     }
 
     /// Pushes an event to whoever reads them; nobody has to.
@@ -377,9 +337,4 @@ impl Owner {
         };
         drop(self.events.send(event));
     }
-}
-
-/// A moment in milliseconds on the clock that is never put back.
-fn monotonic_millis(moment: Monotonic) -> u64 {
-    millis(moment.since(Monotonic::default()))
 }
