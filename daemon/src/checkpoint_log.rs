@@ -163,10 +163,10 @@ impl CheckpointLog {
         seam::usual_duration(completed.filter_map(|record| record.progress.duration))
     }
 
-    /// The newest records subtask by subtask, oldest first, with the vertices in this order. Without an order they
-    /// have no subtasks.
-    pub(crate) fn breakdowns(&self, order: &[VertexId]) -> Vec<Arc<CheckpointAnatomy>> {
-        let mut quota = DetailQuota::of_estimate();
+    /// The newest records subtask by subtask, oldest first, with the vertices in this order, for an estimate of so
+    /// many checkpoints in flight. Without an order they have no subtasks.
+    pub(crate) fn breakdowns(&self, order: &[VertexId], in_flight: usize) -> Vec<Arc<CheckpointAnatomy>> {
+        let mut quota = DetailQuota::of_estimate(in_flight);
         let mut recent: Vec<_> = self.newest_first().filter(|record| quota.admits(record)).collect();
         recent.sort_by_key(|record| (record.triggered_there, record.progress.id));
         recent.into_iter().filter_map(|record| record.breakdown(order)).map(Arc::new).collect()

@@ -6,7 +6,7 @@ use std::mem;
 /// Newest records with subtasks. Twice Flink's history, which is in order of triggers while the log is in order of
 /// ends.
 const MAX_RECENT: usize = 20;
-/// Newest records in an estimate, whatever their outcome.
+/// Newest checkpoints in an estimate, whatever their outcome, those in flight included.
 const MAX_RECENT_IN_ESTIMATE: usize = 10;
 /// Completed records before those: failures must not push out what is usual.
 const MAX_COMPLETED: usize = ckpt_estimate::MOST_PAST;
@@ -27,9 +27,13 @@ impl Default for DetailQuota {
 }
 
 impl DetailQuota {
-    /// The quota of an estimate.
-    pub(super) fn of_estimate() -> Self {
-        Self { recent: MAX_RECENT_IN_ESTIMATE, completed: MAX_COMPLETED, newest: [false; 3] }
+    /// The quota of an estimate, beside the checkpoints in flight.
+    pub(super) fn of_estimate(in_flight: usize) -> Self {
+        Self {
+            recent: MAX_RECENT_IN_ESTIMATE.saturating_sub(in_flight),
+            completed: MAX_COMPLETED,
+            newest: [false; 3],
+        }
     }
 
     /// Counts a record against the quota; false when that is used up.

@@ -178,7 +178,7 @@ fn merges_subtasks_by_trigger_time() {
     let ack = SubtaskAck { at: 14, bytes: 1, times, late: false };
     log.merge_subtasks(CheckpointId(1), 10, [(vertex, vec![Some(ack), None])].into());
     log.merge_subtasks(CheckpointId(1), 11, SubtaskTable::new());
-    let breakdowns = log.breakdowns(&[vertex]);
+    let breakdowns = log.breakdowns(&[vertex], 0);
     let subtasks: Vec<_> = breakdowns.iter().map(|one| (one.triggered_at, one.subtasks.clone())).collect();
     assert_eq!(subtasks, [(10, Some(vec![vec![Some(times), None]])), (900, None)]);
 }

@@ -24,9 +24,10 @@ pub(super) fn of(spec: &JobSpec, tracker: &CheckpointTracker, now: Monotonic) ->
     };
     let order: Vec<VertexId> = vertices.iter().filter(|_| !too_large).map(|vertex| vertex.id).collect();
     let in_flight = tracker.in_flight().filter_map(|seen| in_flight(seen, &order, now));
+    let in_flight: Vec<_> = in_flight.map(Arc::new).collect();
     Anatomy {
-        in_flight: in_flight.map(Arc::new).collect(),
-        ended: tracker.log().breakdowns(&order),
+        ended: tracker.log().breakdowns(&order, in_flight.len()),
+        in_flight,
         warnings: too_large.then(warning).into_iter().collect(),
         vertices,
     }

@@ -15,7 +15,7 @@ use ckpt_types::duration::millis;
 use ckpt_types::ids::JobId;
 use std::time::Duration;
 
-/// What Flink shows as materialization interval of a changelog that is switched off.
+/// Materialization interval that Flink shows for a changelog that is switched off.
 const CHANGELOG_INTERVAL: i64 = 600_000;
 
 pub(super) fn checkpoint_config(
@@ -55,11 +55,11 @@ pub(crate) fn tolerable(submitted: &SubmittedConfig) -> u32 {
     }
 }
 
-/// A job's life so far.
+/// The states of a job so far, at the moment `now`.
 #[derive(Debug, Clone)]
-pub(super) struct Life {
+pub(super) struct JobTimeline {
     pub(super) state: JobState,
-    /// When it was submitted.
+    /// Time of its submission, in milliseconds since the epoch.
     pub(super) started_at: u64,
     pub(super) ended_at: Option<u64>,
     pub(super) changed_at: u64,
@@ -67,24 +67,24 @@ pub(super) struct Life {
     pub(super) now: u64,
 }
 
-impl Life {
+impl JobTimeline {
     fn duration(&self) -> i64 {
         signed(self.ended_at.unwrap_or(self.now).saturating_sub(self.started_at))
     }
 }
 
-pub(super) fn overview(job: JobId, spec: &JobSpec, life: &Life) -> JobOverview {
-    let counts = subtask_counts(life.state, spec.subtasks());
+pub(super) fn overview(job: JobId, spec: &JobSpec, timeline: &JobTimeline) -> JobOverview {
+    let counts = subtask_counts(timeline.state, spec.subtasks());
     JobOverview {
         jid: job,
         name: spec.name.clone(),
         job_type: Some("STREAMING".to_owned()),
         scheduler_type: Some("Default".to_owned()),
-        start_time: signed(life.started_at),
-        end_time: not_yet(life.ended_at),
-        duration: life.duration(),
-        state: life.state,
-        last_modification: signed(life.changed_at),
+        start_time: signed(timeline.started_at),
+        end_time: not_yet(timeline.ended_at),
+        duration: timeline.duration(),
+        state: timeline.state,
+        last_modification: signed(timeline.changed_at),
         tasks: OverviewTasks {
             total: spec.subtasks(),
             running: counts.running,
@@ -116,10 +116,10 @@ fn subtask_counts(state: JobState, subtasks: u32) -> StateCounts {
     counts
 }
 
-pub(super) fn details(job: JobId, spec: &JobSpec, life: &Life) -> JobDetails {
+pub(super) fn details(job: JobId, spec: &JobSpec, timeline: &JobTimeline) -> JobDetails {
     let vertices = spec.vertices.iter().map(|vertex| {
-        let tasks = subtask_counts(life.state, vertex.parallelism);
-        let started = (life.entered.running > 0).then_some(life.entered.running);
+        let tasks = subtask_counts(timeline.state, vertex.parallelism);
+        let started = (timeline.entered.running > 0).then_some(timeline.entered.running);
         Vertex {
             id: vertex.id,
             slot_sharing_group_id: job.to_string(),
@@ -128,8 +128,9 @@ pub(super) fn details(job: JobId, spec: &JobSpec, life: &Life) -> JobDetails {
             parallelism: vertex.parallelism,
             status: subtask_state(&tasks).to_owned(),
             start_time: started.unwrap_or(-1),
-            end_time: not_yet(life.ended_at),
-            duration: started.map_or(-1, |started| signed(life.ended_at.unwrap_or(life.now)) - started),
+            end_time: not_yet(timeline.ended_at),
+            duration: started
+                .map_or(-1, |started| signed(timeline.ended_at.unwrap_or(timeline.now)) - started),
             tasks,
             metrics: VertexMetrics::default(),
         }
@@ -159,16 +160,16 @@ pub(super) fn details(job: JobId, spec: &JobSpec, life: &Life) -> JobDetails {
         application_id: job.to_string(),
         name: spec.name.clone(),
         is_stoppable: false,
-        state: life.state,
+        state: timeline.state,
         job_type: Some("STREAMING".to_owned()),
         scheduler_type: Some("Default".to_owned()),
-        start_time: signed(life.started_at),
-        end_time: not_yet(life.ended_at),
-        duration: life.duration(),
+        start_time: signed(timeline.started_at),
+        end_time: not_yet(timeline.ended_at),
+        duration: timeline.duration(),
         max_parallelism: -1,
-        now: signed(life.now),
-        timestamps: life.entered,
-        status_counts: subtask_counts(life.state, count(spec.vertices.len())),
+        now: signed(timeline.now),
+        timestamps: timeline.entered,
+        status_counts: subtask_counts(timeline.state, count(spec.vertices.len())),
         vertices,
         plan: Plan {
             jid: job,

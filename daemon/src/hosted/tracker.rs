@@ -306,7 +306,7 @@ mod tests {
                 tracker.record(now, &fact, |_, _| String::new());
             }
         }
-        let ended: Vec<_> = tracker.log().breakdowns(&[]).iter().map(|one| one.id.0).collect();
+        let ended: Vec<_> = tracker.log().breakdowns(&[], 0).iter().map(|one| one.id.0).collect();
         let expected: Vec<_> = (5..=24).chain(31..=40).collect();
         assert_eq!(ended, expected, "the newest ten, and the newest twenty that completed before");
         assert_eq!(tracker.history().count(), MAX_HISTORY);

@@ -1,5 +1,5 @@
-//! What is counted of one job's checkpoints. It only rises, whatever becomes of the job's coordinator: Flink's own
-//! counts start anew with a JobManager.
+//! Counts of one job's checkpoints. They only rise, whatever becomes of the job's coordinator: Flink's own counts
+//! start anew with a JobManager.
 
 use super::{Labels, of_job};
 use crate::overrides::Key;
@@ -24,7 +24,7 @@ const SIZES: [f64; 14] = {
     bounds
 };
 
-/// How a checkpoint ended.
+/// The kind and outcome of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct End {
     pub(super) savepoint: bool,

@@ -18,10 +18,10 @@ use tokio_stream::wrappers::WatchStream;
 const JOBS_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait for a job's owner; a job whose owner is slower is looked at again.
 pub(super) const GLANCE_LIMIT: Duration = Duration::from_secs(1);
-/// How late a job is noticed at most, in milliseconds.
-const NOTICED: u64 = 10_000;
-/// How long the counts of a job stay when it has ended, so that its last ones are scraped.
-const AFTERGLOW: Duration = Duration::from_secs(5 * 60);
+/// Delay until a new job is noticed at the latest, in milliseconds.
+const MAX_NOTICE_DELAY: u64 = 10_000;
+/// Retention of the counts of a job that has ended, so that its last ones are scraped.
+const RETENTION: Duration = Duration::from_secs(5 * 60);
 
 /// News of the log of a job.
 enum LogNews {
@@ -55,7 +55,13 @@ pub(super) async fn follow(metrics: Weak<Inner>, registry: Weak<Registry>) {
                 let due = jobs.iter().filter(|(key, _)| is_behind(key));
                 futures::future::join_all(due.map(|(key, job)| count(&metrics, key, job))).await;
             }
-            Some((key, LogNews::Closed)) => drop(followed.remove(&key)),
+            Some((key, LogNews::Closed)) => {
+                followed.remove(&key);
+                // Its successor, if there is one, may have grown before it is followed.
+                if let Some(tally) = metrics.tallies().get_mut(&key) {
+                    tally.behind = true;
+                }
+            }
             Some((key, LogNews::Grown)) => {
                 if let Some(job) = registry.job_of(&key) {
                     count(&metrics, &key, &job).await;
@@ -83,7 +89,7 @@ fn listen(key: Key, job: &Job) -> BoxStream<'static, (Key, LogNews)> {
 fn keep(metrics: &Inner, jobs: &[(Key, Job)]) {
     let now = metrics.clock.now().monotonic;
     // One that comes later, or again, is noticed within a moment; what it did before is none of ours, or was counted.
-    let since = metrics.started_at.max(wall_millis().saturating_sub(NOTICED));
+    let since = metrics.started_at.max(wall_millis().saturating_sub(MAX_NOTICE_DELAY));
     let mut tallies = metrics.tallies();
     for (key, job) in jobs {
         let tally = tallies.entry(key.clone());
@@ -95,7 +101,7 @@ fn keep(metrics: &Inner, jobs: &[(Key, Job)]) {
             true => None,
             false => tally.gone_since.or(Some(now)),
         };
-        tally.gone_since.is_none_or(|since| now - since < AFTERGLOW)
+        tally.gone_since.is_none_or(|since| now - since < RETENTION)
     });
 }
 

@@ -30,7 +30,7 @@ pub(in super::super) fn statistics(tracker: &CheckpointTracker) -> CheckpointSta
     }
 }
 
-/// One checkpoint; `detailed` fills its vertices in.
+/// Body of one checkpoint; `detailed` fills its vertices in.
 pub(in super::super) fn checkpoint(seen: CheckpointView<'_>, detailed: bool) -> Checkpoint {
     let CheckpointView { progress, outcome } = seen;
     let (completed, failed_at) = match outcome {
