@@ -4,52 +4,52 @@
 //! |---|---|
 //! | `job` | the handle that the rest of ckptd has |
 //! | `store` | all of them: submitted, stored, recovered |
-//! | `owner` | the one task that owns a job: its coordinator, its tasks, its statistics |
-//! | `anatomy` | its checkpoints, subtask by subtask |
-//! | `answers` | what that task answers: how the job is, and what a change did |
-//! | `life` | how that task starts, restarts and ends a job |
-//! | `door` | how tasks reach a job: claims, events, reports |
-//! | `sessions`, `mailbox` | who holds which subtask, and what they are told |
-//! | `claims`, `reports` | what that task does with what tasks say |
-//! | `gathering` | how a job waits for its tasks, and stops when one is lost |
-//! | `rehearsal` | tasks that store real files, with faults on request |
+//! | `owner` | the task that owns a job, and routes events between the parts below |
+//! | `lifecycle` | the state of a job, and the stage it is in |
+//! | `storage` | the files of a job, and the work on them |
 //! | `files`, `metadata`, `disk` | checkpoint directories, what makes them complete, and threads that wait for them |
-//! | `statistics` | what happened, for Flink's read paths |
-//! | `report` | those paths' bodies |
-//! | `triggers` | checkpoints and savepoints that were asked for by hand |
-//! | `savepoints`, `places` | savepoints, and the directories that they are made in |
-//! | `restore` | jobs that start from a savepoint |
+//! | `restore`, `places` | restore points, and the directories of savepoints |
+//! | `override_in_force` | the override as the owner applies it |
+//! | `tracker` | checkpoints in flight and ended |
+//! | `report`, `anatomy` | the bodies of Flink's read paths, and the breakdown by subtask |
+//! | `triggers` | checkpoints and savepoints by hand |
+//! | `door` | the way of tasks to a job: claims, events, reports |
+//! | `sessions`, `mailbox` | the holders of subtasks, and their events |
+//! | `claims`, `reports`, `acknowledged_files` | the requests of tasks |
+//! | `rehearsal` | tasks that store real files, with faults on request |
+//! | `publisher` | the events of a job |
 
+mod acknowledged_files;
 mod anatomy;
-mod answers;
 mod claims;
 mod disk;
 mod door;
 mod files;
-mod gathering;
 mod job;
-mod life;
+mod lifecycle;
 mod mailbox;
 mod metadata;
+mod override_in_force;
 mod owner;
 mod places;
+mod publisher;
 mod rehearsal;
 mod report;
 mod reports;
 mod restore;
-mod savepoints;
 mod sessions;
-mod statistics;
+mod storage;
 mod store;
+mod tracker;
 mod triggers;
 
 pub use claims::ClaimRefused;
 pub use door::{TaskDoor, TaskError};
 pub use job::{HostedJob, Setup};
-pub(crate) use life::ENDED_FILE;
-pub use life::Ended;
+pub use lifecycle::Ended;
 pub use mailbox::{MissedEvents, Told};
 pub use metadata::{Metadata, StoredSubtask};
 pub(crate) use report::tolerable;
 pub use restore::FromSavepoint;
+pub(crate) use storage::ENDED_FILE;
 pub use store::{HostedJobs, RecoverError, SubmitError};

@@ -13,7 +13,8 @@
 //! | [`metrics`] | what Prometheus is told |
 //! | [`pauses`] | where reconcile is paused, on disk |
 //! | [`registry`] | every job, found by id or name |
-//! | `history` | the checkpoints of a job that have ended, in memory |
+//! | `checkpoint_log` | the ended checkpoints of a job, in memory |
+//! | `history` | the names under which `flink/` uses that |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
 //! | [`hosted`] | coordinators that ckptd hosts itself |
 //! | [`anatomy`] | checkpoints, subtask by subtask |
@@ -31,6 +32,7 @@ pub mod anatomy;
 pub mod attach;
 pub mod audit;
 pub mod change;
+mod checkpoint_log;
 pub mod clock;
 pub mod config;
 pub mod demo;
@@ -38,7 +40,6 @@ pub mod diagnosis;
 pub mod durable;
 pub mod expiry;
 pub mod flink;
-mod history;
 pub mod hosted;
 pub mod job_file;
 pub mod metrics;

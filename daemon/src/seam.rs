@@ -6,6 +6,7 @@
 //! ([`FlinkJob`](crate::flink::FlinkJob)).
 
 use crate::anatomy::{Anatomy, Depth};
+pub use crate::checkpoint_log::LogTail;
 use crate::clock::wall_millis;
 use crate::hosted::TaskDoor;
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_types::ids::{CheckpointId, JobId, TriggerId, VertexId};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// Which job it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +77,8 @@ impl Observation {
 pub struct Glance {
     /// How it was.
     pub observation: Observation,
-    /// Its newest checkpoints, the newest first, those in progress included.
-    pub newest: Vec<flink::Checkpoint>,
     /// The newest that completed and is no savepoint.
     pub last_completed: Option<flink::Checkpoint>,
-    /// Those of the newest, at least, that owe their completion to a change: their numbers, and when they were
-    /// triggered, as in `newest`.
-    pub rescued: Vec<(CheckpointId, i64)>,
     /// By how many milliseconds the clock that these times are of is ahead of ours.
     pub ahead: i64,
 }
@@ -278,6 +274,12 @@ pub trait JobCoordinator: Send + Sync {
 
     /// The checkpoints that have ended, as far as they are remembered.
     async fn history(&self) -> Result<Past, SeamError>;
+
+    /// The sequence number of the newest ended checkpoint in the job's log, and each that follows.
+    fn subscribe_ended(&self) -> watch::Receiver<u64>;
+
+    /// The ended checkpoints behind a sequence number, without asking the job's cluster.
+    async fn ended_after(&self, sequence: u64) -> Result<LogTail, SeamError>;
 
     /// Flink's `/jobs/:jobid/checkpoints/config`, with the values in force.
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError>;

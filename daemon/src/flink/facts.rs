@@ -6,8 +6,8 @@ use super::observation;
 use super::rest::{self, CACHE_AGE};
 use super::routes::Routes;
 use crate::attach::Jvm;
+use crate::checkpoint_log::CheckpointLog;
 use crate::clock::Moment;
-use crate::history::History;
 use crate::overrides::{Record, Submitted};
 use ckpt_agent::protocol::Sight;
 use ckpt_api::JobState;
@@ -54,7 +54,7 @@ pub(super) struct JobFacts {
     /// The newest answer of the agent.
     pub(super) agent: Option<AgentRead>,
     /// Checkpoints that have ended.
-    pub(super) history: Arc<History>,
+    pub(super) log: Arc<CheckpointLog>,
     /// Checkpoints by subtask.
     pub(super) breakdown: Arc<Breakdown>,
     /// Start of the last run, in milliseconds since the epoch, as far as it was asked for.
@@ -96,7 +96,7 @@ impl JobFacts {
             is_missing: false,
             rest: None,
             agent: None,
-            history: Arc::default(),
+            log: Arc::default(),
             breakdown: Arc::default(),
             running_since: None,
             keeper: Keeper::default(),

@@ -1,8 +1,9 @@
 //! What happened to a job's checkpoints between two looks.
 
-use crate::history;
+use crate::checkpoint_log::failure_reason;
 use ckpt_api::Happening;
 use ckpt_api::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
+use ckpt_coordinator::reason::FailureReason;
 
 /// What happened, the oldest checkpoint first. What is gone from the history is not told of.
 pub(super) fn between(before: &CheckpointStatistics, after: &CheckpointStatistics) -> Vec<Happening> {
@@ -44,7 +45,7 @@ fn tell(was: Option<&Checkpoint>, is: &Checkpoint, news: &mut Vec<Happening>) {
         }
         CheckpointStatus::Failed => {
             let message = is.failure_message.clone().unwrap_or_default();
-            let reason = history::reason(&message).unwrap_or("FAILED");
+            let reason = failure_reason(&message).map_or("FAILED", FailureReason::name);
             news.push(Happening::Failed { id: Some(id), reason: reason.to_owned(), message });
         }
     }

@@ -12,7 +12,7 @@ use super::state::event::{Reply, Request, RequestError};
 use super::view::JobView;
 use crate::anatomy::{Anatomy, Depth, GLANCE};
 use crate::seam::{
-    Applied, Glance, Identity, JobCoordinator, Observation, Past, Revision, SeamError, Settled,
+    Applied, Glance, Identity, JobCoordinator, LogTail, Observation, Past, Revision, SeamError, Settled,
 };
 use async_trait::async_trait;
 use ckpt_api::flink::{self, CheckpointStatus, NO_INTERVAL};
@@ -407,12 +407,20 @@ impl JobCoordinator for FlinkJob {
         let facts = self.facts();
         match &facts.rest {
             Some(rest) => {
-                Ok(Past { checkpoints: facts.history.all(), observed_at: rest.answered.wall_millis() })
+                Ok(Past { checkpoints: facts.log.history(), observed_at: rest.answered.wall_millis() })
             }
             None => Err(SeamError::Unreachable(obstacle.unwrap_or_else(|| {
                 format!("cluster {} has not told of this job's checkpoints yet", self.link().name())
             }))),
         }
+    }
+
+    fn subscribe_ended(&self) -> watch::Receiver<u64> {
+        self.facts().log.subscribe()
+    }
+
+    async fn ended_after(&self, sequence: u64) -> Result<LogTail, SeamError> {
+        Ok(self.facts().log.after(sequence))
     }
 
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {

@@ -144,9 +144,7 @@ impl JobView<'_> {
             };
         Ok(Glance {
             observation,
-            newest: rest.statistics.history.clone(),
             last_completed: rest.statistics.latest.completed.clone(),
-            rescued: self.job.history.rescued(),
             ahead: self.facts.health.ahead,
         })
     }

@@ -1,15 +1,14 @@
-//! A hosted job's checkpoints, subtask by subtask.
+//! The breakdown of a hosted job's checkpoints by subtask.
 
-use super::statistics::{Acknowledged, Seen, Statistics, age};
-use crate::anatomy::{Anatomy, CheckpointAnatomy, MOST_SUBTASKS, SubtaskTimes, VertexAnatomy};
-use crate::job_file::{JobSpec, VertexSpec};
-use ckpt_api::flink::CheckpointStatus;
+use super::tracker::{CheckpointTracker, CheckpointView};
+use crate::anatomy::{Anatomy, CheckpointAnatomy, MOST_SUBTASKS, VertexAnatomy};
+use crate::job_file::JobSpec;
 use ckpt_coordinator::Monotonic;
+use ckpt_types::ids::VertexId;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// All checkpoints that are remembered, subtask by subtask.
-pub(super) fn of(spec: &JobSpec, statistics: &Statistics, now: Monotonic) -> Anatomy {
+/// The checkpoints in flight and the newest ended ones.
+pub(super) fn of(spec: &JobSpec, tracker: &CheckpointTracker, now: Monotonic) -> Anatomy {
     let size = |parallelism: u32| usize::try_from(parallelism).unwrap_or(usize::MAX);
     let vertices = spec
         .vertices
@@ -23,38 +22,18 @@ pub(super) fn of(spec: &JobSpec, statistics: &Statistics, now: Monotonic) -> Ana
             "the job has {subtasks} subtasks, too many to look at each; only its checkpoints as a whole were looked at"
         )
     };
-    let dissected = |seen: &Seen| {
-        let of_vertex = |vertex: &VertexSpec| {
-            let said = seen.vertices.get(&vertex.id).into_iter().flatten();
-            said.map(|said| said.as_ref().filter(|ack| !ack.late).map(subtask_times)).collect()
-        };
-        Arc::new(CheckpointAnatomy {
-            id: seen.id,
-            triggered_at: i64::try_from(seen.triggered.wall_millis()).unwrap_or(i64::MAX),
-            savepoint: seen.kind.is_savepoint(),
-            completed: seen.status == CheckpointStatus::Completed,
-            lasted: age(seen, now),
-            subtasks: (!too_large).then(|| spec.vertices.iter().map(of_vertex).collect()),
-        })
-    };
-    let mut seen = statistics.remembered();
-    seen.reverse();
-    let (in_flight, ended): (Vec<_>, Vec<_>) =
-        seen.into_iter().partition(|seen| seen.status == CheckpointStatus::InProgress);
+    let order: Vec<VertexId> = vertices.iter().filter(|_| !too_large).map(|vertex| vertex.id).collect();
+    let in_flight = tracker.in_flight().filter_map(|seen| in_flight(seen, &order, now));
+    let in_flight: Vec<_> = in_flight.map(Arc::new).collect();
     Anatomy {
-        vertices,
-        in_flight: in_flight.into_iter().map(dissected).collect(),
-        ended: ended.into_iter().map(dissected).collect(),
+        ended: tracker.log().breakdowns(&order, in_flight.len()),
+        in_flight,
         warnings: too_large.then(warning).into_iter().collect(),
+        vertices,
     }
 }
 
-fn subtask_times(ack: &Acknowledged) -> SubtaskTimes {
-    SubtaskTimes {
-        took: Duration::from_millis(ack.duration),
-        sync: Duration::from_millis(ack.snapshot.sync_millis),
-        asynchronous: Duration::from_millis(ack.snapshot.async_millis),
-        alignment: Duration::ZERO,
-        start_delay: Duration::from_millis(ack.snapshot.start_delay_millis),
-    }
+fn in_flight(seen: CheckpointView<'_>, order: &[VertexId], now: Monotonic) -> Option<CheckpointAnatomy> {
+    let triggered_at = i64::try_from(seen.progress.triggered_at).unwrap_or(i64::MAX);
+    seen.progress.breakdown(order, triggered_at, false, seen.age(now))
 }

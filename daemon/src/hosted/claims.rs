@@ -1,21 +1,14 @@
-//! Who wants to be a subtask, who is, and who does not want to be any more.
+//! The subtasks of a claim.
 
 use super::door::TaskError;
-use super::mailbox::Mailbox;
-use super::owner::Owner;
-use super::reports::{LONGEST_NAME, for_people};
-use crate::clock::Moment;
-use crate::job_file::{JobSpec, Tasks, names};
-use crate::seam::SeamError;
-use ckpt_api::SCHEMA;
-use ckpt_api::tasks::{Claim, Claimed, ClaimedSubtasks, TaskList};
-use ckpt_types::duration::millis;
-use ckpt_types::ids::{SessionId, Subtask};
+use super::reports::{MAX_NAME, sanitize};
+use crate::job_file::{JobSpec, names};
+use ckpt_api::tasks::ClaimedSubtasks;
+use ckpt_types::ids::Subtask;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// The most sessions of one job; there are as many streams for them (see `rest/tasks.rs`).
-pub(super) const MOST_SESSIONS: usize = 1_000;
+pub(super) const MAX_SESSIONS: usize = 1_000;
 
 /// Why subtasks cannot be claimed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,82 +40,12 @@ pub enum ClaimRefused {
         attempt: u64,
     },
     /// There are too many sessions.
-    #[error("the job has {MOST_SESSIONS} sessions already; let one process hold several subtasks")]
+    #[error("the job has {MAX_SESSIONS} sessions already; let one process hold several subtasks")]
     TooMany,
 }
 
-impl Owner {
-    pub(super) fn claim(
-        &mut self,
-        now: Moment,
-        claim: Claim,
-        by_programs: bool,
-    ) -> Result<Claimed, TaskError> {
-        if let Err(SeamError::Ended { state }) = self.refuse_if_ended() {
-            // An end that is not durable yet may not be one.
-            return Err(match self.history.state.has_ended() {
-                true => TaskError::JobEnded { state },
-                false => TaskError::JobEnding { state },
-            });
-        }
-        if by_programs && matches!(self.spec.tasks, Tasks::Rehearsal(_)) {
-            return Err(TaskError::NoPrograms(
-                "they are a rehearsal; a job file with [tasks] wants programs",
-            ));
-        }
-        let subtasks = claimed(&self.spec, &claim.subtasks)?;
-        let name = claim.name.map(|name| for_people(&name, LONGEST_NAME)).filter(|name| !name.is_empty());
-        let session_id = SessionId::from_bits(rand::random());
-        let older = self.sessions.claim(now, session_id, claim.attempt, name, subtasks)?;
-        let session = self.sessions.label(session_id);
-        tracing::info!(job = %self.identity.name, session, attempt = claim.attempt, "subtasks claimed");
-        if !older.is_empty() {
-            self.tasks_gone(now, &format!("a newer attempt took over {session}"));
-        }
-        let heartbeat_timeout = millis(self.spec.heartbeat_timeout());
-        Ok(Claimed { schema: SCHEMA.to_owned(), job_id: self.identity.id, session_id, heartbeat_timeout })
-    }
-
-    pub(super) fn leave(&mut self, now: Moment, session: SessionId) -> Result<(), TaskError> {
-        self.known(session)?;
-        self.lose(now, session, "has left");
-        Ok(())
-    }
-
-    pub(super) fn mailbox(&mut self, now: Moment, session: SessionId) -> Result<Arc<Mailbox>, TaskError> {
-        // Whoever opens a stream lives.
-        self.sessions.heard(now, session);
-        self.sessions.mailbox(session).ok_or_else(|| self.unknown(session))
-    }
-
-    pub(super) fn task_list(&self) -> TaskList {
-        TaskList {
-            schema: SCHEMA.to_owned(),
-            job_id: self.identity.id,
-            execution: self.sessions.execution(),
-            subtasks: self.spec.subtasks(),
-            sessions: self.sessions.list(),
-            missing: self.sessions.missing(),
-        }
-    }
-
-    pub(super) fn known(&self, session: SessionId) -> Result<(), TaskError> {
-        match self.sessions.knows(session) {
-            true => Ok(()),
-            false => Err(self.unknown(session)),
-        }
-    }
-
-    pub(super) fn unknown(&self, session: SessionId) -> TaskError {
-        match self.history.state.has_ended() {
-            true => TaskError::JobEnded { state: self.history.state },
-            false => TaskError::UnknownSession { session },
-        }
-    }
-}
-
-/// Which subtasks a claim means.
-fn claimed(spec: &JobSpec, wanted: &[ClaimedSubtasks]) -> Result<BTreeSet<Subtask>, TaskError> {
+/// The subtasks that a claim names.
+pub(super) fn claimed(spec: &JobSpec, wanted: &[ClaimedSubtasks]) -> Result<BTreeSet<Subtask>, TaskError> {
     let mut subtasks = BTreeSet::new();
     for ClaimedSubtasks { vertex, index } in wanted {
         let indexes = match index {
@@ -146,7 +69,7 @@ pub(super) fn subtask(spec: &JobSpec, vertex: &str, index: u32) -> Result<Subtas
     let Some(found) = spec.vertex(vertex) else {
         return Err(TaskError::NoSubtask(format!(
             "the job has no vertex '{}'; it has: {}",
-            for_people(vertex, LONGEST_NAME),
+            sanitize(vertex, MAX_NAME),
             names(&spec.vertices)
         )));
     };

@@ -5,7 +5,7 @@ use super::disk::Disk;
 use super::job::{Question, ask};
 use super::mailbox::{MissedEvents, Told};
 use super::owner::Owner;
-use super::reports::{Expected, Looked};
+use super::reports::{Expected, FileChecks};
 use crate::clock::Moment;
 use crate::seam::SeamError;
 use async_trait::async_trait;
@@ -152,9 +152,9 @@ impl TaskDoor {
         self.ask(move |owner, now| owner.take_reports(now, session, said, &looked)).await
     }
 
-    async fn look_at(&self, expected: Vec<Expected>) -> Result<Looked, TaskError> {
+    async fn look_at(&self, expected: Vec<Expected>) -> Result<FileChecks, TaskError> {
         if expected.is_empty() {
-            return Ok(Looked::new());
+            return Ok(FileChecks::new());
         }
         let looked = self
             .disk

@@ -1,18 +1,16 @@
 //! A hosted job as the rest of ckptd sees it: a handle that asks its owner.
 
-use super::anatomy;
 use super::disk::Disk;
 use super::door::{MOST_LOOKS, TaskDoor};
-use super::life::Ended;
+use super::lifecycle::Ended;
 use super::owner::Owner;
-use super::report;
 use super::restore::FromSavepoint;
 use crate::anatomy::{Anatomy, Depth};
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
 use crate::seam::{
-    Applied, Glance, Identity, JobCoordinator, Observation, Past, Revision, SeamError, Settled,
+    Applied, Glance, Identity, JobCoordinator, LogTail, Observation, Past, Revision, SeamError, Settled,
 };
 use async_trait::async_trait;
 use ckpt_api::flink;
@@ -63,6 +61,7 @@ pub struct HostedJob {
     questions: mpsc::Sender<Question>,
     events: broadcast::Sender<api::Event>,
     state: watch::Receiver<JobState>,
+    ended: watch::Receiver<u64>,
     tasks: TaskDoor,
 }
 
@@ -77,9 +76,10 @@ impl HostedJob {
         let door = |programs| TaskDoor::new(questions.downgrade(), looks.clone(), programs);
         let owner = Owner::new(setup, events.clone(), door(false));
         let tasks = door(true);
-        let state = owner.published.subscribe();
+        let state = owner.subscribe_state();
+        let ended = owner.subscribe_ended();
         tokio::spawn(owner.run(asked));
-        Self { identity, questions, events, state, tasks }
+        Self { identity, questions, events, state, ended, tasks }
     }
 
     /// The job's state, without asking its owner.
@@ -125,18 +125,7 @@ impl JobCoordinator for HostedJob {
     }
 
     async fn glance(&self) -> Result<Glance, SeamError> {
-        self.ask(|owner, now| Glance {
-            observation: owner.observe(now),
-            rescued: owner.past.rescued(),
-            ahead: 0,
-            newest: owner.statistics.history().map(|seen| report::checkpoint(seen, false)).collect(),
-            last_completed: owner
-                .statistics
-                .latest_completed
-                .as_ref()
-                .map(|seen| report::checkpoint(seen, false)),
-        })
-        .await
+        self.ask(|owner, now| owner.glance(now)).await
     }
 
     async fn prepare(&self, _pull_in: bool, _dry_run: bool) -> Result<Observation, SeamError> {
@@ -156,7 +145,7 @@ impl JobCoordinator for HostedJob {
     }
 
     async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError> {
-        self.ask(move |owner, _| owner.triggers.checkpoint_status(id)).await
+        self.ask(move |owner, _| owner.checkpoint_request(id)).await
     }
 
     async fn savepoint(&self, request: flink::SavepointRequest) -> Result<TriggerId, SeamError> {
@@ -164,7 +153,7 @@ impl JobCoordinator for HostedJob {
     }
 
     async fn savepoint_status(&self, id: TriggerId) -> Result<Option<flink::SavepointStatus>, SeamError> {
-        self.ask(move |owner, _| owner.triggers.savepoint_status(id)).await
+        self.ask(move |owner, _| owner.savepoint_request(id)).await
     }
 
     async fn cancel(&self) -> Result<(), SeamError> {
@@ -172,27 +161,35 @@ impl JobCoordinator for HostedJob {
     }
 
     async fn overview(&self) -> Result<flink::JobOverview, SeamError> {
-        self.ask(|owner, now| report::overview(owner.identity.id, &owner.spec, &owner.life(now))).await
+        self.ask(|owner, now| owner.overview(now)).await
     }
 
     async fn details(&self) -> Result<flink::JobDetails, SeamError> {
-        self.ask(|owner, now| report::details(owner.identity.id, &owner.spec, &owner.life(now))).await
+        self.ask(|owner, now| owner.details(now)).await
     }
 
     async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
-        self.ask(|owner, _| report::statistics(&owner.statistics)).await
+        self.ask(|owner, _| owner.checkpoints()).await
     }
 
     async fn history(&self) -> Result<Past, SeamError> {
-        self.ask(|owner, now| Past { checkpoints: owner.past.all(), observed_at: now.wall_millis() }).await
+        self.ask(|owner, now| owner.history(now)).await
+    }
+
+    fn subscribe_ended(&self) -> watch::Receiver<u64> {
+        self.ended.clone()
+    }
+
+    async fn ended_after(&self, sequence: u64) -> Result<LogTail, SeamError> {
+        self.ask(move |owner, _| owner.ended_after(sequence)).await
     }
 
     async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
-        self.ask(|owner, _| report::checkpoint_config(&owner.spec.checkpointing, &owner.effective())).await
+        self.ask(|owner, _| owner.checkpoint_config()).await
     }
 
     async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError> {
-        self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::checkpoint(seen, true))).await
+        self.ask(move |owner, _| owner.checkpoint(id)).await
     }
 
     async fn subtasks(
@@ -200,11 +197,11 @@ impl JobCoordinator for HostedJob {
         id: CheckpointId,
         vertex: VertexId,
     ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
-        self.ask(move |owner, _| owner.statistics.get(id).map(|seen| report::subtasks(seen, vertex))).await
+        self.ask(move |owner, _| owner.subtasks(id, vertex)).await
     }
 
     async fn anatomy(&self, _depth: Depth) -> Result<Anatomy, SeamError> {
-        self.ask(|owner, now| anatomy::of(&owner.spec, &owner.statistics, now.monotonic)).await
+        self.ask(|owner, now| owner.anatomy(now)).await
     }
 
     fn tasks(&self) -> Option<TaskDoor> {

@@ -24,8 +24,26 @@ const FILLING: u8 = b'c';
 /// How many writes of one job may wait for its disk; the others wait for these.
 const MOST_WRITES: usize = 16;
 
-/// Is all the subtasks of a job until it ends.
-pub(super) async fn run(door: TaskDoor, job: Arc<JobSpec>, rehearsal: Rehearsal) {
+/// The tasks of a rehearsal. They end with the job's owner.
+#[derive(Debug)]
+pub(super) struct RehearsalTasks {
+    door: TaskDoor,
+    tasks: JoinSet<()>,
+}
+
+impl RehearsalTasks {
+    pub(super) fn new(door: TaskDoor) -> Self {
+        Self { door, tasks: JoinSet::new() }
+    }
+
+    /// Starts tasks that play all subtasks of a job.
+    pub(super) fn start(&mut self, job: Arc<JobSpec>, rehearsal: Rehearsal) {
+        self.tasks.spawn(run(self.door.clone(), job, rehearsal));
+    }
+}
+
+/// Plays all subtasks of a job until it ends.
+async fn run(door: TaskDoor, job: Arc<JobSpec>, rehearsal: Rehearsal) {
     let name = job.name.clone();
     if let Err(error) = play(door, job, Arc::new(rehearsal)).await {
         tracing::error!(job = name, %error, "the rehearsal ends");

@@ -1,7 +1,7 @@
-//! Who holds the subtasks of a job: processes, each with a session. Given the time, it decides who is
-//! lost; what follows from that is the owner's business.
+//! The sessions of the processes that hold the subtasks of a job. Given the time, they decide which are lost; what
+//! follows from that is up to the owner.
 
-use super::claims::{ClaimRefused, MOST_SESSIONS};
+use super::claims::{ClaimRefused, MAX_SESSIONS};
 use super::mailbox::Mailbox;
 use super::metadata::RestorePoint;
 use crate::clock::Moment;
@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many heartbeats a session may leave without an answer.
-const MOST_UNANSWERED: u32 = 4;
-/// How many subtasks are listed by name.
-const MOST_LISTED: usize = 100;
+/// Unanswered heartbeats after which a session is lost.
+const MAX_UNANSWERED: u32 = 4;
+/// Subtasks that are listed by name.
+const MAX_LISTED: usize = 100;
 
 /// The sessions of one job.
 #[derive(Debug)]
@@ -27,9 +27,11 @@ pub(super) struct Sessions {
     sessions: BTreeMap<SessionId, Session>,
     execution: u64,
     next_beat: Option<Monotonic>,
+    /// Sessions that do not read their events, until they are lost.
+    unresponsive: Vec<SessionId>,
 }
 
-/// Who is or was a subtask.
+/// The present and the newest holder of a subtask.
 #[derive(Debug, Default)]
 struct Place {
     holder: Option<SessionId>,
@@ -59,6 +61,7 @@ impl Sessions {
             sessions: BTreeMap::new(),
             execution: 0,
             next_beat: None,
+            unresponsive: Vec::new(),
             spec,
         }
     }
@@ -67,12 +70,12 @@ impl Sessions {
         self.execution
     }
 
-    /// Whether every subtask is held.
+    /// True if every subtask is held.
     pub(super) fn is_complete(&self) -> bool {
         self.held == self.subtasks.len()
     }
 
-    /// Whether every session is in one of these states.
+    /// True if every subtask is held by a session in one of these states.
     pub(super) fn all_are(&self, states: &[TaskState]) -> bool {
         self.is_complete() && self.sessions.values().all(|session| states.contains(&session.state))
     }
@@ -100,7 +103,7 @@ impl Sessions {
                 return Err(ClaimRefused::Older { subtask: self.spec.label(*subtask), newest, attempt });
             }
         }
-        if self.sessions.len() - older.len() >= MOST_SESSIONS {
+        if self.sessions.len() - older.len() >= MAX_SESSIONS {
             return Err(ClaimRefused::TooMany);
         }
         for holder in &older {
@@ -127,11 +130,11 @@ impl Sessions {
     }
 
     fn beat_every(&self) -> Duration {
-        self.spec.heartbeat_timeout() / MOST_UNANSWERED
+        self.spec.heartbeat_timeout() / MAX_UNANSWERED
     }
 
     /// Takes note that a session lives; false when there is none.
-    pub(super) fn heard(&mut self, now: Moment, id: SessionId) -> bool {
+    pub(super) fn record_poll(&mut self, now: Moment, id: SessionId) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         session.heard_at = now.wall_millis();
         session.unanswered = 0;
@@ -150,7 +153,7 @@ impl Sessions {
         self.sessions.get(&id).map(|session| Arc::clone(&session.mailbox))
     }
 
-    /// What to call a session in messages for people.
+    /// Name of a session for messages.
     pub(super) fn label(&self, id: SessionId) -> String {
         let Some(session) = self.sessions.get(&id) else { return "a session".to_owned() };
         let held = match session.subtasks.iter().next() {
@@ -188,45 +191,33 @@ impl Sessions {
         self.sessions.keys().copied().collect()
     }
 
-    /// Tells everybody who was told to restore; returns those who are too far behind to hear it.
-    pub(super) fn tell(&self, event: &TaskEvent) -> Vec<SessionId> {
-        self.put(|_| event.clone())
+    /// Sends an event to all sessions that were told to restore.
+    pub(super) fn tell(&mut self, event: &TaskEvent) {
+        self.put(|_| event.clone());
     }
 
-    fn put(&self, event: impl Fn(&Session) -> TaskEvent) -> Vec<SessionId> {
+    /// The next session that was too far behind for an event.
+    pub(super) fn next_unresponsive(&mut self) -> Option<SessionId> {
+        self.unresponsive.pop()
+    }
+
+    fn put(&mut self, event: impl Fn(&Session) -> TaskEvent) {
         let told = self.sessions.iter().filter(|(_, session)| session.state != TaskState::Created);
-        told.filter(|(_, session)| !session.mailbox.put(event(session))).map(|(id, _)| *id).collect()
+        let behind = told.filter(|(_, session)| !session.mailbox.put(event(session))).map(|(id, _)| *id);
+        self.unresponsive.extend(behind);
     }
 
-    /// Begins an execution: everybody is told what to start from. Returns those who are too far behind.
-    pub(super) fn restore(&mut self, from: Option<&RestorePoint>) -> Vec<SessionId> {
+    /// Begins an execution: all sessions are told what to start from.
+    pub(super) fn restore(&mut self, from: Option<&RestorePoint>) {
         self.execution += 1;
         for session in self.sessions.values_mut() {
             session.state = TaskState::Initializing;
         }
-        let execution = self.execution;
+        let (execution, spec) = (self.execution, Arc::clone(&self.spec));
         self.put(|session| {
-            let checkpoint = from.map(|point| self.restored(point, &session.subtasks));
+            let checkpoint = from.map(|point| restored(&spec, point, &session.subtasks));
             TaskEvent::Restore { execution, checkpoint }
-        })
-    }
-
-    fn restored(&self, point: &RestorePoint, subtasks: &BTreeSet<Subtask>) -> RestoredFrom {
-        let stored = subtasks.iter().filter_map(|subtask| {
-            let snapshot = point.snapshots.get(subtask)?;
-            Some(StoredSnapshot {
-                vertex: self.spec.vertex_name(subtask.vertex).to_owned(),
-                index: subtask.index,
-                location: snapshot.location.clone(),
-                bytes: snapshot.bytes,
-            })
         });
-        RestoredFrom {
-            checkpoint_id: point.checkpoint,
-            savepoint: point.savepoint,
-            directory: point.directory.clone(),
-            snapshots: stored.collect(),
-        }
     }
 
     pub(super) fn is(&self, id: SessionId, state: TaskState) -> bool {
@@ -246,7 +237,7 @@ impl Sessions {
         waiting.map(|(id, session)| (self.label(*id), session.mailbox.is_connected())).collect()
     }
 
-    /// When [`Self::beat`] has something to do.
+    /// Time of the next heartbeats.
     pub(super) fn next_beat(&self) -> Option<Monotonic> {
         self.next_beat
     }
@@ -261,7 +252,7 @@ impl Sessions {
         let mut silent = Vec::new();
         for (id, session) in &mut self.sessions {
             session.unanswered += 1;
-            if session.unanswered < MOST_UNANSWERED {
+            if session.unanswered < MAX_UNANSWERED {
                 session.mailbox.beat();
             } else {
                 silent.push(*id);
@@ -270,13 +261,13 @@ impl Sessions {
         silent
     }
 
-    /// Subtasks that nobody holds, such as `count/3`, the first hundred of them.
+    /// Subtasks without a session, such as `count/3`; the first hundred.
     pub(super) fn missing(&self) -> Vec<String> {
         let free = self.subtasks.iter().filter(|(_, place)| place.holder.is_none());
-        free.take(MOST_LISTED).map(|(subtask, _)| self.spec.label(*subtask)).collect()
+        free.take(MAX_LISTED).map(|(subtask, _)| self.spec.label(*subtask)).collect()
     }
 
-    /// How many subtasks nobody holds.
+    /// Number of subtasks without a session.
     pub(super) fn missing_count(&self) -> usize {
         self.subtasks.len() - self.held
     }
@@ -288,7 +279,7 @@ impl Sessions {
             subtasks: session
                 .subtasks
                 .iter()
-                .take(MOST_LISTED)
+                .take(MAX_LISTED)
                 .map(|subtask| self.spec.label(*subtask))
                 .collect(),
             state: session.state,
@@ -296,5 +287,23 @@ impl Sessions {
             heard_at: session.heard_at,
         });
         listed.collect()
+    }
+}
+
+fn restored(spec: &JobSpec, point: &RestorePoint, subtasks: &BTreeSet<Subtask>) -> RestoredFrom {
+    let stored = subtasks.iter().filter_map(|subtask| {
+        let snapshot = point.snapshots.get(subtask)?;
+        Some(StoredSnapshot {
+            vertex: spec.vertex_name(subtask.vertex).to_owned(),
+            index: subtask.index,
+            location: snapshot.location.clone(),
+            bytes: snapshot.bytes,
+        })
+    });
+    RestoredFrom {
+        checkpoint_id: point.checkpoint,
+        savepoint: point.savepoint,
+        directory: point.directory.clone(),
+        snapshots: stored.collect(),
     }
 }

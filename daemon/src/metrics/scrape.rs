@@ -255,7 +255,9 @@ impl Scrape {
         self.gauge(encoder, &family::LAST_DURATION, |job| {
             u64::try_from(last(job)?.end_to_end_duration).ok().map(seconds)
         })?;
-        self.gauge(encoder, &family::LAST_SIZE, |job| Some(bytes(last(job)?.state_size)))?;
+        self.gauge(encoder, &family::LAST_SIZE, |job| {
+            Some(bytes(u64::try_from(last(job)?.state_size).unwrap_or(0)))
+        })?;
         self.gauge(encoder, &family::IN_FLIGHT, |job| {
             job.fresh().map(|seen| f64::from(u32::try_from(seen.in_flight.len()).unwrap_or(u32::MAX)))
         })?;

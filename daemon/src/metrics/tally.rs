@@ -1,18 +1,14 @@
-//! What is counted of one job's checkpoints. It only rises, whatever becomes of the job's coordinator: Flink's own
-//! counts start anew with a JobManager.
+//! Counts of one job's checkpoints. They only rise, whatever becomes of the job's coordinator: Flink's own counts
+//! start anew with a JobManager.
 
 use super::{Labels, of_job};
 use crate::overrides::Key;
-use ckpt_api::flink::{Checkpoint, CheckpointStatus};
+use crate::seam::LogTail;
+use ckpt_api::EndedCheckpoint;
 use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::reason::FailureReason;
-use ckpt_types::ids::CheckpointId;
 use prometheus_client::metrics::histogram::Histogram;
-use std::collections::{BTreeMap, VecDeque};
-
-/// How many ended checkpoints are remembered, so that none counts twice. Flink's history holds ten, unless it is
-/// told otherwise.
-const MOST_COUNTED: usize = 1_024;
+use std::collections::BTreeMap;
 
 /// The bounds of durations, in seconds: from what is quick to what was rescued.
 const DURATIONS: [f64; 14] =
@@ -28,7 +24,7 @@ const SIZES: [f64; 14] = {
     bounds
 };
 
-/// How a checkpoint ended.
+/// The kind and outcome of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct End {
     pub(super) savepoint: bool,
@@ -36,18 +32,13 @@ pub(super) struct End {
     pub(super) reason: Option<&'static str>,
 }
 
-/// A reason that is none of Flink's.
+/// The reason of failures that Flink has no name for.
 const OTHER: &str = "OTHER";
 
-/// Why a checkpoint failed: Flink's name of the reason. Its REST API has only the words, sometimes with a cause
-/// behind them.
-pub(super) fn reason(message: &str) -> &'static str {
-    FailureReason::of_words(message).map_or(OTHER, FailureReason::name)
-}
-
-/// The name that this is, if it is one that is known.
-pub(super) fn known_reason(name: &str) -> &'static str {
-    FailureReason::ALL.iter().map(|reason| reason.name()).find(|known| *known == name).unwrap_or(OTHER)
+/// The reason as a label: one of few, since each makes a series.
+fn reason_label(name: Option<&str>) -> &'static str {
+    let mut known = FailureReason::ALL.iter().map(|reason| reason.name());
+    known.find(|known| Some(*known) == name).unwrap_or(OTHER)
 }
 
 /// The counts of one job.
@@ -58,19 +49,19 @@ pub(super) struct Tally {
     pub(super) durations: Histogram,
     pub(super) sizes: Histogram,
     pub(super) rescued: u64,
-    /// Those that need not be counted any more: when they were triggered, and their numbers.
-    counted: VecDeque<(i64, CheckpointId)>,
-    /// What had ended before, in milliseconds since the epoch, is not counted.
+    /// The sequence number of the newest counted record; `None` before the first look at the job's log.
+    counted: Option<u64>,
+    /// Checkpoints that ended before are not counted, in milliseconds since the epoch.
     since: u64,
-    /// Whether its newest checkpoints were looked at before.
-    pub(super) was_seen: bool,
-    /// When it was noticed that it has ended, or is gone.
+    /// Set while the log may have records that are not counted.
+    pub(super) behind: bool,
+    /// Set when the job has ended or is gone.
     pub(super) gone_since: Option<Monotonic>,
 }
 
 impl Tally {
     pub(super) fn new(key: &Key, name: &str, since: u64) -> Self {
-        // What has not happened yet is told as 0: otherwise the first time could not be seen as a rise.
+        // A series has to start at 0: otherwise the first end could not be seen as a rise.
         let expected = [None, Some(FailureReason::CheckpointExpired.name())];
         Self {
             labels: of_job(key, name),
@@ -78,52 +69,44 @@ impl Tally {
             durations: Histogram::new(DURATIONS),
             sizes: Histogram::new(SIZES),
             rescued: 0,
-            counted: VecDeque::new(),
+            counted: None,
             since,
-            was_seen: false,
+            behind: true,
             gone_since: None,
         }
     }
 
-    /// Counts those of the newest checkpoints that have ended and were not counted yet; not those that are looked at for the
-    /// first time and had ended before. `rescued` are those that owe their completion to a change. Their clock is `ahead` of
-    /// ours by so many milliseconds.
-    pub(super) fn saw(&mut self, newest: &[Checkpoint], rescued: &[(CheckpointId, i64)], ahead: i64) {
-        let is_first = !std::mem::replace(&mut self.was_seen, true);
-        let since = i64::try_from(self.since).unwrap_or(i64::MAX).saturating_add(ahead);
-        for entry in newest.iter().filter(|entry| entry.status != CheckpointStatus::InProgress) {
-            let mark = (entry.trigger_timestamp, entry.id);
-            if self.counted.contains(&mark) {
-                continue;
-            }
-            // The oldest that was noted goes, whatever its clock says.
-            self.counted.push_back(mark);
-            if self.counted.len() > MOST_COUNTED {
-                self.counted.pop_front();
-            }
-            let ended_at = entry.trigger_timestamp.saturating_add(entry.end_to_end_duration.max(0));
-            if !(is_first && ended_at < since) {
-                self.count(entry, rescued.contains(&(entry.id, entry.trigger_timestamp)));
-            }
-        }
+    /// The sequence number behind which the log has to be read.
+    pub(super) fn counted(&self) -> u64 {
+        self.counted.unwrap_or(0)
     }
 
-    fn count(&mut self, entry: &Checkpoint, rescued: bool) {
-        let completed = entry.status == CheckpointStatus::Completed;
-        let why = || reason(entry.failure_message.as_deref().unwrap_or_default());
-        self.ended(End { savepoint: entry.is_savepoint, reason: (!completed).then(why) });
-        if !completed {
+    /// Counts what is new in the job's log. At the first look, what had ended before the job was noticed is not.
+    pub(super) fn count(&mut self, tail: &LogTail) {
+        let before = self.counted.replace(tail.newest);
+        self.behind = false;
+        if before.is_some_and(|counted| counted > tail.newest) {
+            // Another log, of a job that was gone for long: its start is read at the next look.
+            self.counted = Some(0);
+            self.behind = true;
             return;
         }
-        let took = u64::try_from(entry.end_to_end_duration).unwrap_or(0);
-        self.durations.observe(seconds(took));
-        self.sizes.observe(bytes(entry.state_size));
-        self.rescued += u64::from(rescued);
+        for ended in &tail.checkpoints {
+            let ended_at = ended.triggered_at.saturating_add(ended.duration.unwrap_or(0));
+            if before.is_some() || ended_at >= self.since {
+                self.count_one(ended);
+            }
+        }
     }
 
-    /// Counts an end that no history tells of.
-    pub(super) fn ended(&mut self, end: End) {
-        *self.ends.entry(end).or_default() += 1;
+    fn count_one(&mut self, ended: &EndedCheckpoint) {
+        let reason = (!ended.completed).then(|| reason_label(ended.reason.as_deref()));
+        *self.ends.entry(End { savepoint: ended.savepoint, reason }).or_default() += 1;
+        if ended.completed {
+            self.durations.observe(seconds(ended.duration.unwrap_or(0)));
+            self.sizes.observe(bytes(ended.state_size.unwrap_or(0)));
+            self.rescued += u64::from(ended.rescued);
+        }
     }
 }
 
@@ -133,16 +116,19 @@ pub(super) fn seconds(millis: u64) -> f64 {
     millis as f64 / 1_000.0
 }
 
-/// Bytes, of which less than 0 are not known.
+/// A size as the value of a metric.
 #[allow(clippy::cast_precision_loss, reason = "a size of petabytes may be off by a byte")]
-pub(super) fn bytes(size: i64) -> f64 {
-    size.max(0) as f64
+pub(super) fn bytes(size: u64) -> f64 {
+    size as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ckpt_api::flink::CheckpointStatistics;
+    use crate::checkpoint_log::CheckpointLog;
+    use crate::checkpoint_log::failure_reason;
+    use ckpt_api::flink::{Checkpoint, CheckpointStatistics};
+    use ckpt_types::ids::CheckpointId;
     use serde_json::{Value, json};
 
     /// Checkpoints with number, status, duration in milliseconds; each was triggered at its number in seconds.
@@ -166,6 +152,35 @@ mod tests {
         serde_json::from_value::<CheckpointStatistics>(body).unwrap().history
     }
 
+    /// A job of a cluster whose clock is ahead by some milliseconds, and its counts.
+    struct CountedJob {
+        log: CheckpointLog,
+        tally: Tally,
+        ahead: i64,
+    }
+
+    impl CountedJob {
+        fn new(since: u64) -> Self {
+            let log = CheckpointLog::default();
+            Self { log, tally: Tally { since, ..tally() }, ahead: 0 }
+        }
+
+        fn saw(&mut self, newest: &[Checkpoint]) {
+            let ahead = self.ahead;
+            self.log.record_flink(newest, |there| u64::try_from(there - ahead).unwrap());
+            self.count();
+        }
+
+        fn count(&mut self) {
+            let tail = self.log.after(self.tally.counted());
+            self.tally.count(&tail);
+        }
+
+        fn completed(&self) -> u64 {
+            self.tally.ends[&COMPLETED]
+        }
+    }
+
     fn tally() -> Tally {
         let key = Key { cluster: "prod".to_owned(), job: ckpt_types::ids::JobId::from_bits(1) };
         Tally::new(&key, "orders", 0)
@@ -175,74 +190,114 @@ mod tests {
     const DECLINED: End = End { savepoint: false, reason: Some("CHECKPOINT_DECLINED") };
 
     #[test]
-    fn each_end_counts_once_and_what_was_before_does_not() {
-        let mut tally = Tally { since: 4_500, ..tally() };
-        tally.saw(&newest(&[(5, "IN_PROGRESS", -1), (4, "COMPLETED", 900), (3, "FAILED", 100)]), &[], 0);
-        assert_eq!((tally.ends[&COMPLETED], tally.ends.get(&DECLINED)), (1, None));
+    fn counts_each_end_once() {
+        let mut job = CountedJob::new(4_500);
+        job.saw(&newest(&[(5, "IN_PROGRESS", -1), (4, "COMPLETED", 900), (3, "FAILED", 100)]));
+        assert_eq!((job.completed(), job.tally.ends.get(&DECLINED)), (1, None));
         for _ in 0..2 {
-            let seen = newest(&[(6, "FAILED", 10), (5, "COMPLETED", 100), (4, "COMPLETED", 900)]);
-            tally.saw(&seen, &[], 0);
-            assert_eq!((tally.ends[&COMPLETED], tally.ends[&DECLINED]), (2, 1));
+            job.saw(&newest(&[(6, "FAILED", 10), (5, "COMPLETED", 100), (4, "COMPLETED", 900)]));
+            assert_eq!((job.completed(), job.tally.ends[&DECLINED]), (2, 1));
         }
     }
 
-    /// Its clock is ahead by ten minutes, and was put back meanwhile.
+    /// The cluster's clock is ahead by ten minutes, and is put back meanwhile.
     #[test]
-    fn what_was_before_is_told_by_our_clock_and_none_counts_twice_whatever_theirs_says() {
-        let mut tally = Tally { since: 1_000_000, ..tally() };
-        tally.saw(&newest(&[(1_599, "COMPLETED", 100)]), &[], 600_000);
-        assert_eq!(tally.ends[&COMPLETED], 0);
-        for id in 2_000..2_000 + 2 * MOST_COUNTED as u64 {
-            tally.saw(&newest(&[(id, "COMPLETED", 1)]), &[], 600_000);
+    fn counts_once_whatever_clocks_say() {
+        let mut job = CountedJob { ahead: 600_000, ..CountedJob::new(1_000_000) };
+        job.saw(&newest(&[(1_599, "COMPLETED", 100)]));
+        assert_eq!(job.completed(), 0);
+        for id in 2_000..2_000 + 2 * 1_024 {
+            job.saw(&newest(&[(id, "COMPLETED", 1)]));
         }
-        let counted = tally.ends[&COMPLETED];
+        let counted = job.completed();
+        assert_eq!(counted, 2 * 1_024);
+        job.ahead = 0;
         for _ in 0..3 {
-            tally.saw(&newest(&[(1_700, "COMPLETED", 1)]), &[], 0);
-            assert_eq!(tally.ends[&COMPLETED], counted + 1);
+            job.saw(&newest(&[(1_700, "COMPLETED", 1)]));
+            assert_eq!(job.completed(), counted + 1);
         }
     }
 
     #[test]
-    fn a_jobmanager_that_starts_anew_takes_nothing_back() {
-        let mut tally = tally();
-        tally.saw(&[], &[], 0);
-        tally.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]), &[], 0);
-        tally.saw(&[], &[], 0);
+    fn new_jobmanager_takes_nothing_back() {
+        let mut job = CountedJob::new(0);
+        job.saw(&[]);
+        job.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]));
+        job.saw(&[]);
         let mut again = newest(&[(1, "COMPLETED", 100)]);
         again[0].trigger_timestamp = 60_000;
-        tally.saw(&again, &[], 0);
-        assert_eq!(tally.ends[&COMPLETED], 3, "a number may come again");
+        job.saw(&again);
+        assert_eq!(job.completed(), 3, "a number may come again");
     }
 
     #[test]
-    fn a_rescue_counts_once() {
-        let mut tally = tally();
+    fn new_log_is_counted_from_start() {
+        let mut job = CountedJob::new(0);
+        job.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]));
+        job.log = CheckpointLog::default();
+        job.saw(&newest(&[(3, "COMPLETED", 100)]));
+        assert!(job.tally.behind);
+        job.count();
+        assert_eq!((job.completed(), job.tally.behind), (3, false));
+    }
+
+    #[test]
+    fn rescue_counts_once() {
+        let mut job = CountedJob::new(0);
+        job.log.record_timeout(0, 50);
+        job.log.record_timeout(2_040, 60_000);
         for _ in 0..2 {
-            tally.saw(
-                &newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]),
-                &[(CheckpointId(2), 2_000)],
-                0,
-            );
+            job.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 10)]));
         }
-        assert_eq!(tally.rescued, 1);
+        assert_eq!(job.tally.rescued, 1);
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let mut tally = tally();
+    fn failures_without_id_all_count() {
+        let mut job = CountedJob::new(0);
+        job.count();
+        for _ in 0..3 {
+            let declined =
+                EndedCheckpoint { id: None, reason: Some("CHECKPOINT_DECLINED".to_owned()), ..ended(1) };
+            let newest = job.tally.counted() + 1;
+            job.tally.count(&LogTail { newest, checkpoints: vec![declined] });
+        }
+        assert_eq!(job.tally.ends[&DECLINED], 3);
+    }
+
+    fn ended(id: u64) -> EndedCheckpoint {
+        EndedCheckpoint {
+            id: Some(CheckpointId(id)),
+            savepoint: false,
+            completed: false,
+            triggered_at: id * 1_000,
+            duration: None,
+            state_size: None,
+            checkpointed_size: None,
+            timeout: None,
+            rescued: false,
+            reason: None,
+            message: None,
+        }
+    }
+
+    #[test]
+    fn bounded_log_loses_no_count() {
+        let mut job = CountedJob::new(0);
         for id in 0..5_000 {
-            tally.saw(&newest(&[(id, "COMPLETED", 1)]), &[], 0);
+            job.saw(&newest(&[(id, "COMPLETED", 1)]));
         }
-        assert_eq!(tally.ends[&COMPLETED], 5_000);
-        assert!(tally.counted.len() <= MOST_COUNTED);
+        assert_eq!(job.completed(), 5_000);
+        assert!(job.log.history().len() <= ckpt_api::CheckpointHistory::MOST);
     }
 
     #[test]
-    fn reasons_have_flinks_names_and_are_few() {
+    fn reasons_are_flinks_and_few() {
+        let reason = |message| reason_label(failure_reason(message).map(FailureReason::name));
         assert_eq!(reason(ckpt_api::flink::EXPIRED), "CHECKPOINT_EXPIRED");
         assert_eq!(reason("Checkpoint was declined (tasks not ready)"), "CHECKPOINT_DECLINED_TASK_NOT_READY");
         assert_eq!(reason("java.lang.Error: 4711"), OTHER);
-        assert_eq!(known_reason("IO_EXCEPTION"), "IO_EXCEPTION");
-        assert_eq!(known_reason("4711"), OTHER);
+        assert_eq!(reason_label(Some("IO_EXCEPTION")), "IO_EXCEPTION");
+        assert_eq!(reason_label(Some("4711")), OTHER);
     }
 }

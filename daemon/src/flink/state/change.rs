@@ -240,8 +240,8 @@ impl ClusterState {
             }
         }
         if let Some(effective) = effective {
-            let history = Arc::make_mut(&mut entry.facts.history);
-            history.timeout_is(now.wall_millis(), millis(effective.timeout()));
+            let log = Arc::make_mut(&mut entry.facts.log);
+            log.record_timeout(now.wall_millis(), millis(effective.timeout()));
         }
         let happening = Happening::Configured {
             revision,

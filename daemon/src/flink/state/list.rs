@@ -222,8 +222,8 @@ impl ClusterState {
             actions.extend(requests.map(|id| ClusterAction::Reply(id, self.unknown_job())));
             // A job that has ended does not come back.
             if !entry.facts.state().has_ended() {
-                let JobFacts { history, breakdown, .. } = entry.facts;
-                self.tombstones.add(id, Tombstone { history, breakdown }, now);
+                let JobFacts { log, breakdown, .. } = entry.facts;
+                self.tombstones.add(id, Tombstone { log, breakdown }, now);
             }
         }
         self.tombstones.expire(now);
@@ -231,8 +231,8 @@ impl ClusterState {
 
     fn add_job(&mut self, now: Monotonic, overview: JobOverview) {
         let id = overview.jid;
-        let Tombstone { history, breakdown } = self.tombstones.take(id);
-        let facts = JobFacts { history, breakdown, ..JobFacts::new(overview, now) };
+        let Tombstone { log, breakdown } = self.tombstones.take(id);
+        let facts = JobFacts { log, breakdown, ..JobFacts::new(overview, now) };
         self.jobs.insert(id, JobEntry::new(facts, now));
         self.order.push(id);
         self.changed.order = true;

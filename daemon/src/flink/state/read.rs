@@ -320,13 +320,12 @@ impl JobFacts {
     fn take_rest(&mut self, read: RestRead, record: Option<&Record>, ahead: i64) -> Option<Arc<RestRead>> {
         let to_here = |there: i64| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0);
         let at = read.answered.wall_millis();
-        let history = Arc::make_mut(&mut self.history);
         // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
-        history.saw(&read.statistics.history, to_here);
+        Arc::make_mut(&mut self.log).record_flink(&read.statistics.history, to_here);
         let before = self.rest.replace(Arc::new(read));
         let submitted = self.submitted(record);
         if let Some(in_force) = self.in_force(&submitted) {
-            Arc::make_mut(&mut self.history).timeout_is(at, millis(in_force.timeout()));
+            Arc::make_mut(&mut self.log).record_timeout(at, millis(in_force.timeout()));
         }
         before
     }

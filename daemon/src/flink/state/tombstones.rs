@@ -2,7 +2,7 @@
 //! usual course of its jobs' checkpoints is known nowhere else.
 
 use super::super::breakdown::Breakdown;
-use crate::history::History;
+use crate::checkpoint_log::CheckpointLog;
 use ckpt_coordinator::Monotonic;
 use ckpt_types::ids::JobId;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ const MAX_TOMBSTONES: usize = 1_000;
 /// Memory of one job.
 #[derive(Debug, Default)]
 pub(super) struct Tombstone {
-    pub(super) history: Arc<History>,
+    pub(super) log: Arc<CheckpointLog>,
     pub(super) breakdown: Arc<Breakdown>,
 }
 

@@ -1,0 +1,223 @@
+//! The ended checkpoints of one job: a bounded log that feeds the history, the statistics, the estimate and the
+//! metrics. It has no clock and does no I/O, and it is lost when ckptd restarts.
+
+mod flink;
+mod quota;
+mod record;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+
+pub(crate) use flink::failure_reason;
+pub(crate) use record::{
+    CheckpointOutcome, CheckpointProgress, CheckpointRecord, CompletedSample, SubtaskAck, SubtaskTable,
+};
+pub(crate) use timeouts::Flight;
+
+use crate::anatomy::CheckpointAnatomy;
+use crate::seam;
+use ckpt_api::{CheckpointHistory, EndedCheckpoint};
+use ckpt_types::ids::{CheckpointId, VertexId};
+use quota::DetailQuota;
+use record::CheckpointMark;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use timeouts::TimeoutLog;
+use tokio::sync::watch;
+
+/// Identities kept for de-duplication. Five times the records that one call can add, so a job manager that starts
+/// anew cannot push out what its next answer still contains.
+const MAX_MARKS: usize = 1_024;
+/// Completed checkpoints behind the distributions, as in Flink.
+const MAX_SAMPLES: usize = 10_000;
+
+/// The newest ended checkpoints of a job. Clones share their subscribers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CheckpointLog {
+    /// In order of their sequence numbers.
+    records: VecDeque<CheckpointRecord>,
+    marks: VecDeque<CheckpointMark>,
+    timeouts: TimeoutLog,
+    completed: u64,
+    failed: u64,
+    /// `None` where nobody asks for distributions.
+    samples: Option<VecDeque<CompletedSample>>,
+    /// The sequence number of the newest record; 0 before the first.
+    appended: watch::Sender<u64>,
+}
+
+/// The part of a log behind a sequence number.
+#[derive(Debug, Clone, Default)]
+pub struct LogTail {
+    /// The sequence number of the newest record of the log; 0 if there was none yet.
+    pub newest: u64,
+    /// The records, oldest first. One that was dropped before it was asked for is missing.
+    pub checkpoints: Vec<EndedCheckpoint>,
+}
+
+impl CheckpointLog {
+    /// A log that also keeps the samples of [`Self::samples`].
+    pub(crate) fn with_samples() -> Self {
+        Self { samples: Some(VecDeque::new()), ..Self::default() }
+    }
+
+    /// Records the timeout in force as of `at`, both in milliseconds.
+    pub(crate) fn record_timeout(&mut self, at: u64, timeout: u64) {
+        self.timeouts.record(at, timeout);
+    }
+
+    /// Appends an ended checkpoint unless it is known; computes its timeout and whether a change rescued it.
+    /// `triggered_there` is the trigger time on the clock of the coordinator, in milliseconds since the epoch.
+    pub(crate) fn append(
+        &mut self,
+        progress: CheckpointProgress,
+        triggered_there: i64,
+        outcome: CheckpointOutcome,
+        flight: Flight,
+    ) {
+        if let Some(id) = progress.id {
+            let mark = CheckpointMark { id, triggered_there };
+            if self.marks.contains(&mark) {
+                return;
+            }
+            if self.marks.len() == MAX_MARKS {
+                self.marks.pop_front();
+            }
+            self.marks.push_back(mark);
+        }
+        let completed = outcome.is_completed();
+        let shortest = self.timeouts.shortest(flight);
+        let last = self.timeouts.at(flight.to);
+        // One that completed later than that had more time, from a change between two observations.
+        let timeout = last.filter(|timeout| !completed || flight.fits(*timeout));
+        // A timer that was late on a busy machine is no rescue.
+        let rescued = completed && shortest.is_some_and(|it| it < flight.duration()) && last > shortest;
+        match completed {
+            true => self.completed += 1,
+            false => self.failed += 1,
+        }
+        if let (true, Some(samples)) = (completed, &mut self.samples) {
+            if samples.len() == MAX_SAMPLES {
+                samples.pop_front();
+            }
+            samples.push_back(CompletedSample::of(&progress));
+        }
+        let sequence = self.newest() + 1;
+        self.records.push_back(CheckpointRecord {
+            sequence,
+            triggered_there,
+            progress,
+            outcome,
+            timeout,
+            rescued,
+        });
+        self.prune();
+        self.appended.send_replace(sequence);
+    }
+
+    /// Drops what is neither among the newest records nor needed for statistics and estimate.
+    fn prune(&mut self) {
+        let mut quota = DetailQuota::default();
+        let newest_first = self.records.iter_mut().rev().enumerate();
+        let mut keep: Vec<bool> = newest_first
+            .map(|(age, record)| {
+                let is_detailed = quota.admits(record);
+                if !is_detailed {
+                    record.progress.subtasks = None;
+                }
+                is_detailed || age < CheckpointHistory::MOST
+            })
+            .collect();
+        self.records.retain(|_| keep.pop().unwrap_or(true));
+    }
+
+    fn newest(&self) -> u64 {
+        *self.appended.borrow()
+    }
+
+    fn newest_first(&self) -> impl Iterator<Item = &CheckpointRecord> {
+        self.records.iter().rev()
+    }
+
+    /// The newest [`CheckpointHistory::MOST`] records, oldest first.
+    pub(crate) fn history(&self) -> Vec<EndedCheckpoint> {
+        let older = self.records.len().saturating_sub(CheckpointHistory::MOST);
+        self.records.iter().skip(older).map(CheckpointRecord::to_api).collect()
+    }
+
+    /// The records behind this sequence number.
+    pub(crate) fn after(&self, sequence: u64) -> LogTail {
+        let tail = self.records.iter().filter(|record| record.sequence > sequence);
+        LogTail { newest: self.newest(), checkpoints: tail.map(CheckpointRecord::to_api).collect() }
+    }
+
+    /// The sequence number of the newest record, and each that follows.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.appended.subscribe()
+    }
+
+    /// The median duration of the newest ten completed checkpoints, without savepoints.
+    pub(crate) fn usual_duration(&self) -> Option<Duration> {
+        let completed = self.newest_first().filter(|record| record.is_completed(false));
+        seam::usual_duration(completed.filter_map(|record| record.progress.duration))
+    }
+
+    /// The newest records subtask by subtask, oldest first, with the vertices in this order, for an estimate of so
+    /// many checkpoints in flight. Without an order they have no subtasks.
+    pub(crate) fn breakdowns(&self, order: &[VertexId], in_flight: usize) -> Vec<Arc<CheckpointAnatomy>> {
+        let mut quota = DetailQuota::of_estimate(in_flight);
+        let mut recent: Vec<_> = self.newest_first().filter(|record| quota.admits(record)).collect();
+        recent.sort_by_key(|record| (record.triggered_there, record.progress.id));
+        recent.into_iter().filter_map(|record| record.breakdown(order)).map(Arc::new).collect()
+    }
+
+    /// The newest record of this checkpoint id.
+    pub(crate) fn get(&self, id: CheckpointId) -> Option<&CheckpointRecord> {
+        self.newest_first().find(|record| record.progress.id == Some(id))
+    }
+
+    /// The newest completed checkpoint or savepoint.
+    pub(crate) fn newest_completed(&self, savepoint: bool) -> Option<&CheckpointRecord> {
+        self.newest_first().find(|record| record.is_completed(savepoint))
+    }
+
+    /// The newest failed checkpoint that had an id.
+    pub(crate) fn newest_failed(&self) -> Option<&CheckpointRecord> {
+        self.newest_first().find(|record| record.progress.id.is_some() && !record.outcome.is_completed())
+    }
+
+    /// Changes what is known of an ended checkpoint: files are deleted and late acknowledgements come in.
+    pub(crate) fn change(&mut self, id: CheckpointId, change: impl FnOnce(&mut CheckpointProgress)) {
+        if let Some(record) = self.records.iter_mut().rev().find(|record| record.progress.id == Some(id)) {
+            change(&mut record.progress);
+        }
+    }
+
+    /// Adds the acknowledgements of a checkpoint that was recorded without them.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for jobs of Flink clusters"))]
+    pub(crate) fn merge_subtasks(&mut self, id: CheckpointId, triggered_there: i64, subtasks: SubtaskTable) {
+        let is_it = |record: &&mut CheckpointRecord| {
+            record.progress.id == Some(id) && record.triggered_there == triggered_there
+        };
+        if let Some(record) = self.records.iter_mut().rev().find(is_it) {
+            record.progress.subtasks = Some(Arc::new(subtasks));
+            self.prune();
+        }
+    }
+
+    /// Number of completed records since the log began.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed
+    }
+
+    /// Number of failed records since the log began.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// The newest [`MAX_SAMPLES`] completed checkpoints, oldest first.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &CompletedSample> {
+        self.samples.iter().flatten()
+    }
+}
