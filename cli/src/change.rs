@@ -7,10 +7,10 @@ use crate::args::{ChangeArgs, Output};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::{is_hosted, label, quoted, typed};
 use crate::resolve::{self, Job};
-use crate::sentence::{Adoption, Change};
 use crate::server::Server;
+use crate::view::change::{Adoption, Change};
+use crate::view::name::{is_hosted, label, quoted, typed};
 use ckpt_api::{AdoptRequest, Configuration, ConfigurationPatch};
 use ckpt_client::{Answer, ChangeOptions, ClientError};
 

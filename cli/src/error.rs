@@ -1,7 +1,7 @@
 //! Why a command ends early.
 
-use crate::console::clean;
 use crate::exit::Exit;
+use crate::view::text::clean;
 use std::fmt;
 use std::io;
 

@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::typed;
 use crate::resolve::Job;
 use crate::server::Server;
+use crate::view::name::typed;
 use crate::wait;
 use ckpt_api::flink::{FailureCause, OperationStatus, QueueStatusId};
 use ckpt_client::{Answer, ClientError};

@@ -3,8 +3,8 @@
 use crate::args::MatchArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name;
 use crate::server::Server;
+use crate::view::name;
 use ckpt_api::{ClusterState, Configuration, ConfigurationList};
 use ckpt_client::{Answer, ClientError};
 
@@ -149,7 +149,7 @@ fn candidates<'a>(jobs: &'a [Configuration], prefix: &str) -> Vec<&'a Configurat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::{JobState, SCHEMA};
 
     fn list() -> ConfigurationList {

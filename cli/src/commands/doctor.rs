@@ -4,8 +4,9 @@ use crate::args::Output;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::render::{Style, doctor};
+use crate::render::{TextStyle, doctor};
 use crate::server::Server;
+use crate::view::text::clean;
 use ckpt_client::{Answer, ClientError};
 use clap::builder::NonEmptyStringValueParser;
 
@@ -27,12 +28,11 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         Some(Output::Json) => console::data(&body)?,
         _ if clusters.is_empty() => {}
         Some(Output::Name) => {
-            let names =
-                clusters.iter().map(|cluster| format!("cluster/{}", console::clean(&cluster.cluster)));
+            let names = clusters.iter().map(|cluster| format!("cluster/{}", clean(&cluster.cluster)));
             console::data(&names.collect::<Vec<_>>().join("\n"))?;
         }
         Some(Output::Wide) | None => {
-            let style = Style::of_stdout(output == Some(Output::Wide));
+            let style = TextStyle::of_stdout(output == Some(Output::Wide));
             console::data(&doctor::text(clusters, style))?;
         }
     }

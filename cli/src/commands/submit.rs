@@ -4,9 +4,9 @@ use crate::args::{Output, place};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::hosted_label;
 use crate::server::Server;
-use ckpt_api::LARGEST_BODY;
+use crate::view::name::label_in;
+use ckpt_api::{HOSTED, LARGEST_BODY};
 use ckpt_client::Answer;
 use clap::ValueHint;
 use std::fs::File;
@@ -30,7 +30,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let text = read.await.map_err(io::Error::other)??;
     let submission = server.client.submit_from(text, args.from_savepoint.as_deref()).await;
     let Answer { value: submitted, body } = submission.map_err(|error| server.failed(&error))?;
-    let job = hosted_label(&submitted.name);
+    let job = label_in(HOSTED, &submitted.name);
     match output {
         Some(Output::Json) => console::data(&body)?,
         Some(Output::Name) => console::data(&job)?,

@@ -3,9 +3,9 @@
 use crate::args::Output;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::quoted;
 use crate::resolve::{self, Matching};
 use crate::server::Server;
+use crate::view::name::quoted;
 use crate::watch::{Goal, Target, Watch, full_screen, lines, screen};
 use ckpt_types::duration::{self, Exact};
 use clap::ValueEnum;

@@ -1,7 +1,7 @@
 //! The checkpoints of a job as CSV (RFC 4180): a header row, lines that end in CR LF, raw milliseconds and bytes.
 //! What is not known is empty.
 
-use crate::console::clean;
+use crate::view::text::clean;
 use ckpt_api::EndedCheckpoint;
 
 /// The columns. Times are in milliseconds since the epoch, durations in milliseconds, sizes in bytes.
@@ -59,7 +59,7 @@ fn field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture::ended;
+    use crate::view::fixture::ended;
 
     #[test]
     fn what_others_wrote_stays_in_its_field() {

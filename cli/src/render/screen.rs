@@ -3,8 +3,10 @@
 mod many;
 mod top;
 
-use super::text::cut;
-use super::{Paint, Style, history, job};
+use super::{TextStyle, history, job};
+use crate::view::job::JobView;
+use crate::view::line::Tone;
+use crate::view::text::cut;
 use ckpt_api::flink::CheckpointStatistics;
 use ckpt_api::{ClusterState, Configuration, Pause};
 use std::time::Duration;
@@ -44,7 +46,7 @@ pub(crate) struct Around<'a> {
 
 /// At most `height` lines of at most `width` columns.
 pub(crate) fn screen(seen: &Observation<'_>, width: u16, height: u16, colours: bool) -> Vec<String> {
-    let style = Style { colours, width: Some(width), cut: true };
+    let style = TextStyle { colours, width: Some(width), cut: true };
     let mut lines = vec![top::header(seen, style), top::banner(seen, style)];
     let room = usize::from(height).saturating_sub(lines.len());
     lines.extend(match seen.what {
@@ -60,14 +62,16 @@ fn one(
     statistics: Option<&CheckpointStatistics>,
     now: u64,
     room: usize,
-    style: Style,
+    style: TextStyle,
 ) -> Vec<String> {
-    let mut lines = job::head(job, now, style);
+    let job = JobView::new(job, now);
+    let in_flight = &job.job.in_flight;
+    let mut lines = job::head(&job, style);
     lines.push(String::new());
-    lines.extend(job::gauges(&job.in_flight, style));
-    lines.extend(job::verdicts(&job.in_flight, style));
+    lines.extend(job::gauges(in_flight, style));
+    lines.extend(job::verdicts(in_flight, style));
     lines.push(String::new());
-    lines.extend(job::foot(job, style));
+    lines.extend(style.sentences(&job.footer()));
     let left = room.saturating_sub(lines.len() + 1);
     if let Some(statistics) = statistics
         && left > 2
@@ -77,7 +81,7 @@ fn one(
         recent.truncate(left - 1);
         lines.extend(recent);
         let width = usize::from(style.width.unwrap_or_default());
-        lines.push(style.line(&cut(&history::summary(&statistics.counts), width), Paint::Faint));
+        lines.push(style.line(&cut(&history::summary(&statistics.counts), width), Tone::Muted));
     }
     lines
 }
@@ -85,7 +89,7 @@ fn one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::flink::{CheckpointStatus, Counts, Latest, Summary};
     use unicode_width::UnicodeWidthStr;
 

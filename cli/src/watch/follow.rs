@@ -1,9 +1,9 @@
 //! Following one checkpoint to its end.
 
-use crate::console::clean;
 use crate::exit::Exit;
-use crate::name::{label, reference};
 use crate::server::Server;
+use crate::view::name::{label, reference};
+use crate::view::text::clean;
 use ckpt_api::Configuration;
 use ckpt_api::flink::{Checkpoint, CheckpointStatus};
 use ckpt_client::ClientError;
@@ -104,7 +104,7 @@ fn ended(job: &Configuration, what: &str) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture::{checkpoint, configuration};
+    use crate::view::fixture::{checkpoint, configuration};
     use CheckpointStatus::{Completed, Failed, InProgress};
     use ckpt_api::JobState;
 

@@ -4,6 +4,7 @@ use super::feed::{Watch, feed};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::view::text::clean;
 use ckpt_client::ClientError;
 use futures::StreamExt;
 use std::mem;
@@ -20,7 +21,7 @@ pub(crate) async fn lines(watch: &Watch<'_>) -> Result<Exit, Error> {
             Err(error) if is_final(watch, &error) => return Err(watch.server.failed(&error)),
             Err(error) => {
                 if !mem::replace(&mut away, true) {
-                    let why = console::clean(&error.to_string());
+                    let why = clean(&error.to_string());
                     console::note(&format!("ckptctl: {address} is away: {why}; still trying"));
                 }
                 continue;

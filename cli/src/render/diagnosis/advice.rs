@@ -1,8 +1,8 @@
 //! What to type next.
 
-use crate::console::clean;
-use crate::next::more_time;
-use crate::render::text::rough;
+use crate::view::suggestion::more_time;
+use crate::view::text::clean;
+use crate::view::text::rough;
 use ckpt_api::{CheckpointDiagnosis, Estimate, InFlight, MissingSubtask, Pace, VertexProgress};
 
 /// What to do about it, in sentences; `typed` is what to type for the job.

@@ -1,7 +1,8 @@
 //! What a pushed event changes at once; what it does not tell is asked for a moment later.
 
-use super::model::{Key, Model, Now, Seen};
-use crate::console::clean;
+use super::model::Model;
+use super::snapshot::{JobKey, JobSnapshot, Now};
+use crate::view::text::clean;
 use ckpt_api::{CheckpointHistory, EndedCheckpoint, Event, Happening, InFlight};
 use ckpt_types::duration::{Exact, Rough};
 use ckpt_types::ids::CheckpointId;
@@ -43,7 +44,7 @@ impl Model {
     }
 }
 
-fn named(key: &Key, name: &str) -> String {
+fn named(key: &JobKey, name: &str) -> String {
     match key.0 == ckpt_api::HOSTED {
         true => name.to_owned(),
         false => format!("{}/{name}", clean(&key.0)),
@@ -57,7 +58,7 @@ struct Said {
     ended: Option<EndedCheckpoint>,
 }
 
-fn apply(seen: &mut Seen, what: &Happening, now: Now) -> Said {
+fn apply(seen: &mut JobSnapshot, what: &Happening, now: Now) -> Said {
     let sentence = |sentence: String| Said { sentence: Some(sentence), ended: None };
     seen.advance(now);
     match what {
@@ -112,7 +113,7 @@ fn apply(seen: &mut Seen, what: &Happening, now: Now) -> Said {
 }
 
 /// One that begins now.
-fn triggered(seen: &Seen, id: CheckpointId, savepoint: bool) -> InFlight {
+fn triggered(seen: &JobSnapshot, id: CheckpointId, savepoint: bool) -> InFlight {
     InFlight {
         id,
         savepoint,
@@ -127,7 +128,7 @@ fn triggered(seen: &Seen, id: CheckpointId, savepoint: bool) -> InFlight {
 
 /// Takes it out of those in flight, as far as it was known.
 fn end(
-    seen: &mut Seen,
+    seen: &mut JobSnapshot,
     id: Option<CheckpointId>,
     duration: Option<u64>,
     failure: Option<(&String, &String)>,

@@ -1,8 +1,9 @@
 //! What somebody sees at three in the morning: whole screens, at two sizes.
 
-use super::asks::Ask;
+use super::asks::{Ask, Missing};
 use super::keys::Then;
-use super::model::{Key, Message, Missing, Model, Pushed, key};
+use super::model::{Message, Model, Pushed};
+use super::snapshot::{JobKey, JobSnapshot};
 use super::stage::{
     LARGE, NOW, SMALL, all, buffer, event, healthy, later, orders, press, scenes, screen, stuck,
 };
@@ -139,7 +140,7 @@ fn a_narrow_list_keeps_the_names() {
 
 /// The order of the names in the list.
 fn listed(model: &Model) -> Vec<String> {
-    let name = |key: &Key| model.data.jobs[key].job.name.chars().take(6).collect();
+    let name = |key: &JobKey| model.data.jobs[key].job.name.chars().take(6).collect();
     model.in_order(NOW).iter().map(name).collect()
 }
 
@@ -253,7 +254,7 @@ fn a_job_that_is_gone_and_an_older_server_are_told_and_harm_nothing() {
 fn nobody_is_called_missing_who_has_acknowledged() {
     let mut model = stuck();
     assert!(screen(&model, NOW, (80, 24)).contains("! sink"));
-    let key = key(&orders());
+    let key = JobSnapshot::key(&orders());
     let what = Happening::Acknowledged { id: CheckpointId(42), acknowledged: 19, subtasks: 20 };
     let event =
         Event { schema: SCHEMA.to_owned(), cluster: "prod".to_owned(), job_id: key.1, at: NOW.wall, what };

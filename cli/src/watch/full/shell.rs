@@ -1,14 +1,14 @@
 //! The loop around model and view: what comes in, what is asked for, and when it is drawn.
 
-use super::asks::Ask;
+use super::asks::{Ask, Missing};
 use super::keys::Then;
 use super::link;
-use super::model::{Message, Missing, Model};
-use super::view;
+use super::model::{Message, Model};
+use super::screen;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::past::Past;
+use crate::history::JobHistory;
 use crate::watch::feed::{Target, Watch, feed};
 use crate::watch::follow::Verdict;
 use crate::watch::lines::is_final;
@@ -42,7 +42,7 @@ enum End {
 
 /// Where it is drawn.
 trait Screen {
-    fn draw(&mut self, model: &Model, now: super::model::Now) -> io::Result<()>;
+    fn draw(&mut self, model: &Model, now: super::snapshot::Now) -> io::Result<()>;
 }
 
 /// The terminal.
@@ -52,11 +52,11 @@ struct OnTerminal {
 }
 
 impl Screen for OnTerminal {
-    fn draw(&mut self, model: &Model, now: super::model::Now) -> io::Result<()> {
+    fn draw(&mut self, model: &Model, now: super::snapshot::Now) -> io::Result<()> {
         let colours = self.colours;
         let draw = |frame: &mut ratatui::Frame<'_>| {
             let area = frame.area();
-            view::draw(model, now, area, frame.buffer_mut(), colours);
+            screen::draw(model, now, area, frame.buffer_mut(), colours);
         };
         self.terminal.draw(draw).map(drop)
     }
@@ -238,7 +238,9 @@ async fn answer(client: &Client, ask: &Ask) -> Result<Message, ClientError> {
     Ok(match ask {
         Ask::Jobs => Message::Jobs(client.configurations(false).await?.value),
         Ask::Job(job) => Message::Job(Box::new(client.configuration(job).await?.value)),
-        Ask::History(job) => Message::History(key_of(job), Past::told_by(client, job).await?.checkpoints),
+        Ask::History(job) => {
+            Message::History(key_of(job), JobHistory::from_client(client, job).await?.checkpoints)
+        }
         Ask::Diagnosis(job) => {
             Message::Diagnosis(key_of(job), Box::new(client.checkpoint_diagnosis(job).await?.value))
         }
@@ -246,14 +248,14 @@ async fn answer(client: &Client, ask: &Ask) -> Result<Message, ClientError> {
 }
 
 /// The key of a job from what it is called in requests.
-fn key_of(reference: &str) -> super::model::Key {
+fn key_of(reference: &str) -> super::snapshot::JobKey {
     let (cluster, id) = reference.rsplit_once('/').unwrap_or((ckpt_api::HOSTED, reference));
     (cluster.to_owned(), id.parse().unwrap_or(ckpt_types::ids::JobId::from_bits(0)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Now;
+    use super::super::snapshot::Now;
     use super::super::stage::{NOW, all, event, screen};
     use super::*;
     use ckpt_api::Happening;

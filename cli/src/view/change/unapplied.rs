@@ -1,6 +1,6 @@
 //! Why what is stored is not applied, in words.
 
-use crate::console::clean;
+use crate::view::text::clean;
 use ckpt_api::{Configuration, JobState, OverrideState, OverrideStatus};
 
 /// What follows "stored" in the line of a change that is not applied.
@@ -24,7 +24,7 @@ pub(super) fn not_applied(after: &Configuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use OverrideState::{Conflict, NotApplied, Waiting};
 
     #[test]

@@ -1,7 +1,7 @@
 //! The line that tells of an override that was taken over from an earlier job.
 
 use super::Change;
-use crate::name::label;
+use crate::view::name::label;
 use ckpt_api::{Configuration, ConfigurationPatch, Field, Value};
 use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use ckpt_types::ids::JobId;
@@ -53,7 +53,7 @@ impl Adoption<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::{InFlight, InFlightChange, Outcome, OverrideState, Via};
 
     #[test]
