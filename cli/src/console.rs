@@ -1,5 +1,6 @@
 //! The one door to stdout, stderr and the person in front of them.
 
+use crate::args::Output;
 use crate::error::Error;
 use crate::view::text::{clean, wrapping};
 use std::io::{self, IsTerminal, Write as _};
@@ -12,6 +13,20 @@ pub(crate) fn data(text: &str) -> Result<(), Error> {
         out.write_all(b"\n")?;
     }
     Ok(out.flush()?)
+}
+
+/// Result of a command for stdout: the body of the answer, a name, or text.
+pub(crate) fn result(
+    output: Option<Output>,
+    body: &str,
+    name: &str,
+    text: impl FnOnce() -> String,
+) -> Result<(), Error> {
+    match output {
+        Some(Output::Json) => data(body),
+        Some(Output::Name) => data(name),
+        Some(Output::Wide) | None => data(&text()),
+    }
 }
 
 /// A message for stderr. Nothing is left to be done when even that cannot be written.

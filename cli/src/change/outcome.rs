@@ -23,7 +23,7 @@ pub(super) async fn wait_until_applied(
     console::note(&format!("stored; waiting until {} applies it", label(stored)));
     let job = reference(stored);
     wait::until(limit.wait_timeout, async || {
-        let job = resolve::show(server, &job).await.map_err(|error| server.failed(&error))?;
+        let job = resolve::show(server, &job).await.map_err(|error| server.failed(error))?;
         let now = &job.configuration;
         let is_there = now.applied && now.revision >= stored.revision;
         Ok((is_there || in_conflict(now) || now.state.has_ended()).then_some(job))

@@ -31,8 +31,9 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
             Some(404 | 405) => {
                 Error::new(Exit::Error, format!("{} cannot diagnose checkpoints: {error}", server.address()))
                     .hint("is it as new as this ckptctl? see what is in flight with: ckptctl get JOB")
+                    .caused_by(error)
             }
-            _ => server.failed(&error),
+            _ => server.failed(error),
         })?;
     match output {
         Some(Output::Json) => console::data(&body)?,

@@ -63,7 +63,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         }
         What::Status => (server.client.reconcile().await, None),
     };
-    let Answer { value: reconcile, body } = answer.map_err(|error| refused(server, cluster, &error))?;
+    let Answer { value: reconcile, body } = answer.map_err(|error| refused(server, cluster, error))?;
     match output {
         Some(Output::Json) => console::data(&body)?,
         _ => console::data(&said(&args.what, &reconcile, clock::wall_millis()).join("\n"))?,
@@ -111,8 +111,8 @@ fn whose(cluster: Option<&str>) -> String {
     cluster.map_or("every cluster".to_owned(), |cluster| format!("cluster {}", clean(cluster)))
 }
 
-fn refused(server: &Server, cluster: Option<&str>, error: &ClientError) -> Error {
-    if let Some(older) = server.is_older(error, "pause reconcile") {
+fn refused(server: &Server, cluster: Option<&str>, error: ClientError) -> Error {
+    if let Some(older) = server.is_older(&error, "pause reconcile") {
         return older;
     }
     match (error.status().map(|status| status.as_u16()), cluster) {

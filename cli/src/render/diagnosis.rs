@@ -1,9 +1,8 @@
-//! What is to be said of a checkpoint in flight: slow or stuck, what that rests on, and what to type next.
-
-mod advice;
+//! Diagnosis of a checkpoint in flight: the verdict, its evidence, and the next steps.
 
 use super::TextStyle;
 use super::table::{build, cell, lines as lines_of, plain};
+use crate::view::advice::{self, missing};
 use crate::view::checkpoint::{named, verdict};
 use crate::view::line::Tone;
 use crate::view::name::label_in;
@@ -11,12 +10,12 @@ use crate::view::text::{NONE, clean, cut_middle, exact, rough};
 use ckpt_api::{CheckpointDiagnosis, Failures, InFlight, MissingSubtask, Spread, VertexProgress};
 use comfy_table::Cell;
 
-/// The columns of a vertex's name at most; Flink makes it of all that is chained in it.
-const LONGEST_VERTEX: usize = 22;
-/// The columns of a host at most.
-const LONGEST_HOST: usize = 26;
-/// How many missing subtasks are shown, unless the output may be as long as it likes.
-const MOST_MISSING: usize = 8;
+/// Most columns of a vertex's name, which Flink makes of all chained operators.
+const MAX_VERTEX: usize = 22;
+/// Most columns of a host.
+const MAX_HOST: usize = 26;
+/// Most missing subtasks that are shown, unless the output is wide.
+const MAX_MISSING: usize = 8;
 
 /// A column's heading, and what it says of a vertex.
 type Column = (&'static str, fn(&VertexProgress) -> String);
@@ -62,18 +61,16 @@ fn of_checkpoint(checkpoint: &InFlight, seen: &CheckpointDiagnosis, style: TextS
         all.push(String::new());
         all.extend(vertices(&seen.vertices, style));
     }
-    let missing =
-        seen.vertices.iter().flat_map(|vertex| vertex.missing.iter().map(move |subtask| (vertex, subtask)));
-    let missing: Vec<_> = missing.collect();
+    let missing = missing(seen);
     if !missing.is_empty() {
         all.push(String::new());
-        all.extend(who_is_missing(missing, checkpoint, style));
+        all.extend(missing_subtasks(&missing, checkpoint, style));
     }
     all
 }
 
 fn vertices(vertices: &[VertexProgress], style: TextStyle) -> Vec<String> {
-    let name_width = if style.width.is_some() { LONGEST_VERTEX } else { usize::MAX };
+    let name_width = if style.width.is_some() { MAX_VERTEX } else { usize::MAX };
     // What nobody has is not worth a column.
     let has = |of: fn(&VertexProgress) -> Option<Spread>| {
         vertices.iter().any(|vertex| of(vertex).is_some_and(|it| it.max > 0))
@@ -119,19 +116,17 @@ fn longest(spread: Option<Spread>) -> String {
     spread.map_or_else(|| "-".to_owned(), |spread| rough(spread.max))
 }
 
-fn who_is_missing(
-    mut missing: Vec<(&VertexProgress, &MissingSubtask)>,
+fn missing_subtasks(
+    missing: &[(&VertexProgress, &MissingSubtask)],
     checkpoint: &InFlight,
     style: TextStyle,
 ) -> Vec<String> {
-    // The one that the verdict points at first; the others in the order of the flow.
-    missing.sort_by_key(|(_, subtask)| !subtask.suspect);
-    let most = if style.width.is_some() { MOST_MISSING } else { usize::MAX };
+    let most = if style.width.is_some() { MAX_MISSING } else { usize::MAX };
     let all =
         usize::try_from(checkpoint.subtasks.saturating_sub(checkpoint.acknowledged)).unwrap_or(usize::MAX);
     let shown = missing.len().min(most);
-    let name_width = if style.width.is_some() { LONGEST_VERTEX } else { usize::MAX };
-    let host_width = if style.width.is_some() { LONGEST_HOST } else { usize::MAX };
+    let name_width = if style.width.is_some() { MAX_VERTEX } else { usize::MAX };
+    let host_width = if style.width.is_some() { MAX_HOST } else { usize::MAX };
     let hosts = missing.iter().any(|(_, subtask)| subtask.host.is_some());
     let held = missing.iter().any(|(_, subtask)| subtask.backpressure.is_some());
     let mut headings = vec!["MISSING", "SUBTASK", "SILENT", "USUALLY", "LAST"];

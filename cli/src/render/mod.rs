@@ -1,7 +1,6 @@
 //! Text for stdout and for the plain watch: the view model on lines and in tables.
 
 pub(crate) mod audit;
-mod below;
 pub(crate) mod csv;
 pub(crate) mod diagnosis;
 pub(crate) mod doctor;

@@ -1,6 +1,6 @@
 //! One job.
 
-use super::checkpoint::{is_finishing, urgency};
+use super::checkpoint::{is_finishing, time_left, urgency};
 use super::failures;
 use super::line::{Span, Tone, Verbosity};
 use super::name::{is_hosted, label};
@@ -84,6 +84,11 @@ impl<'a> JobView<'a> {
             text.push_str(&format!(" +{}", others.len()));
         }
         Span::new(text, urgency(oldest))
+    }
+
+    /// Time left of the oldest checkpoint in flight; empty if there is none.
+    pub(crate) fn time_left(&self) -> String {
+        self.job.in_flight.first().map(|oldest| time_left(oldest, "finishing", "?")).unwrap_or_default()
     }
 
     /// Way of changes into the job.

@@ -3,6 +3,7 @@
 //! `get`, the plain `watch` and the full-screen `watch` are drawn from it. A wording, a unit or an order is decided
 //! here, once; the surfaces decide about colours, columns and room.
 
+pub(crate) mod advice;
 pub(crate) mod change;
 pub(crate) mod chart;
 pub(crate) mod checkpoint;

@@ -1,9 +1,8 @@
 //! Screen of many jobs: the table, and below it what needs attention.
 
 use super::Around;
-use crate::render::below::below;
 use crate::render::{TextStyle, jobs};
-use crate::view::line::Tone;
+use crate::view::line::{Span, Tone};
 use crate::view::list;
 use ckpt_api::{ClusterState, Configuration};
 
@@ -54,6 +53,30 @@ fn clusters(clusters: &[ClusterState], now: u64, room: usize, style: TextStyle) 
         };
         format!("{more} trouble; see with: ckptctl get")
     })
+}
+
+/// Sentences below an empty line: `room` lines at most with that. Those that do not fit are counted by `rest`, from
+/// the numbers of sentences that are shown and that are not.
+fn below(
+    sentences: &[Span],
+    room: usize,
+    style: TextStyle,
+    rest: impl Fn(usize, usize) -> String,
+) -> Vec<String> {
+    if sentences.is_empty() || room < 2 {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new()];
+    for (told, sentence) in sentences.iter().enumerate() {
+        let next = style.lines(&sentence.text, sentence.tone);
+        let others = sentences.len() - told;
+        if lines.len() + next.len() + usize::from(others > 1) > room {
+            lines.push(style.line(&rest(told, others), sentence.tone));
+            break;
+        }
+        lines.extend(next);
+    }
+    lines
 }
 
 #[cfg(test)]

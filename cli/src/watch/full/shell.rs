@@ -11,7 +11,6 @@ use crate::exit::Exit;
 use crate::history::JobHistory;
 use crate::watch::feed::{Target, Watch, feed};
 use crate::watch::follow::Verdict;
-use crate::watch::lines::is_final;
 use crate::watch::terminal::Terminal;
 use ckpt_client::{Client, ClientError};
 use crossterm::event::{Event, EventStream};
@@ -30,15 +29,6 @@ const FRAME: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_secs(1);
 /// How many messages may wait to be taken in.
 const MOST_MESSAGES: usize = 1_024;
-
-/// How the watch ends.
-#[derive(Debug)]
-enum End {
-    Left,
-    Interrupted,
-    Verdict(Verdict),
-    Failed(Error),
-}
 
 /// Where it is drawn.
 trait Screen {
@@ -62,25 +52,15 @@ impl Screen for OnTerminal {
     }
 }
 
-/// Shows what is watched on the whole terminal until somebody leaves, or what is waited for has come about.
+/// Shows what is watched on the whole terminal until somebody leaves, or until there is a verdict.
 pub(crate) async fn full_screen(watch: &Watch<'_>) -> Result<Exit, Error> {
-    match show(watch).await? {
-        // Who waits for something must not take leaving for its coming about.
-        End::Left if watch.until.is_some() => Err(Error::Interrupted),
-        End::Left => Ok(Exit::Done),
-        End::Interrupted => Err(Error::Interrupted),
-        End::Failed(error) => Err(error),
-        End::Verdict(Verdict { exit, sentence }) => {
-            console::data(&sentence)?;
-            Ok(exit)
-        }
-    }
+    watch.end(show(watch).await?)
 }
 
-async fn show(watch: &Watch<'_>) -> Result<End, Error> {
+async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
     let began = Instant::now();
     let client = &watch.server.client;
-    let failed = |error: ClientError| watch.server.failed(&error);
+    let failed = |error: ClientError| watch.server.failed(error);
     // Before there is anything to show, a failure is only that.
     let model = match &watch.target {
         Target::All => {
@@ -102,33 +82,28 @@ async fn show(watch: &Watch<'_>) -> Result<End, Error> {
     let (to, messages) = mpsc::channel(MOST_MESSAGES);
     let mut asking = Asking { client: client.clone(), to, began, asked: JoinSet::new(), reading: None };
     let shown = run(model, screen, messages, keys, began, &mut asking);
-    let end = tokio::select! {
-        end = shown => end?,
-        end = verdict(watch) => end,
-    };
     // The terminal is put back before anything is said.
-    drop(guard);
-    Ok(end)
+    let _guard = guard;
+    tokio::select! {
+        left = shown => left.map(|()| None),
+        verdict = verdict(watch) => verdict,
+    }
 }
 
-/// How what is waited for came about; never, when nothing is.
-async fn verdict(watch: &Watch<'_>) -> End {
+/// Verdict on what is waited for; never, if nothing is.
+async fn verdict(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
     if watch.until.is_none() {
         return std::future::pending().await;
     }
     let mut feed = pin!(feed(watch, false));
-    loop {
-        match feed.next().await {
-            Some(Ok(seen)) => {
-                if let Some(verdict) = seen.verdict {
-                    return End::Verdict(verdict);
-                }
-            }
-            Some(Err(error)) if is_final(watch, &error) => return End::Failed(watch.server.failed(&error)),
-            Some(Err(_)) => {}
-            None => return End::Left,
+    while let Some(seen) = feed.next().await {
+        match seen {
+            Ok(seen) if seen.verdict.is_some() => return Ok(seen.verdict),
+            Err(error) if watch.is_final(&error) => return Err(watch.server.failed(error)),
+            Ok(_) | Err(_) => {}
         }
     }
+    Ok(None)
 }
 
 /// Whoever asks what is due, and follows the events that are wanted.
@@ -145,7 +120,7 @@ async fn run(
     keys: impl Stream<Item = io::Result<Event>>,
     began: Instant,
     asks: &mut impl Asks,
-) -> Result<End, Error> {
+) -> Result<(), Error> {
     let mut keys = pin!(keys);
     let mut follows = model.follows();
     asks.follow(follows.clone());
@@ -166,16 +141,16 @@ async fn run(
                     model.update(message, link::now(began));
                     dirty |= model.frozen.is_none();
                 }
-                None => return Ok(End::Left),
+                None => return Ok(()),
             },
             pressed = keys.next() => {
                 match pressed {
-                    None => return Ok(End::Left),
+                    None => return Ok(()),
                     Some(Err(error)) => return Err(error.into()),
                     Some(Ok(Event::Key(pressed))) => match model.press(pressed, link::now(began)) {
                         Then::GoOn => {}
-                        Then::Leave => return Ok(End::Left),
-                        Then::Interrupt => return Ok(End::Interrupted),
+                        Then::Leave => return Ok(()),
+                        Then::Interrupt => return Err(Error::Interrupted),
                     },
                     Some(Ok(Event::Resize(..) | Event::FocusGained | Event::FocusLost)) => {}
                     Some(Ok(Event::Mouse(_) | Event::Paste(_))) => {}

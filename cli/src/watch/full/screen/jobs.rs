@@ -1,6 +1,6 @@
 //! All jobs in one view, the worst first: one line a job.
 
-use crate::view::checkpoint::{time_left, urgency};
+use crate::view::checkpoint::urgency;
 use crate::view::failures;
 use crate::view::job::JobView;
 use crate::view::line::{Line, Span, Tone, within};
@@ -55,18 +55,13 @@ pub(super) fn narrow(model: &Model, now: Now, width: usize, room: usize) -> Vec<
         let mark = if is_open { "▸ " } else { "  " };
         let name = column(&job.title(), width.saturating_sub(WORD + 12));
         let mut line = Line::new(mark, Tone::Plain).with(column(&job.verdict.text, WORD), job.verdict.tone);
-        line.add(format!(" {name} {}", right_column(&left(&job), 8)), Tone::Plain);
+        line.add(format!(" {name} {}", right_column(&job.time_left(), 8)), Tone::Plain);
         line.is_selected = is_open;
         line
     };
     let lines = vec![Line::new(format!("  {} JOB", column("HOW", WORD)), Tone::Strong)];
     let lines = lines.into_iter().chain(rows.map(line)).collect();
     within(lines, room, |more| format!("  … {more} more"))
-}
-
-/// Time left of the oldest checkpoint in flight.
-fn left(job: &JobView<'_>) -> String {
-    job.job.in_flight.first().map(|oldest| time_left(oldest, "finishing", "?")).unwrap_or_default()
 }
 
 fn nothing(model: &Model, data: &Data) -> String {
@@ -153,7 +148,7 @@ impl Columns {
             line.add(gauge.unwrap_or(" ".repeat(GAUGE)), Tone::Good);
             line.add(format!(" {} ", column(&acked(oldest), Self::ACKED)), Tone::Plain);
         }
-        line.add(right_column(&left(job), Self::LEFT), oldest.map_or(Tone::Plain, urgency));
+        line.add(right_column(&job.time_left(), Self::LEFT), oldest.map_or(Tone::Plain, urgency));
         line.add(" ", Tone::Plain);
         if !self.narrow {
             line.add(format!("{} ", whole(&timeout.text, Self::TIMEOUT)), timeout.tone);

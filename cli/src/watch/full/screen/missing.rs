@@ -1,9 +1,9 @@
-//! The subtasks that have not acknowledged, the ones that the verdict points at first.
+//! Subtasks that have not acknowledged, the suspects first.
 
+use crate::view::advice::missing;
 use crate::view::line::{Line, Span, Tone};
 use crate::view::text::{clean, column, right_column, rough};
 use ckpt_api::{CheckpointDiagnosis, InFlight, MissingSubtask, Spread, VertexProgress};
-use std::cmp::Reverse;
 use unicode_width::UnicodeWidthStr;
 
 /// All of it; nothing when the diagnosis is of another checkpoint, or says nothing.
@@ -16,16 +16,10 @@ pub(super) fn lines(
     if diagnosis.checkpoint.as_ref().map(|seen| seen.id) != Some(checkpoint.id) {
         return Vec::new();
     }
-    let mut missing: Vec<(&VertexProgress, &MissingSubtask)> = diagnosis
-        .vertices
-        .iter()
-        .flat_map(|vertex| vertex.missing.iter().map(move |subtask| (vertex, subtask)))
-        .collect();
+    let missing = missing(diagnosis);
     if missing.is_empty() {
         return Vec::new();
     }
-    // Those of a vertex come with the most overdue first.
-    missing.sort_by_key(|(_, subtask)| Reverse(subtask.suspect));
     let behind = checkpoint.subtasks.saturating_sub(checkpoint.acknowledged);
     let mut lines =
         vec![Line::heading(&format!("missing: {behind} of {} subtasks", checkpoint.subtasks), width)];

@@ -9,7 +9,6 @@ mod top;
 
 use super::model::{Model, Page};
 use super::snapshot::Now;
-use crate::view::checkpoint::time_left;
 use crate::view::job::JobView;
 use crate::view::line::{Line, Tone};
 use crate::view::text::{cut, cut_middle, exact};
@@ -72,8 +71,7 @@ fn tiny(model: &Model, now: Now, width: usize, height: usize) -> Vec<Line> {
     for seen in keys.iter().filter_map(|key| data.jobs.get(key)) {
         let job = seen.at(now);
         let job = JobView::new(&job, now.wall);
-        let left = job.job.in_flight.first().map(|oldest| time_left(oldest, "finishing", "?"));
-        let left = left.unwrap_or_default();
+        let left = job.time_left();
         let room = width.saturating_sub(job.verdict.text.width() + left.width() + 2);
         let name = format!(" {} {left}", cut_middle(&job.name, room));
         lines.push(Line::new(job.verdict.text, job.verdict.tone).with(name, Tone::Plain));
