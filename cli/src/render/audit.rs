@@ -88,7 +88,7 @@ mod tests {
     use ckpt_types::ids::JobId;
 
     #[test]
-    fn a_row_says_what_and_the_line_below_by_whom_and_why() {
+    fn entries_tell_what_who_and_why() {
         let outcome = |result, why: Option<&str>| {
             Some(AuditOutcome { at: 1_790_000_000_100, result, why: why.map(str::to_owned) })
         };

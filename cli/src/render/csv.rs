@@ -62,7 +62,7 @@ mod tests {
     use crate::view::fixture::ended;
 
     #[test]
-    fn what_others_wrote_stays_in_its_field() {
+    fn csv_quotes_foreign_text() {
         let mut failed = ended(2, 10_000, None);
         (failed.completed, failed.reason) = (false, Some("CHECKPOINT_DECLINED".to_owned()));
         failed.message = Some("it said \"no\", \nand left".to_owned());

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diagnosis_fits_eighty_columns_and_is_whole() {
+    fn diagnosis_fits_eighty_columns() {
         let shown = text(&clusters(), TextStyle { colours: false, width: Some(80), cut: false });
         let expected = "\
 cluster prod (http://10.0.0.1:8081): a change would work via attach
@@ -112,7 +112,7 @@ class layout  skipped  not looked at\\u{1b}[2J
     }
 
     #[test]
-    fn no_terminal_is_too_narrow_and_none_gets_long_lines() {
+    fn diagnosis_fits_any_width() {
         for width in [20, 40, 80, 200] {
             let shown = text(&clusters(), TextStyle { colours: false, width: Some(width), cut: false });
             assert!(shown.lines().all(|line| line.width() <= width.max(40).into()), "{width}\n{shown}");

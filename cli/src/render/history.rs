@@ -103,7 +103,7 @@ mod tests {
     use unicode_width::UnicodeWidthStr;
 
     #[test]
-    fn the_history_fits_eighty_columns_and_says_why() {
+    fn history_fits_eighty_columns() {
         let mut savepoint = fixture::checkpoint(10, CheckpointStatus::Completed);
         savepoint.checkpoint_type = "SYNC_SAVEPOINT".to_owned();
         let history = [

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_of_many_jobs_are_shown_as_far_as_they_fit() {
+    fn warnings_fill_remaining_room() {
         let mut jobs = jobs(3);
         for job in &mut jobs {
             job.warnings = vec!["it waits for 1 of 4 subtasks: count/2".to_owned()];
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn many_jobs_on_a_small_screen_say_how_many_are_hidden() {
+    fn small_screen_counts_hidden_jobs() {
         let jobs = jobs(50);
         let lines = show(What::Jobs(&jobs, Around::default()), None, (80, 24));
         assert_eq!(lines.len(), 24);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_screen_shows_more_of_each_job() {
+    fn large_screen_shows_wide_table() {
         let jobs = jobs(40);
         let lines = show(What::Jobs(&jobs, Around::default()), None, (200, 50));
         assert_eq!(lines.len(), 43);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn stale_data_is_kept_under_a_banner() {
+    fn stale_data_stays_under_banner() {
         let jobs = jobs(2);
         let why = "cannot reach http://127.0.0.1:8571: Connection refused\u{1b}[2J";
         let lines = show(What::Jobs(&jobs, Around::default()), Some(why), (80, 24));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn one_job_shows_gauges_and_its_recent_checkpoints() {
+    fn job_shows_gauges_and_history() {
         let job = fixture::configuration();
         let statistics = statistics();
         let lines = show(What::Job(&job, Some(&statistics)), None, (80, 24));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn hosted_and_flink_jobs_share_a_small_screen_with_the_trouble_below() {
+    fn small_screen_shows_mixed_jobs() {
         let clusters = [fixture::troubled("staging", true)];
         let lines = show(What::Jobs(&fixture::mixed(), troubled(&clusters)), None, (80, 24));
         assert_eq!(
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_screen_shows_the_way_to_each_job_and_most_of_its_name() {
+    fn large_screen_shows_via_and_names() {
         let clusters = [fixture::troubled("staging", true)];
         let lines = show(What::Jobs(&fixture::mixed(), troubled(&clusters)), None, (200, 50));
         assert_eq!(
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stale_job_keeps_its_values_under_a_banner() {
+    fn stale_job_keeps_its_values() {
         let job = fixture::mixed().pop().unwrap();
         for (width, height) in [(80, 24), (200, 50)] {
             let lines = show(What::Job(&job, Some(&statistics())), None, (width, height));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn without_jobs_the_trouble_is_all_there_is_to_say() {
+    fn empty_list_shows_cluster_trouble() {
         let lines = show(What::Jobs(&[], troubled(&[fixture::troubled("staging", false)])), None, (80, 24));
         assert_eq!(lines[2], "no jobs are known, as not every cluster answers as it should");
         assert!(lines[4].starts_with("cluster staging (http://staging:8081): it does not"), "{lines:#?}");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn no_screen_is_too_small() {
+    fn fits_any_screen() {
         let clusters = [fixture::troubled("staging", true), fixture::troubled("test", false)];
         let (many, job, statistics) = (jobs(9), fixture::configuration(), statistics());
         for size in [(1, 1), (10, 3), (20, 5), (45, 12)] {

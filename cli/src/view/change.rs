@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rescue_says_old_new_and_what_became_of_the_checkpoint() {
+    fn rescue_tells_values_and_checkpoint() {
         let mut jobs = timeouts(None, Some(1_200_000));
         jobs.1.in_flight = vec![checkpoint(412, Some(63_000), Some(663_000), Outcome::Extended)];
         let patch = set(Some("20m"), None);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_by_itself_says_so() {
+    fn temporary_change_tells_its_end() {
         let mut jobs = timeouts(None, Some(1_200_000));
         let since = jobs.1.observed_at - 12;
         jobs.1.checkpoint_timeout.origin = Some(Origin {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changed_is_said_as_such() {
+    fn unchanged_values_are_told() {
         let jobs = timeouts(Some(1_200_000), Some(1_200_000));
         let patch = set(Some("20m"), None);
         assert_eq!(line(&patch, &jobs, false), "job/job123 unchanged: timeout is 20m already (revision 6)");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn clearing_goes_back_to_what_was_submitted() {
+    fn clear_restores_submitted_values() {
         let patch = ConfigurationPatch { timeout: Field::Clear, ..ConfigurationPatch::default() };
         let jobs = timeouts(Some(1_200_000), None);
         assert_eq!(
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn both_values_and_several_checkpoints_share_the_line() {
+    fn line_tells_values_and_checkpoints() {
         let mut jobs = timeouts(Some(1_200_000), Some(300_000));
         jobs.1.checkpoint_interval = value(15_000, Some(60_000));
         jobs.1.in_flight = vec![
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_a_flink_cluster_is_said() {
+    fn line_tells_via() {
         let mut jobs = timeouts(None, Some(1_200_000));
         (jobs.1.cluster, jobs.1.via) = ("prod".to_owned(), Some(Via::Attach));
         jobs.1.in_flight = vec![checkpoint(412, Some(63_000), Some(663_000), Outcome::Extended)];
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_none() {
+    fn unknown_values_are_none() {
         let mut jobs = timeouts(None, None);
         jobs.1.revision = 7;
         jobs.0.checkpoint_timeout = Value::of(None, None, None);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_is_clamped_shows_both_values_and_the_pulled_trigger() {
+    fn clamped_interval_shows_both_values() {
         let mut jobs = timeouts(None, None);
         jobs.1.revision = 7;
         jobs.1.checkpoint_interval = Value::of(Some(15_000), Some(1_000), Some(5_000));

@@ -40,7 +40,7 @@ mod tests {
     const NOW: u64 = 1_790_000_040_900;
 
     #[test]
-    fn what_may_still_be_applied_is_waited_for_and_what_will_not_is_told() {
+    fn verdict_waits_while_override_pending() {
         let seen = |job: &Configuration| verdict(job, NOW).map(|told| (told.exit, told.sentence));
         for open in [Waiting, NotApplied] {
             let mut job = fixture::standing(open, Some("why"));

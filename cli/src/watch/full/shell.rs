@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_happens_is_drawn_at_once_and_a_burst_within_a_frame() {
+    async fn burst_is_drawn_within_a_frame() {
         let (recorder, to) = started();
         recorder.until("8 jobs").await;
         sleep(Duration::from_millis(300)).await;
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn times_go_on_each_second_though_nothing_happens() {
+    async fn idle_screen_redraws_every_second() {
         let (recorder, _to) = started();
         recorder.until("8 jobs").await;
         let before = recorder.count();
@@ -337,7 +337,7 @@ mod tests {
 
     /// It prints what it measures; how fast a machine is, is nothing to fail for.
     #[tokio::test]
-    async fn it_is_measured_how_long_an_event_takes_to_be_drawn() {
+    async fn measures_event_to_frame_latency() {
         let (recorder, to) = started();
         recorder.until("8 jobs").await;
         let mut took = Vec::new();
