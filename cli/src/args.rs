@@ -1,26 +1,10 @@
 //! What all commands have in common on the command line.
 
-use crate::commands::Command;
-use crate::exit;
 use ckpt_api::{Lasting, parse_by, parse_reason};
 use ckpt_types::duration;
-use clap::{Args, Parser, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// See and change the checkpoint interval and timeout of running streaming jobs.
-///
-/// Durations are whole numbers with a unit: ms, s, m, h, d, or several from large to small (20m, 1h30m).
-/// JOB is a job's exact name or id; where several clusters have it, CLUSTER/NAME or CLUSTER/ID says which one is
-/// meant ("hosted" are the jobs that ckptd runs itself). Commands that only read also take a unique prefix.
-#[derive(Debug, Parser)]
-#[command(name = "ckptctl", version, after_help = exit::help(), after_long_help = exit::help())]
-pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) globals: Globals,
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
 
 /// The options of every command.
 #[derive(Debug, Args)]

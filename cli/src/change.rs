@@ -7,12 +7,12 @@ use crate::args::{ChangeArgs, Output};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::{is_hosted, label, quoted, typed};
 use crate::resolve::{self, Job};
-use crate::sentence::{Adoption, Change};
 use crate::server::Server;
+use crate::view::change::{Adoption, Change};
+use crate::view::name::{is_hosted, label, quoted, typed};
 use ckpt_api::{AdoptRequest, Configuration, ConfigurationPatch};
-use ckpt_client::{Answer, ChangeOptions, ClientError};
+use ckpt_client::{Answer, ChangeOptions};
 
 /// Makes a change of `job` and tells of it in one line.
 pub(crate) async fn run(
@@ -101,11 +101,7 @@ async fn make(
     {
         (configuration, body) = (job.configuration, job.body);
     }
-    match output {
-        Some(Output::Json) => console::data(&body)?,
-        Some(Output::Name) => console::data(&label(before))?,
-        Some(Output::Wide) | None => console::data(&asked.line(before, &configuration, dry_run))?,
-    }
+    console::result(output, &body, &label(before), || asked.line(before, &configuration, dry_run))?;
     match (dry_run || configuration.applied, unchanged && args.error_unchanged) {
         (false, _) => {
             console::note(&outcome::advice(&configuration, args.wait.then_some(&args.limit)));
@@ -133,15 +129,16 @@ async fn send(
         if let (Asked::Adoption(_), Some(older)) = (asked, server.is_older(&error, "adopt overrides")) {
             return older;
         }
-        let failure = server.failed(&error);
+        let status = error.status().map(|status| status.as_u16());
+        let failure = server.failed(error);
         let look = format!("ckptctl get {}", typed(&job.configuration));
-        match (&error, error.status().map(|status| status.as_u16())) {
-            (_, Some(412)) => failure.hint(format!("see what it is now with: {look}")),
-            (_, Some(501)) if !is_hosted(&job.configuration) => {
+        match status {
+            Some(412) => failure.hint(format!("see what it is now with: {look}")),
+            Some(501) if !is_hosted(&job.configuration) => {
                 let cluster = quoted(&job.configuration.cluster);
                 failure.hint(format!("see why with: ckptctl doctor {cluster}"))
             }
-            (ClientError::Unreachable { .. }, _) if !dry_run => {
+            _ if failure.is_unreachable() && !dry_run => {
                 failure.hint(format!("whether the change was made is not known; see with: {look}"))
             }
             _ => failure,

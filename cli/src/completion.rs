@@ -1,5 +1,4 @@
-//! What the shells ask for when somebody presses TAB: commands and options, and the jobs and clusters that the
-//! server knows at this moment.
+//! Completion at TAB: commands and options, and the jobs and clusters that the server knows at the moment.
 //!
 //! The scripts in `completions/` run `ckptctl` with `CKPTCTL_COMPLETE` set to the shell. Whatever goes wrong is
 //! answered with nothing: a line that somebody types is no place for errors.
@@ -7,9 +6,11 @@
 mod candidates;
 mod line;
 
-use crate::args::{Cli, Globals};
+use crate::args::Globals;
+use crate::commands::Cli;
 use crate::exit::Exit;
 use crate::server::{Environment, Server};
+use crate::shell::Shell;
 use ckpt_api::ConfigurationList;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
@@ -27,29 +28,6 @@ const LIMIT: Duration = Duration::from_millis(800);
 /// Another limit, in milliseconds. It is for tests alone and in no manual: they ask what is completed, and are to get it
 /// from a machine too that is busy with other tests.
 const LIMIT_VARIABLE: &str = "CKPTCTL_COMPLETE_LIMIT_MS";
-
-/// The shells that are looked after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Shell {
-    /// GNU Bash, 3.2 or newer.
-    Bash,
-    /// Zsh.
-    Zsh,
-    /// Fish.
-    Fish,
-}
-
-impl Shell {
-    /// Its completion script, which asks `ckptctl` at every TAB.
-    #[must_use]
-    pub fn script(self) -> &'static str {
-        match self {
-            Self::Bash => include_str!("../../completions/ckptctl.bash"),
-            Self::Zsh => include_str!("../../completions/_ckptctl"),
-            Self::Fish => include_str!("../../completions/ckptctl.fish"),
-        }
-    }
-}
 
 /// Answers a shell, if one asks.
 pub(crate) fn answered(arguments: &[OsString]) -> Option<Exit> {

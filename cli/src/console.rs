@@ -1,7 +1,8 @@
 //! The one door to stdout, stderr and the person in front of them.
 
+use crate::args::Output;
 use crate::error::Error;
-use std::fmt::Write as _;
+use crate::view::text::{clean, wrapping};
 use std::io::{self, IsTerminal, Write as _};
 
 /// Data for stdout, with the newline at its end if it has none.
@@ -12,6 +13,20 @@ pub(crate) fn data(text: &str) -> Result<(), Error> {
         out.write_all(b"\n")?;
     }
     Ok(out.flush()?)
+}
+
+/// Result of a command for stdout: the body of the answer, a name, or text.
+pub(crate) fn result(
+    output: Option<Output>,
+    body: &str,
+    name: &str,
+    text: impl FnOnce() -> String,
+) -> Result<(), Error> {
+    match output {
+        Some(Output::Json) => data(body),
+        Some(Output::Name) => data(name),
+        Some(Output::Wide) | None => data(&text()),
+    }
 }
 
 /// A message for stderr. Nothing is left to be done when even that cannot be written.
@@ -61,11 +76,6 @@ pub(crate) fn width() -> Option<u16> {
     columns(io::stdout().is_terminal())
 }
 
-/// How sentences are broken into lines: never inside what is to be typed, such as `--attach-other-users`.
-pub(crate) fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
-    textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation)
-}
-
 fn columns(is_terminal: bool) -> Option<u16> {
     let size = || crossterm::terminal::size().ok();
     is_terminal.then(size).flatten().map(|(columns, _)| columns).filter(|columns| *columns > 0)
@@ -87,20 +97,6 @@ fn takes_colours(environment: impl Fn(&str) -> Option<String>, terminal: bool) -
     terminal && environment("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Shows control characters, and those that turn text around, instead of sending them to a terminal:
-/// names, reasons and messages come from others.
-pub(crate) fn clean(text: &str) -> String {
-    let mut cleaned = String::with_capacity(text.len());
-    for c in text.chars() {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        match c.is_control() || turns {
-            true => _ = write!(cleaned, "{}", c.escape_default()),
-            false => cleaned.push(c),
-        }
-    }
-    cleaned
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,12 +116,5 @@ mod tests {
         assert!(decide(&[("NO_COLOR", ""), ("TERM", "xterm")], true));
         assert!(decide(&[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")], false));
         assert!(!decide(&[("CLICOLOR_FORCE", "0")], false));
-    }
-
-    #[test]
-    fn what_others_wrote_cannot_steer_the_terminal() {
-        assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
-        assert_eq!(clean("\u{9b}31m\u{202e}"), "\\u{9b}31m\\u{202e}");
-        assert_eq!(clean("Zürich → 二"), "Zürich → 二");
     }
 }

@@ -1,16 +1,17 @@
-//! Why a command ends early.
+//! Early ends of a command.
 
-use crate::console::clean;
 use crate::exit::Exit;
+use crate::view::text::clean;
+use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-/// Why a command ends early.
+/// Early end of a command.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// Nobody reads stdout any more, which is no failure: `ckptctl get | head -1`.
+    /// Stdout was closed, which is no failure: `ckptctl get | head -1`.
     PipeClosed,
-    /// A person pressed Ctrl-C.
+    /// Ctrl-C was pressed.
     Interrupted,
     /// It failed.
     Failed(Failure),
@@ -22,20 +23,29 @@ pub(crate) struct Failure {
     exit: Exit,
     message: String,
     hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// A failure with one sentence, which may hold what a server said: it is made harmless here.
     pub(crate) fn new(exit: Exit, message: impl AsRef<str>) -> Self {
-        Self::Failed(Failure { exit, message: clean(message.as_ref()), hint: None })
+        Self::Failed(Failure { exit, message: clean(message.as_ref()), hint: None, source: None })
     }
 
     /// Adds what to do next, in one line.
-    pub(crate) fn hint(self, hint: impl AsRef<str>) -> Self {
-        match self {
-            Self::Failed(failure) => Self::Failed(Failure { hint: Some(clean(hint.as_ref())), ..failure }),
-            other @ (Self::PipeClosed | Self::Interrupted) => other,
+    pub(crate) fn hint(mut self, hint: impl AsRef<str>) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.hint = Some(clean(hint.as_ref()));
         }
+        self
+    }
+
+    /// Keeps the error that led to it; the message tells of it already.
+    pub(crate) fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.source = Some(Box::new(source));
+        }
+        self
     }
 
     /// The exit code.
@@ -57,7 +67,16 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::PipeClosed,
-            _ => Self::new(Exit::Error, format!("cannot write the output: {error}")),
+            _ => Self::new(Exit::Error, format!("cannot write the output: {error}")).caused_by(error),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Failed(failure) => failure.source.as_deref().map(|source| source as _),
+            Self::PipeClosed | Self::Interrupted => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The exit codes, all of them, and what each error of the server becomes.
 
+use crate::view::override_status::state;
+use ckpt_api::{Configuration, OverrideState};
 use ckpt_client::ClientError;
 use std::process::ExitCode;
 
@@ -66,6 +68,24 @@ impl Exit {
     }
 }
 
+/// [`Exit::Done`] if a job's override holds, or there is none that could. A stale job is not known to hold.
+pub(crate) fn of_override(job: &Configuration) -> Exit {
+    match state(job) {
+        Some(OverrideState::Conflict) => Exit::Conflict,
+        Some(OverrideState::Orphaned) => Exit::NotFound,
+        Some(OverrideState::Waiting | OverrideState::NotApplied) => Exit::InVain,
+        Some(OverrideState::Applied) if job.stale.is_some() && !job.state.has_ended() => Exit::InVain,
+        Some(OverrideState::Applied) | None => Exit::Done,
+    }
+}
+
+/// Worst code of several jobs: a conflict needs a person, an orphan an adoption, all else may recover by itself.
+pub(crate) fn worst_override(jobs: &[Configuration]) -> Exit {
+    let exits: Vec<_> = jobs.iter().map(of_override).collect();
+    let order = [Exit::Conflict, Exit::NotFound, Exit::InVain];
+    order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -81,10 +101,14 @@ pub(crate) fn help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::fixture;
+    use crate::view::override_status::trouble;
+    use OverrideState::{Applied, Conflict, NotApplied, Orphaned, Waiting};
+    use ckpt_api::JobState;
     use ckpt_client::StatusCode;
 
     #[test]
-    fn every_status_has_its_code() {
+    fn every_status_has_a_code() {
         for (status, code) in [
             (400, 2),
             (401, 4),
@@ -105,5 +129,47 @@ mod tests {
         }
         let gone = ClientError::Unreachable { server: "s".to_owned(), cause: "refused".to_owned() };
         assert_eq!(Exit::of(&gone) as u8, 7);
+    }
+
+    #[test]
+    fn worst_override_decides_exit() {
+        let jobs = |states: &[OverrideState]| -> Vec<_> {
+            states.iter().map(|state| fixture::standing(*state, None)).collect()
+        };
+        for (states, expected) in [
+            (vec![], Exit::Done),
+            (vec![Applied, Applied], Exit::Done),
+            (vec![Applied, Waiting], Exit::InVain),
+            (vec![NotApplied], Exit::InVain),
+            (vec![Waiting, Orphaned, Applied], Exit::NotFound),
+            (vec![Orphaned, Conflict, NotApplied], Exit::Conflict),
+        ] {
+            assert_eq!(worst_override(&jobs(&states)), expected, "{states:?}");
+        }
+    }
+
+    #[test]
+    fn stale_override_is_not_applied() {
+        let mut job = fixture::configuration();
+        job.stale = Some("it does not answer".to_owned());
+        assert_eq!(of_override(&job), Exit::InVain);
+        let ended = Configuration { state: JobState::Finished, ..job.clone() };
+        assert_eq!(of_override(&ended), Exit::Done);
+        job.override_status = None;
+        job.checkpoint_timeout.overridden = None;
+        assert_eq!((state(&job), of_override(&job)), (None, Exit::Done));
+    }
+
+    #[test]
+    fn older_ckptd_tells_by_applied() {
+        let mut job = Configuration { override_status: None, ..fixture::configuration() };
+        assert_eq!(state(&job), Some(Applied));
+        job.applied = false;
+        assert_eq!((trouble(&job), of_override(&job)), (Some(Waiting), Exit::InVain));
+        job.state = JobState::Canceled;
+        assert_eq!(trouble(&job), None);
+        job.revision = 0;
+        job.checkpoint_timeout.overridden = None;
+        assert_eq!(state(&job), None);
     }
 }

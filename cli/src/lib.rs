@@ -2,19 +2,19 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `args` | what all commands have in common on the command line |
+//! | `args` | options that several commands share |
 //! | `commands` | one file per command |
-//! | `completion` | what the shells ask for at TAB |
-//! | `server` | which server is asked, and with which token |
-//! | `resolve`, `name` | from what was typed to one job, and what it is called |
-//! | `change`, `sentence` | the way of every change, and the one line that tells of it |
-//! | `next` | commands that are suggested |
-//! | `standing` | whether overrides hold, and which exit code it is when they do not |
-//! | `past` | the checkpoints that have ended, from whatever server tells of them |
-//! | `operation`, `wait` | what was asked for by hand, until it has ended |
-//! | `render` | tables and screens as text, pure functions of what a server said |
-//! | `watch` | the full screen, the plain one, the polling and the following of one checkpoint or override behind `watch` |
-//! | `console`, `clock` | the one door to stdout and stderr, and the one to the time of day |
+//! | `completion` | answers to the shells at TAB |
+//! | `shell` | the shells and their completion scripts |
+//! | `server` | address and token of the server |
+//! | `resolve` | the one job that a name on the command line means |
+//! | `change` | the way of every change |
+//! | `history` | ended checkpoints, from any server |
+//! | `operation`, `wait` | a checkpoint or savepoint requested by hand, until it has ended |
+//! | `view` | the view model: every text that is shown, with its tone; pure functions of API bodies and the time |
+//! | `render` | the view model as text and tables, for `get` and the plain `watch` |
+//! | `watch` | the full screen, the plain one, and following one checkpoint or override |
+//! | `console`, `clock` | stdout and stderr, and the time of day |
 //! | [`exit`] | the exit codes |
 
 mod args;
@@ -25,26 +25,24 @@ mod completion;
 mod console;
 mod error;
 pub mod exit;
-mod name;
-mod next;
+mod history;
 mod operation;
-mod past;
 mod render;
 mod resolve;
-mod sentence;
 mod server;
-mod standing;
+mod shell;
+mod view;
 mod wait;
 mod watch;
 
-use args::Cli;
 use clap::Parser;
+use commands::Cli;
 use error::Error;
 use exit::Exit;
 use std::ffi::OsString;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use completion::Shell;
+pub use shell::Shell;
 
 /// Runs `ckptctl` with these arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {

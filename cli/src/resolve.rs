@@ -3,8 +3,8 @@
 use crate::args::MatchArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name;
 use crate::server::Server;
+use crate::view::name;
 use ckpt_api::{ClusterState, Configuration, ConfigurationList};
 use ckpt_client::{Answer, ClientError};
 
@@ -60,7 +60,7 @@ pub(crate) async fn job(server: &Server, wanted: &str, matching: Matching) -> Re
     }
     let list = server.jobs(true).await?.value;
     let found = by_prefix(&list, wanted, matching, server.address())?;
-    show(server, &name::reference(found)).await.map_err(|error| server.failed(&error))
+    show(server, &name::reference(found)).await.map_err(|error| server.failed(error))
 }
 
 /// The job that the server knows by exactly this, if any.
@@ -72,8 +72,9 @@ async fn exactly(server: &Server, wanted: &str) -> Result<Option<Job>, Error> {
     match error.status().map(|status| status.as_u16()) {
         Some(404) => Ok(None),
         Some(409) => Err(Error::new(Exit::NotFound, error.to_string())
-            .hint("say which one as CLUSTER/NAME or CLUSTER/ID; ckptctl get --all -o wide lists them")),
-        _ => Err(server.failed(&error)),
+            .hint("say which one as CLUSTER/NAME or CLUSTER/ID; ckptctl get --all -o wide lists them")
+            .caused_by(error)),
+        _ => Err(server.failed(error)),
     }
 }
 
@@ -149,7 +150,7 @@ fn candidates<'a>(jobs: &'a [Configuration], prefix: &str) -> Vec<&'a Configurat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::{JobState, SCHEMA};
 
     fn list() -> ConfigurationList {

@@ -99,7 +99,9 @@ impl Server {
         let state_dir = globals.state_dir.clone().or_else(paths::default_state_dir);
         let (token, used) = token(environment.token_file, state_dir.as_deref(), is_loopback(&url))?;
         let client = Client::new(&url, token)
-            .map_err(|error| Error::new(Exit::of(&error), format!("{error} (the address is {origin})")))?
+            .map_err(|error| {
+                Error::new(Exit::of(&error), format!("{error} (the address is {origin})")).caused_by(error)
+            })?
             .called(globals.by.clone().or(environment.user));
         Ok(Self { client, origin, token: used })
     }
@@ -111,14 +113,15 @@ impl Server {
 
     /// Every job that the server knows, those that have ended too if `all`.
     pub(crate) async fn jobs(&self, all: bool) -> Result<Answer<ConfigurationList>, Error> {
-        self.client.configurations(all).await.map_err(|error| self.failed_list(&error))
+        self.client.configurations(all).await.map_err(|error| self.failed_list(error))
     }
 
     /// A list cannot be missing: whoever says 404 to it is no ckptd.
-    fn failed_list(&self, error: &ClientError) -> Error {
+    fn failed_list(&self, error: ClientError) -> Error {
         match error.status().map(|status| status.as_u16()) {
             Some(404) => Error::new(Exit::Error, format!("{} has no list of jobs: {error}", self.address()))
-                .hint(format!("is it a ckptd? its address is {}", self.origin)),
+                .hint(format!("is it a ckptd? its address is {}", self.origin))
+                .caused_by(error),
             _ => self.failed(error),
         }
     }
@@ -133,10 +136,10 @@ impl Server {
         })
     }
 
-    /// What a failed request is to whoever typed the command: why, and what to type next.
-    pub(crate) fn failed(&self, error: &ClientError) -> Error {
-        let exit = Exit::of(error);
-        match error {
+    /// Error of a failed request, with what to type next.
+    pub(crate) fn failed(&self, error: ClientError) -> Error {
+        let exit = Exit::of(&error);
+        let failure = match &error {
             ClientError::Unreachable { server, cause } => {
                 Error::new(exit, format!("cannot reach {server} ({}): {cause}", self.origin))
                     .hint(self.how_to_start())
@@ -148,7 +151,8 @@ impl Server {
             | ClientError::BadAuthorities { .. }
             | ClientError::Refused { .. }
             | ClientError::Nonsense { .. } => Error::new(exit, error.to_string()),
-        }
+        };
+        failure.caused_by(error)
     }
 
     fn how_to_start(&self) -> String {
@@ -202,7 +206,8 @@ fn token(
                     file.display()
                 ),
             )
-            .hint("name another file, or unset CKPTCTL_TOKEN_FILE")),
+            .hint("name another file, or unset CKPTCTL_TOKEN_FILE")
+            .caused_by(error)),
         };
     }
     let Some(file) = state_dir.map(paths::token_file) else {
@@ -263,7 +268,7 @@ mod tests {
         let gone = |server: &Server| {
             let cause = "Connection refused".to_owned();
             let server_name = server.address().to_owned();
-            server.failed(&ClientError::Unreachable { server: server_name, cause }).to_string()
+            server.failed(ClientError::Unreachable { server: server_name, cause }).to_string()
         };
         let flag = Server::choose(&globals(Some("http://127.0.0.1:1/")), environment()).unwrap();
         assert_eq!(

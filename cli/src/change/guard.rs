@@ -3,8 +3,9 @@
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::label;
-use crate::sentence::named;
+use crate::view::checkpoint::named;
+use crate::view::name::label;
+use crate::view::text::clean;
 use ckpt_api::{Configuration, ConfigurationPatch, Field, InFlight, Outcome};
 use ckpt_types::duration::{Exact, Rough};
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub(super) async fn confirm(preview: &Configuration) -> Result<(), Error> {
     if !console::can_ask() {
         return Err(refused("").hint("say --yes to let it expire, or --dry-run to see the whole change"));
     }
-    match console::ask(&format!("{}. Change it all the same?", console::clean(&cost))).await? {
+    match console::ask(&format!("{}. Change it all the same?", clean(&cost))).await? {
         true => Ok(()),
         false => Err(refused("you said no, ")),
     }
@@ -67,7 +68,7 @@ fn loss(checkpoint: &InFlight) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::{InFlightChange, Value};
 
     #[test]

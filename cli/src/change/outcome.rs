@@ -5,11 +5,11 @@ use crate::clock;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::{label, reference, typed};
-use crate::render::standing::next_try;
 use crate::resolve::{self, Job};
 use crate::server::Server;
-use crate::standing;
+use crate::view::name::{label, reference, typed};
+use crate::view::override_status::{next_try, state};
+use crate::view::text::clean;
 use crate::wait;
 use ckpt_api::{Configuration, OverrideState};
 use ckpt_types::duration::Exact;
@@ -23,7 +23,7 @@ pub(super) async fn wait_until_applied(
     console::note(&format!("stored; waiting until {} applies it", label(stored)));
     let job = reference(stored);
     wait::until(limit.wait_timeout, async || {
-        let job = resolve::show(server, &job).await.map_err(|error| server.failed(&error))?;
+        let job = resolve::show(server, &job).await.map_err(|error| server.failed(error))?;
         let now = &job.configuration;
         let is_there = now.applied && now.revision >= stored.revision;
         Ok((is_there || in_conflict(now) || now.state.has_ended()).then_some(job))
@@ -33,7 +33,7 @@ pub(super) async fn wait_until_applied(
 
 /// Whether somebody else keeps changing it, so that nobody applies it any more.
 pub(super) fn in_conflict(job: &Configuration) -> bool {
-    !job.applied && standing::state(job) == Some(OverrideState::Conflict)
+    !job.applied && state(job) == Some(OverrideState::Conflict)
 }
 
 /// The exit code of what is stored and not applied.
@@ -57,12 +57,12 @@ pub(super) fn advice(after: &Configuration, waited: Option<&WaitLimit>) -> Strin
         let limit = Exact(limit.wait_timeout);
         let why = after.override_status.as_ref().and_then(|status| status.why.as_ref());
         let now = match after.stale.as_ref().or(why) {
-            Some(why) => console::clean(why),
+            Some(why) => clean(why),
             None => format!("it is {}", after.state),
         };
         return format!("ckptctl: the change was not applied to {job} within {limit}; {now}");
     }
-    if standing::state(after) != Some(OverrideState::NotApplied) {
+    if state(after) != Some(OverrideState::NotApplied) {
         return format!(
             "ckptctl: stored; ckptd applies it when {job} has a coordinator again (--wait waits for that)"
         );
@@ -78,7 +78,7 @@ pub(super) fn advice(after: &Configuration, waited: Option<&WaitLimit>) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use OverrideState::{Conflict, NotApplied, Waiting};
     use std::time::Duration;
 

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::render::{Style, audit};
+use crate::render::{TextStyle, audit};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
 use ckpt_api::Audit;
@@ -61,7 +61,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let ask = async |job| {
         let answer = server.client.audit(job, since, Some(args.limit)).await;
         answer.map_err(|error| {
-            server.is_older(&error, "tell who changed what").unwrap_or_else(|| server.failed(&error))
+            server.is_older(&error, "tell who changed what").unwrap_or_else(|| server.failed(error))
         })
     };
     let mut answer = ask(job).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     match output {
         Some(Output::Json) => console::data(&body)?,
         _ if audit.entries.is_empty() => console::data("nothing was changed, as far as the audit log says")?,
-        _ => console::data(&audit::table(&audit.entries, Style::of_stdout(output.is_some())).join("\n"))?,
+        _ => console::data(&audit::table(&audit.entries, TextStyle::of_stdout(output.is_some())).join("\n"))?,
     }
     if audit.unreadable > 0 {
         console::note(&format!(

@@ -39,14 +39,12 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
             let so = ", so this did not cancel the job";
             savepoint::wait(server, output, &job, requested, args.wait_timeout, so).await?;
         }
-        None => drop(server.client.cancel(&job.reference()).await.map_err(|error| server.failed(&error))?),
+        None => drop(server.client.cancel(&job.reference()).await.map_err(|error| server.failed(error))?),
     }
-    match output {
-        // The savepoint's answer was printed.
-        Some(Output::Json | Output::Name) if args.with_savepoint.is_some() => {}
-        Some(Output::Json) => console::data("{}")?,
-        Some(Output::Name) => console::data(&job.label())?,
-        Some(Output::Wide) | None => console::data(&format!("{} is being cancelled", job.label()))?,
+    // The savepoint's answer was printed.
+    if args.with_savepoint.is_none() || matches!(output, None | Some(Output::Wide)) {
+        let label = job.label();
+        console::result(output, "{}", &label, || format!("{label} is being cancelled"))?;
     }
     Ok(Exit::Done)
 }

@@ -1,9 +1,9 @@
 //! `ckptctl completions SHELL`
 
-use crate::completion::Shell;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::shell::Shell;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

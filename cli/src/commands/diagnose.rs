@@ -4,10 +4,10 @@ use crate::args::Output;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::typed;
-use crate::render::{Style, diagnosis, history};
+use crate::render::{TextStyle, diagnosis, history};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
+use crate::view::name::typed;
 use ckpt_client::Answer;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -31,8 +31,9 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
             Some(404 | 405) => {
                 Error::new(Exit::Error, format!("{} cannot diagnose checkpoints: {error}", server.address()))
                     .hint("is it as new as this ckptctl? see what is in flight with: ckptctl get JOB")
+                    .caused_by(error)
             }
-            _ => server.failed(&error),
+            _ => server.failed(error),
         })?;
     match output {
         Some(Output::Json) => console::data(&body)?,
@@ -42,7 +43,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
             }
         }
         Some(Output::Wide) | None => {
-            let style = Style::of_stdout(output == Some(Output::Wide));
+            let style = TextStyle::of_stdout(output == Some(Output::Wide));
             let mut lines = diagnosis::lines(&seen, &typed(&job.configuration), style);
             if seen.checkpoint.is_none()
                 && let Ok(Answer { value: statistics, .. }) = server.client.checkpoints(&reference).await

@@ -4,16 +4,16 @@ use crate::args::Output;
 use crate::clock;
 use crate::console;
 use crate::error::Error;
-use crate::exit::Exit;
-use crate::name::{label, listed};
-use crate::render::cluster::troubles;
-use crate::render::standing::{sentences, word};
-use crate::render::{Style, job, jobs};
+use crate::exit::{self, Exit};
+use crate::render::{TextStyle, job, jobs};
 use crate::resolve::{self, Matching};
-use crate::sentence::named;
 use crate::server::Server;
-use crate::standing;
-use ckpt_api::{Configuration, ConfigurationList, Estimate, Pace};
+use crate::view::job::JobView;
+use crate::view::line::Span;
+use crate::view::list;
+use crate::view::name::{label, listed};
+use crate::view::override_status::{trouble, word};
+use ckpt_api::Configuration;
 use ckpt_client::Answer;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -39,7 +39,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     if !args.check {
         return Ok(Exit::Done);
     }
-    let exit = standing::worst(&jobs);
+    let exit = exit::worst_override(&jobs);
     if exit != Exit::Done && matches!(output, Some(Output::Json | Output::Name)) {
         console::note(&format!("ckptctl: overrides that do not hold: {}", failing(&jobs)));
     }
@@ -52,8 +52,8 @@ async fn one(server: &Server, output: Option<Output>, name: &str) -> Result<Conf
         Some(Output::Json) => console::data(&found.body)?,
         Some(Output::Name) => console::data(&found.label())?,
         Some(Output::Wide) | None => {
-            let now = clock::wall_millis();
-            console::data(&job::text(&found.configuration, now, Style::of_stdout(false)))?;
+            let view = JobView::new(&found.configuration, clock::wall_millis());
+            console::data(&job::text(&view, TextStyle::of_stdout(false)))?;
         }
     }
     Ok(found.configuration)
@@ -66,46 +66,21 @@ async fn all(server: &Server, output: Option<Output>, ended_too: bool) -> Result
         return Ok(list.jobs);
     }
     let now = clock::wall_millis();
-    let troubles = troubles(&list.clusters, now);
+    let troubles = list::clusters(&list.clusters, now);
     show(server, output, &list.jobs, &troubles, ended_too, now)?;
     if output != Some(Output::Name) {
-        told(&list, now);
+        let overrides = list::overrides(&list.jobs, &list.pauses, now);
+        let of_jobs = list.jobs.iter().flat_map(|job| list::verdicts(job).chain(list::warnings(job)));
+        overrides.into_iter().chain(of_jobs).for_each(|attention| console::warn(&attention.text));
     }
-    for trouble in &troubles {
-        console::warn(trouble);
-    }
+    troubles.iter().for_each(|trouble| console::warn(&trouble.text));
     Ok(list.jobs)
-}
-
-/// What operators ought to know, below the table.
-fn told(list: &ConfigurationList, now: u64) {
-    for sentence in sentences(&list.jobs, &list.pauses, now) {
-        console::warn(&sentence);
-    }
-    for job in &list.jobs {
-        for checkpoint in &job.in_flight {
-            match &checkpoint.estimate {
-                Some(Estimate { verdict: Pace::OnTrack, .. }) | None => {}
-                Some(Estimate { sentence, .. }) => {
-                    console::warn(&format!(
-                        "{} {}: {}",
-                        label(job),
-                        named(checkpoint),
-                        console::clean(sentence)
-                    ));
-                }
-            }
-        }
-        for warning in &job.warnings {
-            console::warn(&format!("{}: {warning}", label(job)));
-        }
-    }
 }
 
 /// The jobs whose override does not hold, in a line for logs.
 fn failing(jobs: &[Configuration]) -> String {
-    let failing = jobs.iter().filter(|job| standing::exit(job) != Exit::Done);
-    let name = |job: &Configuration| match standing::trouble(job) {
+    let failing = jobs.iter().filter(|job| exit::of_override(job) != Exit::Done);
+    let name = |job: &Configuration| match trouble(job) {
         Some(state) => format!("{} ({})", label(job), word(state)),
         None => format!("{} (STALE)", label(job)),
     };
@@ -116,7 +91,7 @@ fn show(
     server: &Server,
     output: Option<Output>,
     jobs: &[Configuration],
-    troubles: &[String],
+    troubles: &[Span],
     ended_too: bool,
     now: u64,
 ) -> Result<(), Error> {
@@ -134,5 +109,5 @@ fn show(
         return console::data(&listed(jobs).join("\n"));
     }
     let wide = output == Some(Output::Wide);
-    console::data(&jobs::table(jobs, wide, now, Style::of_stdout(wide)).join("\n"))
+    console::data(&jobs::table(jobs, wide, now, TextStyle::of_stdout(wide)).join("\n"))
 }

@@ -4,9 +4,9 @@ use crate::args::Output;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::past::Past;
+use crate::history::JobHistory;
 use crate::render::csv::csv;
-use crate::render::{Style, history};
+use crate::render::{TextStyle, history};
 use crate::resolve::{self, Matching};
 use crate::server::Server;
 use clap::builder::NonEmptyStringValueParser;
@@ -25,11 +25,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
     let job = resolve::job(server, &args.job, Matching::Prefix).await?.reference();
     if args.csv || output == Some(Output::Json) {
-        let past = Past::of(server, &job).await.map_err(|error| server.failed(&error))?;
+        let past = JobHistory::of(server, &job).await.map_err(|error| server.failed(error))?;
         console::data(&if args.csv { csv(&past.checkpoints) } else { past.body })?;
         return Ok(Exit::Done);
     }
-    let statistics = server.client.checkpoints(&job).await.map_err(|error| server.failed(&error))?.value;
+    let statistics = server.client.checkpoints(&job).await.map_err(|error| server.failed(error))?.value;
     if output == Some(Output::Name) {
         let names: Vec<_> =
             statistics.history.iter().map(|entry| format!("checkpoint/{}", entry.id)).collect();
@@ -38,9 +38,9 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         }
         return Ok(Exit::Done);
     }
-    let past = Past::of(server, &job).await.map_err(|error| server.failed(&error))?;
+    let past = JobHistory::of(server, &job).await.map_err(|error| server.failed(error))?;
     let wide = output == Some(Output::Wide);
-    let style = Style::of_stdout(wide);
+    let style = TextStyle::of_stdout(wide);
     let mut lines = history::chart(&past.checkpoints, console::width().unwrap_or(history::WIDTH), style);
     lines.extend(history::table(&statistics.history, wide, style));
     lines.push(history::summary(&statistics.counts));

@@ -18,13 +18,27 @@ mod submit;
 mod trigger;
 mod watch;
 
-use crate::args::Cli;
+use crate::args::Globals;
 use crate::error::Error;
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::server::{Environment, Server};
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 
-/// What `ckptctl` can do.
+/// See and change the checkpoint interval and timeout of running streaming jobs.
+///
+/// Durations are whole numbers with a unit: ms, s, m, h, d, or several from large to small (20m, 1h30m).
+/// JOB is a job's exact name or id; where several clusters have it, CLUSTER/NAME or CLUSTER/ID says which one is
+/// meant ("hosted" are the jobs that ckptd runs itself). Commands that only read also take a unique prefix.
+#[derive(Debug, Parser)]
+#[command(name = "ckptctl", version, after_help = exit::help(), after_long_help = exit::help())]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Commands of `ckptctl`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show jobs, or one job: what was submitted, what is overridden, what is in flight

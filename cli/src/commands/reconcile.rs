@@ -5,10 +5,11 @@ use crate::clock;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::quoted;
-use crate::render::Style;
-use crate::render::standing::pauses_text;
+use crate::render::TextStyle;
 use crate::server::Server;
+use crate::view::list;
+use crate::view::name::quoted;
+use crate::view::text::clean;
 use ckpt_api::{Reconcile, ReconcileRequest, parse_reason};
 use ckpt_client::{Answer, ClientError};
 use clap::Subcommand;
@@ -62,7 +63,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         }
         What::Status => (server.client.reconcile().await, None),
     };
-    let Answer { value: reconcile, body } = answer.map_err(|error| refused(server, cluster, &error))?;
+    let Answer { value: reconcile, body } = answer.map_err(|error| refused(server, cluster, error))?;
     match output {
         Some(Output::Json) => console::data(&body)?,
         _ => console::data(&said(&args.what, &reconcile, clock::wall_millis()).join("\n"))?,
@@ -81,11 +82,11 @@ fn said(what: &What, reconcile: &Reconcile, now: u64) -> Vec<String> {
                 "reconcile is paused for {}: {} until ckptctl reconcile resume{}",
                 whose(cluster),
                 again.replace("are applied", "are not applied"),
-                console::clean(&argument)
+                clean(&argument)
             )]
         }
         What::Status if reconcile.pauses.is_empty() => vec![format!("reconcile runs: {again}")],
-        What::Status => pauses_text(&reconcile.pauses, now, Style::of_stdout(false)),
+        What::Status => paused(reconcile, now),
         What::Resume { cluster } => {
             let cluster = cluster.cluster.as_deref();
             let is_paused = reconcile
@@ -96,18 +97,22 @@ fn said(what: &What, reconcile: &Reconcile, now: u64) -> Vec<String> {
                 true => Vec::new(),
                 false => vec![format!("reconcile runs for {}: {again}", whose(cluster))],
             };
-            said.extend(pauses_text(&reconcile.pauses, now, Style::of_stdout(false)));
+            said.extend(paused(reconcile, now));
             said
         }
     }
 }
 
-fn whose(cluster: Option<&str>) -> String {
-    cluster.map_or("every cluster".to_owned(), |cluster| format!("cluster {}", console::clean(cluster)))
+fn paused(reconcile: &Reconcile, now: u64) -> Vec<String> {
+    TextStyle::of_stdout(false).sentences(&list::pauses(&reconcile.pauses, now))
 }
 
-fn refused(server: &Server, cluster: Option<&str>, error: &ClientError) -> Error {
-    if let Some(older) = server.is_older(error, "pause reconcile") {
+fn whose(cluster: Option<&str>) -> String {
+    cluster.map_or("every cluster".to_owned(), |cluster| format!("cluster {}", clean(cluster)))
+}
+
+fn refused(server: &Server, cluster: Option<&str>, error: ClientError) -> Error {
+    if let Some(older) = server.is_older(&error, "pause reconcile") {
         return older;
     }
     match (error.status().map(|status| status.as_u16()), cluster) {

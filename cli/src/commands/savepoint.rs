@@ -4,7 +4,7 @@ use crate::args::{MatchArgs, Output, place};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::operation;
+use crate::operation::Operation;
 use crate::resolve::{self, Job};
 use crate::server::Server;
 use ckpt_api::flink::{SavepointRequest, TriggerResponse};
@@ -39,17 +39,8 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         wait(server, output, &job, requested, args.wait_timeout, "").await?;
         return Ok(Exit::Done);
     }
-    match output {
-        Some(Output::Json) => console::data(&body)?,
-        Some(Output::Name) => console::data(&job.label())?,
-        Some(Output::Wide) | None => {
-            console::data(&format!(
-                "{} savepoint requested (request {})",
-                job.label(),
-                requested.request_id
-            ))?;
-        }
-    }
+    let (label, request) = (job.label(), requested.request_id);
+    console::result(output, &body, &label, || format!("{label} savepoint requested (request {request})"))?;
     Ok(Exit::Done)
 }
 
@@ -65,7 +56,7 @@ pub(super) async fn ask(
         cancel_job: cancel,
         ..SavepointRequest::default()
     };
-    server.client.savepoint(&job.reference(), &request).await.map_err(|error| server.failed(&error))
+    server.client.savepoint(&job.reference(), &request).await.map_err(|error| server.failed(error))
 }
 
 /// Waits until a savepoint has completed, and says where it is. `so` is what its failure means for the job.
@@ -79,23 +70,17 @@ pub(super) async fn wait(
 ) -> Result<(), Error> {
     let reference = job.reference();
     let ask = async || server.client.savepoint_status(&reference, request_id).await;
-    let Answer { value: status, body } = operation::ended(server, job, "savepoint", limit, ask).await?;
-    if output == Some(Output::Json) {
-        console::data(&body)?;
-    }
-    let result = status.operation;
-    if let Some(cause) = result.as_ref().and_then(|result| result.failure_cause.as_ref()) {
-        return Err(operation::failed(job, "savepoint", cause, so));
-    }
-    match output {
-        Some(Output::Json) => {}
-        Some(Output::Name) => console::data(&job.label())?,
-        Some(Output::Wide) | None => {
-            let location = result.and_then(|result| result.location).unwrap_or_default();
-            let number = number(server, &reference, &location).await.unwrap_or_default();
-            let shown = location.strip_prefix("file:").unwrap_or(&location);
-            console::data(&format!("{} savepoint {number}completed: {shown}", job.label()))?;
-        }
+    let operation = Operation { server, job, what: "savepoint", limit, so };
+    let Answer { value: result, body } =
+        operation.result(output, ask, |result| result.failure_cause.as_ref()).await?;
+    if output != Some(Output::Json) {
+        let location = result.and_then(|result| result.location).unwrap_or_default();
+        let number = match output {
+            Some(Output::Name) => String::new(),
+            _ => number(server, &reference, &location).await.unwrap_or_default(),
+        };
+        let (label, shown) = (job.label(), location.strip_prefix("file:").unwrap_or(&location));
+        console::result(output, &body, &label, || format!("{label} savepoint {number}completed: {shown}"))?;
     }
     Ok(())
 }

@@ -4,9 +4,9 @@ use crate::args::{Output, place};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::hosted_label;
 use crate::server::Server;
-use ckpt_api::LARGEST_BODY;
+use crate::view::name::label_in;
+use ckpt_api::{HOSTED, LARGEST_BODY};
 use ckpt_client::Answer;
 use clap::ValueHint;
 use std::fs::File;
@@ -29,16 +29,12 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let read = tokio::task::spawn_blocking(move || job_file(&file));
     let text = read.await.map_err(io::Error::other)??;
     let submission = server.client.submit_from(text, args.from_savepoint.as_deref()).await;
-    let Answer { value: submitted, body } = submission.map_err(|error| server.failed(&error))?;
-    let job = hosted_label(&submitted.name);
-    match output {
-        Some(Output::Json) => console::data(&body)?,
-        Some(Output::Name) => console::data(&job)?,
-        Some(Output::Wide) | None => {
-            let what = if submitted.created { "submitted" } else { "is that very job already" };
-            console::data(&format!("{job} {what} (id {})", submitted.job_id))?;
-        }
-    }
+    let Answer { value: submitted, body } = submission.map_err(|error| server.failed(error))?;
+    let job = label_in(HOSTED, &submitted.name);
+    console::result(output, &body, &job, || {
+        let what = if submitted.created { "submitted" } else { "is that very job already" };
+        format!("{job} {what} (id {})", submitted.job_id)
+    })?;
     Ok(Exit::Done)
 }
 
@@ -47,8 +43,9 @@ fn job_file(path: &Path) -> Result<String, Error> {
         true => ("stdin".to_owned(), limited(io::stdin().lock())),
         false => (path.display().to_string(), File::open(path).and_then(limited)),
     };
-    let bytes =
-        read.map_err(|error| Error::new(Exit::Error, format!("cannot read the job file {name}: {error}")))?;
+    let bytes = read.map_err(|error| {
+        Error::new(Exit::Error, format!("cannot read the job file {name}: {error}")).caused_by(error)
+    })?;
     if bytes.len() > LARGEST_BODY {
         let limit = LARGEST_BODY / 1024;
         return Err(Error::new(Exit::Usage, format!("{name} is larger than {limit} KB; is it a job file?")));

@@ -4,7 +4,7 @@ use crate::args::{MatchArgs, Output, WaitLimit};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::operation;
+use crate::operation::Operation;
 use crate::resolve::{self, Job};
 use crate::server::Server;
 use ckpt_api::flink::{CheckpointType, TriggerRequest};
@@ -34,19 +34,12 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let checkpoint_type = if args.full { CheckpointType::Full } else { CheckpointType::Configured };
     let request = TriggerRequest { checkpoint_type, trigger_id: None };
     let Answer { value: requested, body } =
-        server.client.trigger(&job.reference(), &request).await.map_err(|error| server.failed(&error))?;
+        server.client.trigger(&job.reference(), &request).await.map_err(|error| server.failed(error))?;
     if args.wait {
         return wait(server, output, &job, requested.request_id, args).await;
     }
-    match output {
-        Some(Output::Json) => console::data(&body)?,
-        Some(Output::Name) => console::data(&job.label())?,
-        Some(Output::Wide) | None => console::data(&format!(
-            "{} checkpoint requested (request {})",
-            job.label(),
-            requested.request_id
-        ))?,
-    }
+    let (label, request) = (job.label(), requested.request_id);
+    console::result(output, &body, &label, || format!("{label} checkpoint requested (request {request})"))?;
     Ok(Exit::Done)
 }
 
@@ -59,23 +52,14 @@ async fn wait(
 ) -> Result<Exit, Error> {
     let reference = job.reference();
     let ask = async || server.client.trigger_status(&reference, request).await;
-    let limit = args.limit.wait_timeout;
-    let Answer { value: status, body } = operation::ended(server, job, "checkpoint", limit, ask).await?;
-    if output == Some(Output::Json) {
-        console::data(&body)?;
-    }
-    let result = status.operation;
-    if let Some(cause) = result.as_ref().and_then(|result| result.failure_cause.as_ref()) {
-        return Err(operation::failed(job, "checkpoint", cause, ""));
-    }
-    let number =
-        result.and_then(|result| result.checkpoint_id).map_or_else(String::new, |id| format!("{id} "));
-    match output {
-        Some(Output::Json) => {}
-        Some(Output::Name) => console::data(&job.label())?,
-        Some(Output::Wide) | None => {
-            console::data(&format!("{} checkpoint {number}completed", job.label()))?;
-        }
+    let operation = Operation { server, job, what: "checkpoint", limit: args.limit.wait_timeout, so: "" };
+    let Answer { value: result, body } =
+        operation.result(output, ask, |result| result.failure_cause.as_ref()).await?;
+    if output != Some(Output::Json) {
+        let number = result.and_then(|result| result.checkpoint_id);
+        let number = number.map_or_else(String::new, |id| format!("{id} "));
+        let label = job.label();
+        console::result(output, &body, &label, || format!("{label} checkpoint {number}completed"))?;
     }
     Ok(Exit::Done)
 }

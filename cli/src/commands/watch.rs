@@ -3,12 +3,11 @@
 use crate::args::Output;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::name::quoted;
 use crate::resolve::{self, Matching};
 use crate::server::Server;
+use crate::view::name::quoted;
 use crate::watch::{Goal, Target, Watch, full_screen, lines, screen};
 use ckpt_types::duration::{self, Exact};
-use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
@@ -30,18 +29,10 @@ pub(crate) struct Args {
     plain: bool,
     /// End when this has come about
     #[arg(long, value_enum, value_name = "WHAT", requires = "job")]
-    until: Option<Until>,
+    until: Option<Goal>,
     /// How long to wait for that at most; no limit if left out
     #[arg(long, value_name = "DURATION", requires = "until", value_parser = duration::parse)]
     wait_timeout: Option<Duration>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Until {
-    /// The checkpoint in flight, or else the next one, has ended: 0 if it completed, else 8
-    Completed,
-    /// The job's override holds: 0; 6 when it is in conflict, 5 when it is orphaned, 8 when the job ends before
-    Applied,
 }
 
 pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) -> Result<Exit, Error> {
@@ -53,11 +44,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
         None => Target::All,
         Some(name) => Target::Job(resolve::job(server, name, Matching::Prefix).await?.reference()),
     };
-    let until = args.until.map(|until| match until {
-        Until::Completed => Goal::Completed,
-        Until::Applied => Goal::Applied,
-    });
-    let watch = Watch { server, target, every: args.every, until };
+    let watch = Watch { server, target, every: args.every, until: args.until };
     let on_screen = output != Some(Output::Json) && io::stdout().is_terminal();
     let watching = async {
         // Such a terminal can neither move its cursor nor clear a line.
@@ -73,7 +60,7 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     };
     timeout(limit, watching).await.unwrap_or_else(|_| {
         let limit = Exact(limit);
-        Err(match (until, &args.job) {
+        Err(match (args.until, &args.job) {
             (Some(Goal::Applied), Some(job)) => {
                 Error::new(Exit::InVain, format!("the override was not applied within {limit}"))
                     .hint(format!("see why with: ckptctl get {}", quoted(job)))

@@ -1,6 +1,6 @@
 //! Jobs and clusters as they are typed.
 
-use crate::name::is_hosted;
+use crate::view::name::is_hosted;
 use ckpt_api::{Configuration, ConfigurationList, OverrideState, OverrideStatus};
 use clap_complete::engine::CompletionCandidate;
 
@@ -72,7 +72,7 @@ fn can_be_typed(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::{HOSTED, JobState, SCHEMA};
     use ckpt_types::ids::JobId;
 

@@ -1,19 +1,20 @@
 //! The audit log as text.
 
-use super::text::{exact_or_none, utc};
-use super::{NONE, Paint, Style, build, cell, lines};
-use crate::console::clean;
+use super::TextStyle;
+use super::table::{build, cell, lines, plain};
+use crate::view::line::Tone;
+use crate::view::text::{NONE, clean, exact_or_none, utc};
 use ckpt_api::{AuditAction, AuditEntry, AuditResult, AuditStep, HOSTED};
 use comfy_table::Cell;
 
 /// A row for each entry, and below it what was changed, by whom, and why.
-pub(crate) fn table(entries: &[AuditEntry], style: Style) -> Vec<String> {
+pub(crate) fn table(entries: &[AuditEntry], style: TextStyle) -> Vec<String> {
     let headings = ["WHEN (UTC)", "ACTION", "JOB", "REVISION", "RESULT"];
     let mut rows = lines(&build(&headings, entries.iter().map(row).collect(), style)).into_iter();
     let mut all: Vec<_> = rows.next().into_iter().collect();
     for (row, entry) in rows.zip(entries) {
         all.push(row);
-        all.extend(style.indented(&details(entry), "    ", Paint::Faint));
+        all.extend(style.indented(&details(entry), "    ", Tone::Muted));
     }
     all
 }
@@ -21,17 +22,17 @@ pub(crate) fn table(entries: &[AuditEntry], style: Style) -> Vec<String> {
 fn row(entry: &AuditEntry) -> Vec<Cell> {
     let asked = &entry.asked;
     let (result, paint) = match entry.outcome.as_ref().map(|outcome| outcome.result) {
-        None => ("under way", Paint::Notice),
-        Some(result @ (AuditResult::Applied | AuditResult::Unchanged)) => (result.name(), Paint::Plain),
-        Some(result @ (AuditResult::Stored | AuditResult::Unknown)) => (result.name(), Paint::Notice),
-        Some(result @ AuditResult::Refused) => (result.name(), Paint::Alarm),
+        None => ("under way", Tone::Notice),
+        Some(result @ (AuditResult::Applied | AuditResult::Unchanged)) => (result.name(), Tone::Plain),
+        Some(result @ (AuditResult::Stored | AuditResult::Unknown)) => (result.name(), Tone::Notice),
+        Some(result @ AuditResult::Refused) => (result.name(), Tone::Bad),
     };
     let revision = asked.revision.filter(|_| result != AuditResult::Refused.name());
     vec![
-        cell(time(asked.at), Paint::Plain),
-        cell(asked.action.name(), Paint::Plain),
-        cell(whose(entry), Paint::Plain),
-        cell(revision.map_or(NONE.to_owned(), |revision| revision.to_string()), Paint::Plain),
+        plain(time(asked.at)),
+        plain(asked.action.name()),
+        plain(whose(entry)),
+        plain(revision.map_or(NONE.to_owned(), |revision| revision.to_string())),
         cell(result, paint),
     ]
 }
@@ -87,7 +88,7 @@ mod tests {
     use ckpt_types::ids::JobId;
 
     #[test]
-    fn a_row_says_what_and_the_line_below_by_whom_and_why() {
+    fn entries_tell_what_who_and_why() {
         let outcome = |result, why: Option<&str>| {
             Some(AuditOutcome { at: 1_790_000_000_100, result, why: why.map(str::to_owned) })
         };
@@ -116,7 +117,7 @@ mod tests {
         (ended.asked.action, ended.asked.by, ended.asked.from) = (AuditAction::Expire, None, None);
         (ended.asked.timeout, ended.asked.until) =
             (Some(AuditStep { from: Some(1_200_000), to: None }), None);
-        let style = Style { colours: false, width: Some(80), cut: false };
+        let style = TextStyle { colours: false, width: Some(80), cut: false };
         let expected = "\
 WHEN (UTC)      ACTION  JOB            REVISION  RESULT
 09-21 14:13:20  change  prod/payments  7         applied

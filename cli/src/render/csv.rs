@@ -1,7 +1,7 @@
 //! The checkpoints of a job as CSV (RFC 4180): a header row, lines that end in CR LF, raw milliseconds and bytes.
 //! What is not known is empty.
 
-use crate::console::clean;
+use crate::view::text::clean;
 use ckpt_api::EndedCheckpoint;
 
 /// The columns. Times are in milliseconds since the epoch, durations in milliseconds, sizes in bytes.
@@ -59,10 +59,10 @@ fn field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture::ended;
+    use crate::view::fixture::ended;
 
     #[test]
-    fn what_others_wrote_stays_in_its_field() {
+    fn csv_quotes_foreign_text() {
         let mut failed = ended(2, 10_000, None);
         (failed.completed, failed.reason) = (false, Some("CHECKPOINT_DECLINED".to_owned()));
         failed.message = Some("it said \"no\", \nand left".to_owned());

@@ -1,96 +1,76 @@
-//! What is to be said of a checkpoint in flight: slow or stuck, what that rests on, and what to type next.
+//! Diagnosis of a checkpoint in flight: the verdict, its evidence, and the next steps.
 
-mod advice;
-
-use super::text::{cut_middle, exact, rough};
-use super::{NONE, Paint, Style, build, cell, lines as lines_of};
-use crate::console::clean;
-use crate::sentence::named;
-use ckpt_api::{
-    CheckpointDiagnosis, Estimate, Failures, HOSTED, InFlight, MissingSubtask, Pace, Spread, VertexProgress,
-};
+use super::TextStyle;
+use super::table::{build, cell, lines as lines_of, plain};
+use crate::view::advice::{self, missing};
+use crate::view::checkpoint::{named, verdict};
+use crate::view::line::Tone;
+use crate::view::name::label_in;
+use crate::view::text::{NONE, clean, cut_middle, exact, rough};
+use ckpt_api::{CheckpointDiagnosis, Failures, InFlight, MissingSubtask, Spread, VertexProgress};
 use comfy_table::Cell;
 
-/// The columns of a vertex's name at most; Flink makes it of all that is chained in it.
-const LONGEST_VERTEX: usize = 22;
-/// The columns of a host at most.
-const LONGEST_HOST: usize = 26;
-/// How many missing subtasks are shown, unless the output may be as long as it likes.
-const MOST_MISSING: usize = 8;
+/// Most columns of a vertex's name, which Flink makes of all chained operators.
+const MAX_VERTEX: usize = 22;
+/// Most columns of a host.
+const MAX_HOST: usize = 26;
+/// Most missing subtasks that are shown, unless the output is wide.
+const MAX_MISSING: usize = 8;
 
 /// A column's heading, and what it says of a vertex.
 type Column = (&'static str, fn(&VertexProgress) -> String);
 
-/// How a verdict stands out.
-pub(super) fn paint(pace: Pace) -> Paint {
-    match pace {
-        Pace::OnTrack => Paint::Plain,
-        Pace::Slow | Pace::CannotTell => Paint::Notice,
-        Pace::Stuck => Paint::Alarm,
-    }
-}
-
-/// A verdict with its evidence, on as many lines as it takes.
-pub(super) fn verdict(estimate: &Estimate, indent: &str, style: Style) -> Vec<String> {
-    style.indented(&clean(&estimate.sentence), indent, paint(estimate.verdict))
-}
-
 /// All of it; `typed` is what to type for the job.
-pub(crate) fn lines(seen: &CheckpointDiagnosis, typed: &str, style: Style) -> Vec<String> {
-    let name = match seen.cluster.as_str() {
-        HOSTED => format!("job/{}", clean(&seen.name)),
-        cluster => format!("job/{}/{}", clean(cluster), clean(&seen.name)),
-    };
-    let mut all = style.lines(&format!("{name}  {}", seen.state), Paint::Strong);
+pub(crate) fn lines(seen: &CheckpointDiagnosis, typed: &str, style: TextStyle) -> Vec<String> {
+    let name = label_in(&seen.cluster, &seen.name);
+    let mut all = style.lines(&format!("{name}  {}", seen.state), Tone::Strong);
     match &seen.checkpoint {
         Some(checkpoint) => all.extend(of_checkpoint(checkpoint, seen, style)),
         None => {
-            all.extend(style.lines("no checkpoint in flight, so there is nothing to diagnose", Paint::Plain));
+            all.extend(style.lines("no checkpoint in flight, so there is nothing to diagnose", Tone::Plain));
         }
     }
     all.push(String::new());
     all.extend(foot(seen, style));
     for warning in &seen.warnings {
-        all.extend(style.lines(&format!("warning: {}", clean(warning)), Paint::Notice));
+        all.extend(style.lines(&format!("warning: {}", clean(warning)), Tone::Notice));
     }
     let advice = advice::of(seen, typed);
     if !advice.is_empty() {
         all.push(String::new());
         for sentence in advice {
-            all.extend(style.lines(&sentence, Paint::Strong));
+            all.extend(style.lines(&sentence, Tone::Strong));
         }
     }
     all
 }
 
-fn of_checkpoint(checkpoint: &InFlight, seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
+fn of_checkpoint(checkpoint: &InFlight, seen: &CheckpointDiagnosis, style: TextStyle) -> Vec<String> {
     let InFlight { acknowledged, subtasks, elapsed, .. } = *checkpoint;
     let head = format!(
         "{}: {acknowledged} of {subtasks} subtasks have acknowledged after {}",
         named(checkpoint),
         rough(elapsed)
     );
-    let mut all = style.lines(&head, Paint::Plain);
-    all.extend(match &checkpoint.estimate {
-        Some(estimate) => verdict(estimate, "", style),
-        None => style.lines("nothing is known of its subtasks yet; ask again in a moment", Paint::Notice),
+    let mut all = style.lines(&head, Tone::Plain);
+    all.extend(match verdict(checkpoint) {
+        Some(verdict) => style.lines(&verdict.text, verdict.tone),
+        None => style.lines("nothing is known of its subtasks yet; ask again in a moment", Tone::Notice),
     });
     if !seen.vertices.is_empty() {
         all.push(String::new());
         all.extend(vertices(&seen.vertices, style));
     }
-    let missing =
-        seen.vertices.iter().flat_map(|vertex| vertex.missing.iter().map(move |subtask| (vertex, subtask)));
-    let missing: Vec<_> = missing.collect();
+    let missing = missing(seen);
     if !missing.is_empty() {
         all.push(String::new());
-        all.extend(who_is_missing(missing, checkpoint, style));
+        all.extend(missing_subtasks(&missing, checkpoint, style));
     }
     all
 }
 
-fn vertices(vertices: &[VertexProgress], style: Style) -> Vec<String> {
-    let name_width = if style.width.is_some() { LONGEST_VERTEX } else { usize::MAX };
+fn vertices(vertices: &[VertexProgress], style: TextStyle) -> Vec<String> {
+    let name_width = if style.width.is_some() { MAX_VERTEX } else { usize::MAX };
     // What nobody has is not worth a column.
     let has = |of: fn(&VertexProgress) -> Option<Spread>| {
         vertices.iter().any(|vertex| of(vertex).is_some_and(|it| it.max > 0))
@@ -115,10 +95,9 @@ fn vertices(vertices: &[VertexProgress], style: Style) -> Vec<String> {
     headings.extend(columns.iter().map(|(heading, _)| *heading));
     let row = |vertex: &VertexProgress| -> Vec<Cell> {
         let acked = format!("{}/{}", vertex.acknowledged, vertex.subtasks);
-        let paint = if vertex.acknowledged < vertex.subtasks { Paint::Notice } else { Paint::Plain };
-        let mut cells =
-            vec![cell(cut_middle(&clean(&vertex.name), name_width), Paint::Plain), cell(acked, paint)];
-        cells.extend(columns.iter().map(|(_, text)| cell(text(vertex), Paint::Plain)));
+        let paint = if vertex.acknowledged < vertex.subtasks { Tone::Notice } else { Tone::Plain };
+        let mut cells = vec![plain(cut_middle(&clean(&vertex.name), name_width)), cell(acked, paint)];
+        cells.extend(columns.iter().map(|(_, text)| plain(text(vertex))));
         cells
     };
     lines_of(&build(&headings, vertices.iter().map(row).collect(), style))
@@ -137,26 +116,24 @@ fn longest(spread: Option<Spread>) -> String {
     spread.map_or_else(|| "-".to_owned(), |spread| rough(spread.max))
 }
 
-fn who_is_missing(
-    mut missing: Vec<(&VertexProgress, &MissingSubtask)>,
+fn missing_subtasks(
+    missing: &[(&VertexProgress, &MissingSubtask)],
     checkpoint: &InFlight,
-    style: Style,
+    style: TextStyle,
 ) -> Vec<String> {
-    // The one that the verdict points at first; the others in the order of the flow.
-    missing.sort_by_key(|(_, subtask)| !subtask.suspect);
-    let most = if style.width.is_some() { MOST_MISSING } else { usize::MAX };
+    let most = if style.width.is_some() { MAX_MISSING } else { usize::MAX };
     let all =
         usize::try_from(checkpoint.subtasks.saturating_sub(checkpoint.acknowledged)).unwrap_or(usize::MAX);
     let shown = missing.len().min(most);
-    let name_width = if style.width.is_some() { LONGEST_VERTEX } else { usize::MAX };
-    let host_width = if style.width.is_some() { LONGEST_HOST } else { usize::MAX };
+    let name_width = if style.width.is_some() { MAX_VERTEX } else { usize::MAX };
+    let host_width = if style.width.is_some() { MAX_HOST } else { usize::MAX };
     let hosts = missing.iter().any(|(_, subtask)| subtask.host.is_some());
     let held = missing.iter().any(|(_, subtask)| subtask.backpressure.is_some());
     let mut headings = vec!["MISSING", "SUBTASK", "SILENT", "USUALLY", "LAST"];
     headings.extend(hosts.then_some("HOST"));
     headings.extend(held.then_some("BACKPR"));
     let row = |(vertex, subtask): &(&VertexProgress, &MissingSubtask)| {
-        let paint = if subtask.suspect { Paint::Alarm } else { Paint::Plain };
+        let paint = if subtask.suspect { Tone::Bad } else { Tone::Plain };
         let known = |millis: Option<u64>| millis.map_or_else(|| "-".to_owned(), rough);
         let number = format!("{} ({}/{})", subtask.index, u64::from(subtask.index) + 1, vertex.subtasks);
         let mut cells = vec![
@@ -179,13 +156,13 @@ fn who_is_missing(
     };
     let mut lines = lines_of(&build(&headings, missing[..shown].iter().map(row).collect(), style));
     if all > shown {
-        lines.push(style.line(&format!("… and {} more", all - shown), Paint::Faint));
+        lines.push(style.line(&format!("… and {} more", all - shown), Tone::Muted));
     }
     lines
 }
 
 /// What bounds it, and what is usual.
-fn foot(seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
+fn foot(seen: &CheckpointDiagnosis, style: TextStyle) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(timeout) = seen.checkpoint_timeout {
         let left = seen.checkpoint.as_ref().map(|checkpoint| match checkpoint.remaining {
@@ -202,16 +179,16 @@ fn foot(seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
         (None, _) => format!("usual duration: {NONE}, as no completed checkpoint of this kind is known"),
     });
     if seen.state.has_ended() {
-        return all.iter().flat_map(|line| style.lines(line, Paint::Plain)).collect();
+        return all.iter().flat_map(|line| style.lines(line, Tone::Plain)).collect();
     }
     let Failures { consecutive, tolerable } = seen.failures;
     let (failures, paint) = match tolerable {
         Failures::UNLIMITED => {
-            (format!("failures in a row: {consecutive}, any number is tolerated"), Paint::Plain)
+            (format!("failures in a row: {consecutive}, any number is tolerated"), Tone::Plain)
         }
         limit if consecutive >= limit => (
             format!("failures in a row: {consecutive} of {limit} tolerated: the next one fails the job"),
-            Paint::Alarm,
+            Tone::Bad,
         ),
         limit => {
             let more = limit - consecutive + 1;
@@ -219,11 +196,11 @@ fn foot(seen: &CheckpointDiagnosis, style: Style) -> Vec<String> {
                 format!(
                     "failures in a row: {consecutive} of {limit} tolerated: {more} more and the job dies"
                 ),
-                Paint::Plain,
+                Tone::Plain,
             )
         }
     };
-    let mut all: Vec<String> = all.iter().flat_map(|line| style.lines(line, Paint::Plain)).collect();
+    let mut all: Vec<String> = all.iter().flat_map(|line| style.lines(line, Tone::Plain)).collect();
     all.extend(style.lines(&failures, paint));
     all
 }

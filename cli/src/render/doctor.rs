@@ -1,19 +1,21 @@
 //! Whether clusters can be changed, and if not, why.
 
-use super::{Paint, Style, build_of, cell, lines};
-use crate::console::clean;
+use super::TextStyle;
+use super::table::{build_of, cell, lines, plain};
+use crate::view::line::Tone;
+use crate::view::text::clean;
 use ckpt_api::{Check, ClusterDiagnosis, Verdict};
 use comfy_table::{ColumnConstraint, Row};
 
 /// All of it: a table for each cluster, with advice below it.
-pub(crate) fn text(clusters: &[ClusterDiagnosis], style: Style) -> String {
+pub(crate) fn text(clusters: &[ClusterDiagnosis], style: TextStyle) -> String {
     clusters.iter().map(|cluster| one(cluster, style).join("\n")).collect::<Vec<_>>().join("\n\n")
 }
 
-fn one(cluster: &ClusterDiagnosis, style: Style) -> Vec<String> {
+fn one(cluster: &ClusterDiagnosis, style: TextStyle) -> Vec<String> {
     let (sum, paint) = match cluster.changeable {
-        true => (format!("a change would work via {}", cluster.via), Paint::Strong),
-        false => ("cannot be changed from here".to_owned(), Paint::Alarm),
+        true => (format!("a change would work via {}", cluster.via), Tone::Strong),
+        false => ("cannot be changed from here".to_owned(), Tone::Bad),
     };
     let heading = format!("cluster {} ({}): {sum}", clean(&cluster.cluster), clean(&cluster.url));
     let mut all = style.lines(&heading, paint);
@@ -29,7 +31,7 @@ fn one(cluster: &ClusterDiagnosis, style: Style) -> Vec<String> {
     for check in &cluster.checks {
         if let (Verdict::Failed | Verdict::Noted, Some(advice)) = (check.verdict, &check.advice) {
             let advice = format!("{}: {}", clean(&check.check), clean(advice));
-            all.extend(style.indented(&advice, "  ", Paint::Plain));
+            all.extend(style.indented(&advice, "  ", Tone::Plain));
         }
     }
     all
@@ -38,17 +40,12 @@ fn one(cluster: &ClusterDiagnosis, style: Style) -> Vec<String> {
 /// Of any height: what was found is the evidence, and has to be whole.
 fn row(check: &Check) -> Row {
     let (result, paint) = match check.verdict {
-        Verdict::Passed => ("ok", Paint::Plain),
-        Verdict::Failed => ("FAILED", Paint::Alarm),
-        Verdict::Noted => ("note", Paint::Notice),
-        Verdict::Skipped => ("skipped", Paint::Faint),
+        Verdict::Passed => ("ok", Tone::Plain),
+        Verdict::Failed => ("FAILED", Tone::Bad),
+        Verdict::Noted => ("note", Tone::Notice),
+        Verdict::Skipped => ("skipped", Tone::Muted),
     };
-    vec![
-        cell(clean(&check.check), Paint::Plain),
-        cell(result, paint),
-        cell(clean(&check.found), Paint::Plain),
-    ]
-    .into()
+    vec![plain(clean(&check.check)), cell(result, paint), plain(clean(&check.found))].into()
 }
 
 #[cfg(test)]
@@ -94,8 +91,8 @@ mod tests {
     }
 
     #[test]
-    fn a_diagnosis_fits_eighty_columns_and_is_whole() {
-        let shown = text(&clusters(), Style { colours: false, width: Some(80), cut: false });
+    fn diagnosis_fits_eighty_columns() {
+        let shown = text(&clusters(), TextStyle { colours: false, width: Some(80), cut: false });
         let expected = "\
 cluster prod (http://10.0.0.1:8081): a change would work via attach
 CHECK      RESULT  FOUND
@@ -115,13 +112,13 @@ class layout  skipped  not looked at\\u{1b}[2J
     }
 
     #[test]
-    fn no_terminal_is_too_narrow_and_none_gets_long_lines() {
+    fn diagnosis_fits_any_width() {
         for width in [20, 40, 80, 200] {
-            let shown = text(&clusters(), Style { colours: false, width: Some(width), cut: false });
+            let shown = text(&clusters(), TextStyle { colours: false, width: Some(width), cut: false });
             assert!(shown.lines().all(|line| line.width() <= width.max(40).into()), "{width}\n{shown}");
             assert!(width < 40 || shown.contains("8081"), "{width}\n{shown}");
         }
-        let whole = text(&clusters(), Style { colours: true, width: None, cut: false });
+        let whole = text(&clusters(), TextStyle { colours: true, width: None, cut: false });
         assert!(whole.contains("in the environment of the process that listens on port 8081"), "{whole}");
         assert!(whole.contains("\u{1b}[") && !whole.contains("\u{1b}[2J"), "{whole}");
     }

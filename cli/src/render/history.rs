@@ -1,9 +1,10 @@
 //! The table of a job's recent checkpoints, and the chart above it.
 
-use super::chart::{self, Point};
-use super::text::{rough, size, utc};
-use super::{NONE, Paint, Style, build, cell, lines};
-use crate::console::clean;
+use super::TextStyle;
+use super::table::{build, cell, lines, plain};
+use crate::view::chart::{self, Point};
+use crate::view::line::{Line, Tone};
+use crate::view::text::{NONE, clean, rough, size, utc};
 use ckpt_api::EndedCheckpoint;
 use ckpt_api::flink::{Checkpoint, CheckpointStatus, Counts};
 use comfy_table::Cell;
@@ -17,19 +18,19 @@ const MOST_REASONS: usize = 5;
 
 /// How long the checkpoints took that have ended, against the timeout of their time, with why the newest of those
 /// that failed did; an empty line at the end. Nothing when there are none.
-pub(crate) fn chart(checkpoints: &[EndedCheckpoint], width: u16, style: Style) -> Vec<String> {
+pub(crate) fn chart(checkpoints: &[EndedCheckpoint], width: u16, style: TextStyle) -> Vec<String> {
     let points: Vec<_> = checkpoints.iter().map(Point::ended).collect();
-    let mut lines: Vec<_> = chart::chart(&points, width.into(), HEIGHT).iter().map(chart::plain).collect();
+    let mut lines: Vec<_> = chart::chart(&points, width.into(), HEIGHT).iter().map(Line::plain).collect();
     if lines.is_empty() {
         return lines;
     }
-    lines.push(style.line(&chart::legend(&points, width.into()), Paint::Faint));
+    lines.push(style.line(&chart::legend(&points, width.into()), Tone::Muted));
     let reasons = chart::failures(checkpoints);
     let others = reasons.len().saturating_sub(MOST_REASONS);
-    let style = Style { width: Some(width), ..style };
-    lines.extend(reasons.iter().take(MOST_REASONS).flat_map(|reason| style.lines(reason, Paint::Alarm)));
+    let style = TextStyle { width: Some(width), ..style };
+    lines.extend(reasons.iter().take(MOST_REASONS).flat_map(|reason| style.lines(reason, Tone::Bad)));
     if others > 0 {
-        lines.push(style.line(&format!("… {others} more, see them with --csv"), Paint::Faint));
+        lines.push(style.line(&format!("… {others} more, see them with --csv"), Tone::Muted));
     }
     lines.push(String::new());
     lines
@@ -37,7 +38,7 @@ pub(crate) fn chart(checkpoints: &[EndedCheckpoint], width: u16, style: Style) -
 
 /// The table's lines, the heading first. Why a checkpoint failed stands on a line below it, so that the
 /// table fits 80 columns.
-pub(crate) fn table(history: &[Checkpoint], wide: bool, style: Style) -> Vec<String> {
+pub(crate) fn table(history: &[Checkpoint], wide: bool, style: TextStyle) -> Vec<String> {
     let mut headings = vec!["ID", "TYPE", "STATUS", "TRIGGERED (UTC)", "DURATION", "SIZE", "ACKED"];
     if wide {
         headings.push("PATH");
@@ -48,7 +49,7 @@ pub(crate) fn table(history: &[Checkpoint], wide: bool, style: Style) -> Vec<Str
     for (line, checkpoint) in rows.zip(history) {
         all.push(line);
         if let Some(why) = &checkpoint.failure_message {
-            all.push(style.line(&format!("    {}", clean(why)), Paint::Faint));
+            all.push(style.line(&format!("    {}", clean(why)), Tone::Muted));
         }
     }
     all
@@ -65,24 +66,24 @@ pub(crate) fn summary(counts: &Counts) -> String {
 
 fn row(checkpoint: &Checkpoint, wide: bool) -> Vec<Cell> {
     let (status, paint) = match checkpoint.status {
-        CheckpointStatus::Completed => ("completed", Paint::Plain),
-        CheckpointStatus::Failed => ("failed", Paint::Alarm),
-        CheckpointStatus::InProgress => ("in progress", Paint::Notice),
+        CheckpointStatus::Completed => ("completed", Tone::Plain),
+        CheckpointStatus::Failed => ("failed", Tone::Bad),
+        CheckpointStatus::InProgress => ("in progress", Tone::Notice),
     };
     let kind = checkpoint.checkpoint_type.to_lowercase().replace('_', " ");
     let kind = kind.strip_suffix(" checkpoint").unwrap_or(&kind);
     let format = if wide { "%Y-%m-%d %H:%M:%S%.3f" } else { "%m-%d %H:%M:%S" };
     let mut cells = vec![
-        cell(checkpoint.id.to_string(), Paint::Plain),
-        cell(clean(kind), Paint::Plain),
+        plain(checkpoint.id.to_string()),
+        plain(clean(kind)),
         cell(status, paint),
-        cell(utc(checkpoint.trigger_timestamp, format), Paint::Plain),
-        cell(duration(checkpoint), Paint::Plain),
-        cell(size(checkpoint.checkpointed_size), Paint::Plain),
-        cell(format!("{}/{}", checkpoint.num_acknowledged_subtasks, checkpoint.num_subtasks), Paint::Plain),
+        plain(utc(checkpoint.trigger_timestamp, format)),
+        plain(duration(checkpoint)),
+        plain(size(checkpoint.checkpointed_size)),
+        plain(format!("{}/{}", checkpoint.num_acknowledged_subtasks, checkpoint.num_subtasks)),
     ];
     if wide {
-        cells.push(cell(clean(checkpoint.external_path.as_deref().unwrap_or(NONE)), Paint::Plain));
+        cells.push(plain(clean(checkpoint.external_path.as_deref().unwrap_or(NONE))));
     }
     cells
 }
@@ -98,11 +99,11 @@ fn duration(checkpoint: &Checkpoint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use unicode_width::UnicodeWidthStr;
 
     #[test]
-    fn the_history_fits_eighty_columns_and_says_why() {
+    fn history_fits_eighty_columns() {
         let mut savepoint = fixture::checkpoint(10, CheckpointStatus::Completed);
         savepoint.checkpoint_type = "SYNC_SAVEPOINT".to_owned();
         let history = [
@@ -110,7 +111,7 @@ mod tests {
             fixture::checkpoint(11, CheckpointStatus::Failed),
             savepoint,
         ];
-        let shown = table(&history, false, Style { colours: false, width: Some(80), cut: false });
+        let shown = table(&history, false, TextStyle { colours: false, width: Some(80), cut: false });
         assert_eq!(
             shown,
             [

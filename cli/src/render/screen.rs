@@ -3,8 +3,10 @@
 mod many;
 mod top;
 
-use super::text::cut;
-use super::{Paint, Style, history, job};
+use super::{TextStyle, history, job};
+use crate::view::job::JobView;
+use crate::view::line::Tone;
+use crate::view::text::cut;
 use ckpt_api::flink::CheckpointStatistics;
 use ckpt_api::{ClusterState, Configuration, Pause};
 use std::time::Duration;
@@ -44,7 +46,7 @@ pub(crate) struct Around<'a> {
 
 /// At most `height` lines of at most `width` columns.
 pub(crate) fn screen(seen: &Observation<'_>, width: u16, height: u16, colours: bool) -> Vec<String> {
-    let style = Style { colours, width: Some(width), cut: true };
+    let style = TextStyle { colours, width: Some(width), cut: true };
     let mut lines = vec![top::header(seen, style), top::banner(seen, style)];
     let room = usize::from(height).saturating_sub(lines.len());
     lines.extend(match seen.what {
@@ -60,14 +62,16 @@ fn one(
     statistics: Option<&CheckpointStatistics>,
     now: u64,
     room: usize,
-    style: Style,
+    style: TextStyle,
 ) -> Vec<String> {
-    let mut lines = job::head(job, now, style);
+    let job = JobView::new(job, now);
+    let in_flight = &job.job.in_flight;
+    let mut lines = job::head(&job, style);
     lines.push(String::new());
-    lines.extend(job::gauges(&job.in_flight, style));
-    lines.extend(job::verdicts(&job.in_flight, style));
+    lines.extend(job::gauges(in_flight, style));
+    lines.extend(job::verdicts(in_flight, style));
     lines.push(String::new());
-    lines.extend(job::foot(job, style));
+    lines.extend(style.sentences(&job.footer()));
     let left = room.saturating_sub(lines.len() + 1);
     if let Some(statistics) = statistics
         && left > 2
@@ -77,7 +81,7 @@ fn one(
         recent.truncate(left - 1);
         lines.extend(recent);
         let width = usize::from(style.width.unwrap_or_default());
-        lines.push(style.line(&cut(&history::summary(&statistics.counts), width), Paint::Faint));
+        lines.push(style.line(&cut(&history::summary(&statistics.counts), width), Tone::Muted));
     }
     lines
 }
@@ -85,7 +89,7 @@ fn one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::flink::{CheckpointStatus, Counts, Latest, Summary};
     use unicode_width::UnicodeWidthStr;
 
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_of_many_jobs_are_shown_as_far_as_they_fit() {
+    fn warnings_fill_remaining_room() {
         let mut jobs = jobs(3);
         for job in &mut jobs {
             job.warnings = vec!["it waits for 1 of 4 subtasks: count/2".to_owned()];
@@ -136,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn many_jobs_on_a_small_screen_say_how_many_are_hidden() {
+    fn small_screen_counts_hidden_jobs() {
         let jobs = jobs(50);
         let lines = show(What::Jobs(&jobs, Around::default()), None, (80, 24));
         assert_eq!(lines.len(), 24);
@@ -149,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_screen_shows_more_of_each_job() {
+    fn large_screen_shows_wide_table() {
         let jobs = jobs(40);
         let lines = show(What::Jobs(&jobs, Around::default()), None, (200, 50));
         assert_eq!(lines.len(), 43);
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn stale_data_is_kept_under_a_banner() {
+    fn stale_data_stays_under_banner() {
         let jobs = jobs(2);
         let why = "cannot reach http://127.0.0.1:8571: Connection refused\u{1b}[2J";
         let lines = show(What::Jobs(&jobs, Around::default()), Some(why), (80, 24));
@@ -171,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn one_job_shows_gauges_and_its_recent_checkpoints() {
+    fn job_shows_gauges_and_history() {
         let job = fixture::configuration();
         let statistics = statistics();
         let lines = show(What::Job(&job, Some(&statistics)), None, (80, 24));
@@ -191,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn hosted_and_flink_jobs_share_a_small_screen_with_the_trouble_below() {
+    fn small_screen_shows_mixed_jobs() {
         let clusters = [fixture::troubled("staging", true)];
         let lines = show(What::Jobs(&fixture::mixed(), troubled(&clusters)), None, (80, 24));
         assert_eq!(
@@ -221,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_screen_shows_the_way_to_each_job_and_most_of_its_name() {
+    fn large_screen_shows_via_and_names() {
         let clusters = [fixture::troubled("staging", true)];
         let lines = show(What::Jobs(&fixture::mixed(), troubled(&clusters)), None, (200, 50));
         assert_eq!(
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stale_job_keeps_its_values_under_a_banner() {
+    fn stale_job_keeps_its_values() {
         let job = fixture::mixed().pop().unwrap();
         for (width, height) in [(80, 24), (200, 50)] {
             let lines = show(What::Job(&job, Some(&statistics())), None, (width, height));
@@ -268,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn without_jobs_the_trouble_is_all_there_is_to_say() {
+    fn empty_list_shows_cluster_trouble() {
         let lines = show(What::Jobs(&[], troubled(&[fixture::troubled("staging", false)])), None, (80, 24));
         assert_eq!(lines[2], "no jobs are known, as not every cluster answers as it should");
         assert!(lines[4].starts_with("cluster staging (http://staging:8081): it does not"), "{lines:#?}");
@@ -277,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn no_screen_is_too_small() {
+    fn fits_any_screen() {
         let clusters = [fixture::troubled("staging", true), fixture::troubled("test", false)];
         let (many, job, statistics) = (jobs(9), fixture::configuration(), statistics());
         for size in [(1, 1), (10, 3), (20, 5), (45, 12)] {

@@ -1,10 +1,11 @@
 //! Waiting until a job's override holds.
 
 use super::follow::Verdict;
+use crate::exit;
 use crate::exit::Exit;
-use crate::name::label;
-use crate::render::standing::sentence;
-use crate::standing;
+use crate::view::name::label;
+use crate::view::override_status::sentence;
+use crate::view::override_status::state;
 use ckpt_api::{Configuration, OverrideState};
 
 /// Whether a job's override holds, or will not by itself; `None` while that is open. What is stale settles
@@ -15,12 +16,12 @@ pub(super) fn verdict(job: &Configuration, now: u64) -> Option<Verdict> {
     }
     let name = label(job);
     let told = || sentence(job, now).unwrap_or_else(|| name.clone());
-    let (exit, sentence) = match standing::state(job) {
+    let (exit, sentence) = match state(job) {
         None => (Exit::Done, format!("{name} has no override")),
         Some(OverrideState::Applied) => {
             (Exit::Done, format!("{name} override applied (revision {})", job.revision))
         }
-        Some(OverrideState::Conflict | OverrideState::Orphaned) => (standing::exit(job), told()),
+        Some(OverrideState::Conflict | OverrideState::Orphaned) => (exit::of_override(job), told()),
         Some(OverrideState::Waiting | OverrideState::NotApplied) if job.state.has_ended() => {
             (Exit::InVain, format!("{name} has ended ({}) before its override was applied", job.state))
         }
@@ -32,14 +33,14 @@ pub(super) fn verdict(job: &Configuration, now: u64) -> Option<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use OverrideState::{Applied, Conflict, NotApplied, Orphaned, Waiting};
     use ckpt_api::JobState;
 
     const NOW: u64 = 1_790_000_040_900;
 
     #[test]
-    fn what_may_still_be_applied_is_waited_for_and_what_will_not_is_told() {
+    fn verdict_waits_while_override_pending() {
         let seen = |job: &Configuration| verdict(job, NOW).map(|told| (told.exit, told.sentence));
         for open in [Waiting, NotApplied] {
             let mut job = fixture::standing(open, Some("why"));

@@ -3,10 +3,14 @@
 use super::applied;
 use super::follow::{Follower, Verdict};
 use crate::clock;
+use crate::console;
+use crate::error::Error;
+use crate::exit::Exit;
 use crate::server::Server;
 use ckpt_api::flink::CheckpointStatistics;
 use ckpt_api::{ClusterState, Configuration, ConfigurationList, Pause};
 use ckpt_client::{Answer, ClientError};
+use clap::ValueEnum;
 use futures::{Stream, stream};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -20,12 +24,12 @@ pub(crate) enum Target {
     Job(String),
 }
 
-/// What a watch of one job may wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Event that ends a watch of one job. The docs of the variants are help texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Goal {
-    /// The job's checkpoint has ended.
+    /// The checkpoint in flight, or else the next one, has ended: 0 if it completed, else 8
     Completed,
-    /// The job's override holds, or it is clear that it will not.
+    /// The job's override holds: 0; 6 when it is in conflict, 5 when it is orphaned, 8 when the job ends before
     Applied,
 }
 
@@ -40,6 +44,23 @@ pub(crate) struct Watch<'a> {
     pub(crate) every: Duration,
     /// What ends it, if anything does.
     pub(crate) until: Option<Goal>,
+}
+
+impl Watch<'_> {
+    /// Ends a watch on a screen, with its verdict if there is one.
+    pub(super) fn end(&self, verdict: Option<Verdict>) -> Result<Exit, Error> {
+        match verdict {
+            Some(Verdict { exit, sentence }) => console::data(&sentence).map(|()| exit),
+            // A script that waits for something must not take leaving for success.
+            None if self.until.is_some() => Err(Error::Interrupted),
+            None => Ok(Exit::Done),
+        }
+    }
+
+    /// Whether an error is final: an unknown job will not complete a checkpoint or apply an override.
+    pub(super) fn is_final(&self, error: &ClientError) -> bool {
+        self.until.is_some() && error.status().is_some_and(|status| status.as_u16() == 404)
+    }
 }
 
 /// What was seen at one time.

@@ -1,9 +1,9 @@
 //! Following one checkpoint to its end.
 
-use crate::console::clean;
 use crate::exit::Exit;
-use crate::name::{label, reference};
 use crate::server::Server;
+use crate::view::name::{label, reference};
+use crate::view::text::clean;
 use ckpt_api::Configuration;
 use ckpt_api::flink::{Checkpoint, CheckpointStatus};
 use ckpt_client::ClientError;
@@ -104,12 +104,12 @@ fn ended(job: &Configuration, what: &str) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture::{checkpoint, configuration};
+    use crate::view::fixture::{checkpoint, configuration};
     use CheckpointStatus::{Completed, Failed, InProgress};
     use ckpt_api::JobState;
 
     #[test]
-    fn the_oldest_in_flight_is_followed_and_kept() {
+    fn follows_oldest_in_flight() {
         let mut follower = Follower::default();
         let history = [checkpoint(9, InProgress), checkpoint(8, InProgress), checkpoint(7, Completed)];
         assert_eq!(follower.choose(&history), Some(CheckpointId(8)));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn without_one_in_flight_the_next_is_followed_even_if_it_ends_unseen() {
+    fn follows_next_checkpoint_when_idle() {
         let mut follower = Follower::default();
         assert_eq!(follower.choose(&[checkpoint(7, Completed)]), None);
         assert_eq!(follower.choose(&[checkpoint(7, Completed)]), None);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_is_a_sentence() {
+    fn verdict_is_a_sentence() {
         let job = configuration();
         let done = judge(&job, &checkpoint(7, Completed)).unwrap();
         assert_eq!(done.exit, Exit::Done);

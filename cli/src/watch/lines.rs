@@ -4,7 +4,7 @@ use super::feed::{Watch, feed};
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use ckpt_client::ClientError;
+use crate::view::text::clean;
 use futures::StreamExt;
 use std::mem;
 use std::pin::pin;
@@ -17,10 +17,10 @@ pub(crate) async fn lines(watch: &Watch<'_>) -> Result<Exit, Error> {
     while let Some(seen) = feed.next().await {
         let seen = match seen {
             Ok(seen) => seen,
-            Err(error) if is_final(watch, &error) => return Err(watch.server.failed(&error)),
+            Err(error) if watch.is_final(&error) => return Err(watch.server.failed(error)),
             Err(error) => {
                 if !mem::replace(&mut away, true) {
-                    let why = console::clean(&error.to_string());
+                    let why = clean(&error.to_string());
                     console::note(&format!("ckptctl: {address} is away: {why}; still trying"));
                 }
                 continue;
@@ -37,9 +37,4 @@ pub(crate) async fn lines(watch: &Watch<'_>) -> Result<Exit, Error> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// A job that is unknown will not complete a checkpoint or apply an override.
-pub(super) fn is_final(watch: &Watch<'_>, error: &ClientError) -> bool {
-    watch.until.is_some() && error.status().is_some_and(|status| status.as_u16() == 404)
 }

@@ -2,7 +2,6 @@
 
 use super::feed::{Seen, Target, Watch, feed};
 use super::follow::Verdict;
-use super::lines::is_final;
 use super::terminal::Terminal;
 use crate::clock;
 use crate::console;
@@ -44,13 +43,7 @@ enum Key {
 
 /// Shows what is seen until `q` is pressed, or until there is a verdict.
 pub(crate) async fn screen(watch: &Watch<'_>) -> Result<Exit, Error> {
-    let verdict = show(watch).await?;
-    let Some(Verdict { exit, sentence }) = verdict else {
-        // Who waits for something must not take leaving for its coming about.
-        return if watch.until.is_some() { Err(Error::Interrupted) } else { Ok(Exit::Done) };
-    };
-    console::data(&sentence)?;
-    Ok(exit)
+    watch.end(show(watch).await?)
 }
 
 async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
@@ -59,7 +52,7 @@ async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
     let Some(first) = feed.next().await else {
         return Ok(None);
     };
-    let seen = first.map_err(|error| watch.server.failed(&error))?;
+    let seen = first.map_err(|error| watch.server.failed(error))?;
     let mut view = View { seen, at: Instant::now(), stale: None };
     let terminal = Terminal::enter()?;
     let mut keys = terminal.has_keys().then(EventStream::new);
@@ -77,7 +70,7 @@ async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
         tokio::select! {
             seen = feed.next() => match seen {
                 Some(Ok(seen)) => view = View { seen, at: Instant::now(), stale: None },
-                Some(Err(error)) if is_final(watch, &error) => return Err(watch.server.failed(&error)),
+                Some(Err(error)) if watch.is_final(&error) => return Err(watch.server.failed(error)),
                 Some(Err(error)) => view.stale = Some(error.to_string()),
                 None => return Ok(None),
             },

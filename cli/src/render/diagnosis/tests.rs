@@ -1,9 +1,9 @@
 use super::*;
-use crate::render::fixture;
-use ckpt_api::{JobState, Range, SCHEMA};
+use crate::view::fixture;
+use ckpt_api::{Estimate, JobState, Pace, Range, SCHEMA};
 use unicode_width::UnicodeWidthStr;
 
-const PLAIN: Style = Style { colours: false, width: Some(80), cut: false };
+const PLAIN: TextStyle = TextStyle { colours: false, width: Some(80), cut: false };
 
 fn all(median: u64, max: u64) -> Option<Spread> {
     Some(Spread { median, max })
@@ -75,7 +75,7 @@ fn shown(seen: &CheckpointDiagnosis) -> String {
 }
 
 #[test]
-fn a_hang_is_named_and_no_timeout_is_advised() {
+fn stuck_subtask_gets_no_timeout() {
     let expected = "\
 job/prod/payments  RUNNING
 checkpoint 7: 19 of 20 subtasks have acknowledged after 6m 3s
@@ -110,7 +110,7 @@ fn with(estimate: Estimate) -> CheckpointDiagnosis {
 }
 
 #[test]
-fn a_slow_one_gets_the_command_with_the_timeout_that_it_needs() {
+fn slow_checkpoint_gets_timeout_command() {
     let range = Range { low: 120_000, likely: 240_000, high: 540_000 };
     let mut seen = with(Estimate {
         verdict: Pace::Slow,
@@ -135,7 +135,7 @@ fn a_slow_one_gets_the_command_with_the_timeout_that_it_needs() {
 }
 
 #[test]
-fn who_cannot_tell_buys_time_only_when_there_is_little_left() {
+fn cannot_tell_extends_only_when_short() {
     let cannot = Estimate {
         verdict: Pace::CannotTell,
         sentence: "cannot tell: nobody knows what is usual".to_owned(),
@@ -161,7 +161,7 @@ fn who_cannot_tell_buys_time_only_when_there_is_little_left() {
 }
 
 #[test]
-fn long_names_and_many_missing_fit_eighty_columns() {
+fn long_names_fit_eighty_columns() {
     let mut seen = stuck();
     let name = "Source: insert-into_default_catalog.default_database.enriched_orders -> Sink: Writer";
     for vertex in &mut seen.vertices {
@@ -184,12 +184,12 @@ fn long_names_and_many_missing_fit_eighty_columns() {
     let text = shown(&seen);
     assert!(text.contains("… and 992 more"), "{text}");
     assert!(text.contains("33 (34/16)"), "the suspect comes first\n{text}");
-    let wide = lines(&seen, "prod/payments", Style { width: None, ..PLAIN }).join("\n");
+    let wide = lines(&seen, "prod/payments", TextStyle { width: None, ..PLAIN }).join("\n");
     assert!(wide.contains(name) && wide.contains("49 (50/16)"), "{wide}");
 }
 
 #[test]
-fn without_a_checkpoint_in_flight_it_says_so() {
+fn tells_absent_checkpoint() {
     let mut seen = stuck();
     (seen.checkpoint, seen.vertices) = (None, Vec::new());
     seen.failures = Failures { consecutive: 3, tolerable: 3 };

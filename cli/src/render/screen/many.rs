@@ -1,34 +1,31 @@
-//! The screen of many jobs: the table, and below it what ought to be known of them.
+//! Screen of many jobs: the table, and below it what needs attention.
 
 use super::Around;
-use crate::console::clean;
-use crate::name::label;
-use crate::render::below::below;
-use crate::render::{Paint, Style, cluster, jobs, standing};
-use ckpt_api::Configuration;
+use crate::render::{TextStyle, jobs};
+use crate::view::line::{Span, Tone};
+use crate::view::list;
+use ckpt_api::{ClusterState, Configuration};
 
-/// From how many columns on a table has all there is to say.
+/// Columns from which on a table has all there is to say.
 const WIDE: usize = 160;
 
-/// All of it, on `room` lines. However many jobs there are, overrides that do not hold, pauses and clusters
-/// in trouble have a part of it for themselves.
+/// The screen on `room` lines. However many jobs there are, overrides that do not hold, pauses and clusters in trouble
+/// have a part of it for themselves.
 pub(super) fn lines(
     jobs: &[Configuration],
     around: Around<'_>,
     now: u64,
     room: usize,
-    style: Style,
+    style: TextStyle,
 ) -> Vec<String> {
-    let is_whole = around.clusters.iter().all(|cluster| cluster.trouble.is_none());
     let mut lines = match jobs {
-        [] if is_whole => vec![style.line("no jobs; submit one with: ckptctl submit FILE", Paint::Plain)],
-        [] => vec![style.line("no jobs are known, as not every cluster answers as it should", Paint::Plain)],
+        [] => vec![style.line(list::nothing(around.clusters), Tone::Plain)],
         _ => jobs::table(jobs, usize::from(style.width.unwrap_or_default()) >= WIDE, now, style),
     };
-    let clusters = cluster::lines(around.clusters, now, room / 3, style);
+    let clusters = clusters(around.clusters, now, room / 3, style);
     let free = room.saturating_sub(clusters.len() + lines.len());
-    let troubles = standing::troubles(jobs, around.pauses, now);
-    let overrides = below(&troubles, free.max(room * 2 / 5), style, |_, others| {
+    let overrides = list::overrides(jobs, around.pauses, now);
+    let overrides = below(&overrides, free.max(room * 2 / 5), style, |_, others| {
         format!("… overrides that do not hold and do not fit here: {others}; see them with: ckptctl get")
     });
     let room = room.saturating_sub(clusters.len() + overrides.len());
@@ -36,26 +33,56 @@ pub(super) fn lines(
         let shown = room.saturating_sub(2);
         lines.truncate(shown + 1);
         let hidden = jobs.len().saturating_sub(shown);
-        lines.push(style.line(&format!("… {hidden} more; a taller window shows them"), Paint::Notice));
+        lines.push(style.line(&format!("… {hidden} more; a taller window shows them"), Tone::Notice));
     }
-    let warnings = warnings(jobs, room.saturating_sub(lines.len()), style);
+    let warnings: Vec<_> = jobs.iter().flat_map(list::warnings).collect();
+    let warnings = below(&warnings, room.saturating_sub(lines.len()), style, |_, others| {
+        format!("… warnings that do not fit here: {others}; see them with: ckptctl get")
+    });
     lines.into_iter().chain(overrides).chain(warnings).chain(clusters).collect()
 }
 
-/// What operators ought to know of their jobs besides.
-fn warnings(jobs: &[Configuration], room: usize, style: Style) -> Vec<String> {
-    let all = jobs.iter().flat_map(|job| job.warnings.iter().map(move |warning| (job, warning)));
-    let all: Vec<_> =
-        all.map(|(job, warning)| (format!("{}: {}", label(job), clean(warning)), Paint::Notice)).collect();
-    below(&all, room, style, |_, others| {
-        format!("… warnings that do not fit here: {others}; see them with: ckptctl get")
+/// Clusters in trouble, below an empty line: `room` lines at most with that.
+fn clusters(clusters: &[ClusterState], now: u64, room: usize, style: TextStyle) -> Vec<String> {
+    below(&list::clusters(clusters, now), room, style, |told, others| {
+        let more = match (told, others) {
+            (0, 1) => "1 cluster has".to_owned(),
+            (0, _) => format!("{others} clusters have"),
+            (_, 1) => "1 more cluster has".to_owned(),
+            (_, _) => format!("{others} more clusters have"),
+        };
+        format!("{more} trouble; see with: ckptctl get")
     })
+}
+
+/// Sentences below an empty line: `room` lines at most with that. Those that do not fit are counted by `rest`, from
+/// the numbers of sentences that are shown and that are not.
+fn below(
+    sentences: &[Span],
+    room: usize,
+    style: TextStyle,
+    rest: impl Fn(usize, usize) -> String,
+) -> Vec<String> {
+    if sentences.is_empty() || room < 2 {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new()];
+    for (told, sentence) in sentences.iter().enumerate() {
+        let next = style.lines(&sentence.text, sentence.tone);
+        let others = sentences.len() - told;
+        if lines.len() + next.len() + usize::from(others > 1) > room {
+            lines.push(style.line(&rest(told, others), sentence.tone));
+            break;
+        }
+        lines.extend(next);
+    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use OverrideState::{Conflict, NotApplied, Orphaned, Waiting};
     use ckpt_api::{OverrideState, Pause};
     use unicode_width::UnicodeWidthStr;
@@ -66,7 +93,8 @@ mod tests {
         "this job's coordinator cannot be changed from here: its JobManager runs as another user";
 
     fn show(jobs: &[Configuration], around: Around<'_>, width: u16, room: usize) -> Vec<String> {
-        let shown = lines(jobs, around, NOW, room, Style { colours: false, width: Some(width), cut: true });
+        let shown =
+            lines(jobs, around, NOW, room, TextStyle { colours: false, width: Some(width), cut: true });
         assert!(shown.len() <= room, "{shown:#?}");
         assert!(shown.iter().all(|line| line.width() <= width.into()), "{shown:#?}");
         shown
@@ -85,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_hold_is_told_below_the_table_the_worst_first() {
+    fn overrides_below_table_worst_first() {
         let jobs =
             [job("clicks", Waiting), job("orders", OverrideState::Applied), job("payments", NotApplied)];
         let pauses = [pause()];
@@ -115,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_is_seen_however_many_jobs_stand_before_it() {
+    fn conflict_shows_despite_many_jobs() {
         let mut jobs: Vec<_> = (0..50).map(|n| job(&format!("job-{n:02}"), OverrideState::Applied)).collect();
         jobs[45] = job("job-45", Conflict);
         let shown = show(&jobs, Around::default(), 80, 22);
@@ -127,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_do_not_hold_are_counted_and_leave_room_for_the_table() {
+    fn hidden_overrides_are_counted() {
         let jobs: Vec<_> = (0..50).map(|n| job(&format!("job-{n:02}"), Orphaned)).collect();
         let pauses = [pause()];
         let clusters = [fixture::troubled("staging", true)];

@@ -1,15 +1,16 @@
 //! The two lines at the top of the screen.
 
 use super::{Observation, What};
-use crate::console::clean;
-use crate::render::text::at;
-use crate::render::{Paint, Style};
+use crate::render::TextStyle;
+use crate::view::line::Tone;
+use crate::view::text::at;
+use crate::view::text::clean;
 use ckpt_types::duration::Exact;
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 /// Who was asked, and when.
-pub(super) fn header(seen: &Observation<'_>, style: Style) -> String {
+pub(super) fn header(seen: &Observation<'_>, style: TextStyle) -> String {
     let jobs = match seen.what {
         What::Jobs(jobs, _) => jobs,
         What::Job(job, _) => std::slice::from_ref(job),
@@ -23,16 +24,16 @@ pub(super) fn header(seen: &Observation<'_>, style: Style) -> String {
     let width = usize::from(style.width.unwrap_or_default());
     let gap = width.saturating_sub(left.width() + right.len());
     match gap {
-        0 | 1 => style.line(&left, Paint::Faint),
-        _ => style.line(&format!("{left}{}{right}", " ".repeat(gap)), Paint::Faint),
+        0 | 1 => style.line(&left, Tone::Muted),
+        _ => style.line(&format!("{left}{}{right}", " ".repeat(gap)), Tone::Muted),
     }
 }
 
 /// Why nothing new comes, if so.
-pub(super) fn banner(seen: &Observation<'_>, style: Style) -> String {
+pub(super) fn banner(seen: &Observation<'_>, style: TextStyle) -> String {
     match seen.stale {
         None => String::new(),
-        Some(why) => style.line(&format!(" STALE for {}: {} ", age(seen), clean(why)), Paint::Banner),
+        Some(why) => style.line(&format!(" STALE for {}: {} ", age(seen), clean(why)), Tone::Banner),
     }
 }
 

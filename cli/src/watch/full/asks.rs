@@ -1,6 +1,6 @@
 //! What is to be asked for next, and when: in its pace, sooner when something happened, and never twice at once.
 
-use super::model::{Missing, Now};
+use super::snapshot::Now;
 
 /// How soon again when something happened, in milliseconds.
 const SOON: u64 = 150;
@@ -28,6 +28,17 @@ pub(super) enum Ask {
     History(String),
     /// The diagnosis of its checkpoint in flight.
     Diagnosis(String),
+}
+
+/// Why an answer did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The server did not answer, or refused.
+    NoAnswer,
+    /// It knows no such job.
+    Unknown,
+    /// It has no such path: it is an older one.
+    Path,
 }
 
 /// One kind of question.

@@ -1,11 +1,11 @@
 //! What a pushed event changes at once; what it does not tell is asked for a moment later.
 
-use super::model::{Key, Model, Now, Seen};
-use crate::console::clean;
+use super::model::Model;
+use super::snapshot::{JobSnapshot, Now};
+use crate::view::name::label;
+use crate::view::text::{clean, exact, rough};
 use ckpt_api::{CheckpointHistory, EndedCheckpoint, Event, Happening, InFlight};
-use ckpt_types::duration::{Exact, Rough};
 use ckpt_types::ids::CheckpointId;
-use std::time::Duration;
 
 impl Model {
     /// Takes an event in.
@@ -24,7 +24,7 @@ impl Model {
         }
         let Some(key) = key else { return };
         let Some(seen) = self.data.jobs.get_mut(&key) else { return };
-        let name = clean(&seen.job.name);
+        let name = label(&seen.job);
         let said = apply(seen, &event.what, now);
         if let Some(checkpoint) = said.ended
             && let Some(detail) = self.data.details.get_mut(&key)
@@ -38,15 +38,8 @@ impl Model {
             detail.history.drain(..too_many);
         }
         if let Some(sentence) = said.sentence {
-            self.tell(event.at, format!("{}: {sentence}", named(&key, &name)));
+            self.tell(event.at, format!("{}: {sentence}", name.strip_prefix("job/").unwrap_or(&name)));
         }
-    }
-}
-
-fn named(key: &Key, name: &str) -> String {
-    match key.0 == ckpt_api::HOSTED {
-        true => name.to_owned(),
-        false => format!("{}/{name}", clean(&key.0)),
     }
 }
 
@@ -57,7 +50,7 @@ struct Said {
     ended: Option<EndedCheckpoint>,
 }
 
-fn apply(seen: &mut Seen, what: &Happening, now: Now) -> Said {
+fn apply(seen: &mut JobSnapshot, what: &Happening, now: Now) -> Said {
     let sentence = |sentence: String| Said { sentence: Some(sentence), ended: None };
     seen.advance(now);
     match what {
@@ -84,7 +77,7 @@ fn apply(seen: &mut Seen, what: &Happening, now: Now) -> Said {
         }
         Happening::Completed { id, duration } => {
             seen.job.failures.consecutive = 0;
-            let took = Rough(Duration::from_millis(*duration));
+            let took = rough(*duration);
             let ended = end(seen, Some(*id), Some(*duration), None, now);
             Said { sentence: Some(format!("checkpoint {id} completed after {took}")), ended: Some(ended) }
         }
@@ -102,7 +95,6 @@ fn apply(seen: &mut Seen, what: &Happening, now: Now) -> Said {
             for known in job.in_flight.iter_mut().filter(|known| known.remaining.is_some()) {
                 known.remaining = Some(checkpoint_timeout.saturating_sub(known.elapsed));
             }
-            let exact = |millis| Exact(Duration::from_millis(millis));
             let was = before.map_or_else(String::new, |before| format!("{} → ", exact(before)));
             sentence(format!("revision {revision}: timeout {was}{}", exact(*checkpoint_timeout)))
         }
@@ -112,7 +104,7 @@ fn apply(seen: &mut Seen, what: &Happening, now: Now) -> Said {
 }
 
 /// One that begins now.
-fn triggered(seen: &Seen, id: CheckpointId, savepoint: bool) -> InFlight {
+fn triggered(seen: &JobSnapshot, id: CheckpointId, savepoint: bool) -> InFlight {
     InFlight {
         id,
         savepoint,
@@ -127,7 +119,7 @@ fn triggered(seen: &Seen, id: CheckpointId, savepoint: bool) -> InFlight {
 
 /// Takes it out of those in flight, as far as it was known.
 fn end(
-    seen: &mut Seen,
+    seen: &mut JobSnapshot,
     id: Option<CheckpointId>,
     duration: Option<u64>,
     failure: Option<(&String, &String)>,

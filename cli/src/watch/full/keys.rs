@@ -1,6 +1,7 @@
 //! What a key does.
 
-use super::model::{Frozen, Model, Now, View};
+use super::model::{Frozen, Model, Page};
+use super::snapshot::Now;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 /// The longest filter, in characters.
@@ -55,7 +56,7 @@ impl Model {
             KeyCode::Tab | KeyCode::Char('n') => self.next(1, now),
             KeyCode::BackTab | KeyCode::Char('N') => self.next(-1, now),
             KeyCode::Esc | KeyCode::Backspace | KeyCode::Char('b') => self.escape(key.code),
-            code if self.view == View::All => self.select(code, now),
+            code if self.view == Page::All => self.select(code, now),
             _ => {}
         }
         Then::GoOn
@@ -92,8 +93,8 @@ impl Model {
     fn next(&mut self, by: isize, now: Now) {
         self.all = true;
         match self.view {
-            View::All => self.moved(by, now),
-            View::Job(_) => {
+            Page::All => self.moved(by, now),
+            Page::Job(_) => {
                 let jobs = self.in_order(now);
                 let here = self.selected.as_ref().and_then(|open| jobs.iter().position(|key| key == open));
                 let count = isize::try_from(jobs.len()).unwrap_or(isize::MAX);
@@ -109,15 +110,15 @@ impl Model {
 
     fn escape(&mut self, code: KeyCode) {
         match self.view {
-            View::Job(_) => self.back(),
-            View::All if code == KeyCode::Esc => self.filter.clear(),
-            View::All => {}
+            Page::Job(_) => self.back(),
+            Page::All if code == KeyCode::Esc => self.filter.clear(),
+            Page::All => {}
         }
     }
 
     /// Back to all jobs.
     fn back(&mut self) {
-        self.view = View::All;
+        self.view = Page::All;
         self.all = true;
     }
 

@@ -1,6 +1,7 @@
 //! The stream of events: connecting, reading, and connecting again after a pause that doubles.
 
-use super::model::{Message, Now, Pushed};
+use super::model::{Message, Pushed};
+use super::snapshot::Now;
 use ckpt_client::{Client, ClientError};
 use futures::StreamExt;
 use std::pin::pin;

@@ -1,14 +1,15 @@
-//! The full-screen watch: a model that is changed by events, answers and keys, a view that draws it, and a thin
-//! shell around both that does the asking, the reading and the drawing.
+//! Full-screen watch: a model that is changed by events, answers and keys, a screen that draws it, and a thin shell
+//! around both that does the I/O.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `model` | what is known and what is shown of it; `update` is the only way to change it |
-//! | `happening` | what a pushed event changes, before anybody is asked |
-//! | `asks` | what is to be asked for next, and when |
-//! | `keys` | what a key does |
-//! | `order` | how bad it is: all jobs, worst first |
-//! | `view` | the model as a screen, of whatever size |
+//! | `snapshot` | jobs as they were seen, and the time |
+//! | `model` | state of the watch; `update` is the only way to change it |
+//! | `happening` | effects of a pushed event, before the server is asked |
+//! | `asks` | requests that are due next |
+//! | `keys` | effects of a key |
+//! | `order` | order of the list of jobs |
+//! | `screen` | the model on a screen of any size |
 //! | `link` | the stream of events: connecting, reading, connecting again |
 //! | `shell` | the loop around them |
 
@@ -20,9 +21,10 @@ mod model;
 mod order;
 #[cfg(test)]
 mod scenes;
+mod screen;
 mod shell;
+mod snapshot;
 #[cfg(test)]
 mod stage;
-mod view;
 
 pub(crate) use shell::full_screen;

@@ -1,12 +1,12 @@
 //! What is known, and what is shown of it. No clock and no I/O: whoever calls says what time it is.
 
-use super::asks::{Ask, Asks};
+use super::asks::{Ask, Asks, Missing};
 use super::order;
-use crate::console::clean;
-use crate::name::reference;
+use super::snapshot::{JobKey, JobSnapshot, Now};
+use crate::view::name::reference;
+use crate::view::text::clean;
 use ckpt_api::{
-    CheckpointDiagnosis, ClusterState, Configuration, ConfigurationList, EndedCheckpoint, Event, InFlight,
-    Pause,
+    CheckpointDiagnosis, ClusterState, Configuration, ConfigurationList, EndedCheckpoint, Event, Pause,
 };
 use ckpt_types::ids::JobId;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,57 +17,9 @@ const MOST_TOLD: usize = 100;
 /// How old what is shown may get before that is said, in milliseconds, if it is not asked for even less often.
 const PATIENCE: u64 = 3_000;
 
-/// A job of a cluster.
-pub(super) type Key = (String, JobId);
-
-/// Now, on both clocks, in milliseconds: since the watch began, and since the epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Now {
-    pub(super) mono: u64,
-    pub(super) wall: u64,
-}
-
-/// A job as it was seen, brought up to date by the events since.
-#[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub(super) job: Configuration,
-    /// When, since the watch began.
-    pub(super) at: u64,
-}
-
-impl Seen {
-    /// Lets the time pass since it was seen, for what is in flight; not for what is stale, since nobody knows what
-    /// became of it.
-    pub(super) fn advance(&mut self, now: Now) {
-        let passed = now.mono.saturating_sub(self.at);
-        self.at = now.mono;
-        if self.job.stale.is_none() {
-            self.job.in_flight.iter_mut().for_each(|checkpoint| pass(checkpoint, passed));
-        }
-    }
-
-    /// The job as it is now.
-    pub(super) fn at(&self, now: Now) -> Configuration {
-        let mut seen = self.clone();
-        seen.advance(now);
-        seen.job
-    }
-}
-
-/// Lets this many milliseconds pass for a checkpoint in flight.
-fn pass(checkpoint: &mut InFlight, passed: u64) {
-    checkpoint.elapsed = checkpoint.elapsed.saturating_add(passed);
-    checkpoint.remaining = checkpoint.remaining.map(|left| left.saturating_sub(passed));
-    if let Some(range) = checkpoint.estimate.as_mut().and_then(|estimate| estimate.done_in.as_mut()) {
-        for end in [&mut range.low, &mut range.likely, &mut range.high] {
-            *end = end.saturating_sub(passed);
-        }
-    }
-}
-
 /// What is known of one job beside its configuration.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Detail {
+pub(super) struct JobDetail {
     /// The checkpoints that have ended, the oldest first.
     pub(super) history: Vec<EndedCheckpoint>,
     pub(super) diagnosis: Option<CheckpointDiagnosis>,
@@ -101,10 +53,10 @@ pub(super) enum Pushed {
 /// All that is shown; a pause keeps a copy.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Data {
-    pub(super) jobs: BTreeMap<Key, Seen>,
+    pub(super) jobs: BTreeMap<JobKey, JobSnapshot>,
     pub(super) clusters: Vec<ClusterState>,
     pub(super) pauses: Vec<Pause>,
-    pub(super) details: BTreeMap<Key, Detail>,
+    pub(super) details: BTreeMap<JobKey, JobDetail>,
     pub(super) link: Link,
     /// The newest events of note, the newest last: when, on the server's clock, and what.
     pub(super) told: VecDeque<(u64, String)>,
@@ -117,28 +69,17 @@ pub(super) enum Message {
     Pushed(Pushed, Option<String>),
     Jobs(ConfigurationList),
     Job(Box<Configuration>),
-    History(Key, Vec<EndedCheckpoint>),
-    Diagnosis(Key, Box<CheckpointDiagnosis>),
+    History(JobKey, Vec<EndedCheckpoint>),
+    Diagnosis(JobKey, Box<CheckpointDiagnosis>),
     /// What was asked for did not come; whether it is not there at all.
     Failed(Ask, String, Missing),
 }
 
-/// Why an answer did not come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
-    /// The server did not answer, or refused.
-    NoAnswer,
-    /// It knows no such job.
-    Unknown,
-    /// It has no such path: it is an older one.
-    Path,
-}
-
 /// Which view.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum View {
+pub(super) enum Page {
     All,
-    Job(Key),
+    Job(JobKey),
 }
 
 /// A screen that stands still.
@@ -154,8 +95,8 @@ pub(super) struct Model {
     pub(super) server: String,
     pub(super) data: Data,
     pub(super) frozen: Option<Frozen>,
-    pub(super) view: View,
-    pub(super) selected: Option<Key>,
+    pub(super) view: Page,
+    pub(super) selected: Option<JobKey>,
     pub(super) filter: String,
     /// Whether keys go into the filter.
     pub(super) filtering: bool,
@@ -168,29 +109,29 @@ pub(super) struct Model {
 
 impl Model {
     /// The job that is looked at.
-    pub(super) fn opened(&self) -> Option<&Key> {
+    pub(super) fn opened(&self) -> Option<&JobKey> {
         match &self.view {
-            View::Job(key) => Some(key),
-            View::All => None,
+            Page::Job(key) => Some(key),
+            Page::All => None,
         }
     }
 
     /// A watch of all jobs.
     pub(super) fn of_all(server: &str, every: Duration, list: ConfigurationList, now: Now) -> Self {
-        let mut model = Self::new(server, every, View::All, true);
+        let mut model = Self::new(server, every, Page::All, true);
         model.update(Message::Jobs(list), now);
         model
     }
 
     /// A watch of one job.
     pub(super) fn of_job(server: &str, every: Duration, job: Configuration, now: Now) -> Self {
-        let mut model = Self::new(server, every, View::Job(key(&job)), false);
-        model.selected = Some(key(&job));
+        let mut model = Self::new(server, every, Page::Job(JobSnapshot::key(&job)), false);
+        model.selected = Some(JobSnapshot::key(&job));
         model.update(Message::Job(Box::new(job)), now);
         model
     }
 
-    fn new(server: &str, every: Duration, view: View, all: bool) -> Self {
+    fn new(server: &str, every: Duration, view: Page, all: bool) -> Self {
         let every = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
         Self {
             server: clean(server),
@@ -247,7 +188,7 @@ impl Model {
             Message::Job(job) => {
                 self.hears(now);
                 self.asks.answered(&Ask::Job(reference(&job)));
-                self.data.jobs.insert(key(&job), Seen { job: *job, at: now.mono });
+                self.data.jobs.insert(JobSnapshot::key(&job), JobSnapshot { job: *job, at: now.mono });
             }
             Message::History(key, history) => {
                 self.hears(now);
@@ -262,7 +203,7 @@ impl Model {
             Message::Failed(ask, why, missing) => self.failed(&ask, &why, missing, now),
         }
         // What is known in detail is bounded by the job that is looked at.
-        if let View::Job(open) = &self.view {
+        if let Page::Job(open) = &self.view {
             self.data.details.retain(|key, _| key == open);
         }
     }
@@ -275,10 +216,11 @@ impl Model {
     fn list(&mut self, list: ConfigurationList, now: Now) {
         let ConfigurationList { jobs, clusters, pauses, .. } = list;
         let open = match &self.view {
-            View::Job(open) => self.data.jobs.remove_entry(open),
-            View::All => None,
+            Page::Job(open) => self.data.jobs.remove_entry(open),
+            Page::All => None,
         };
-        self.data.jobs = jobs.into_iter().map(|job| (key(&job), Seen { job, at: now.mono })).collect();
+        self.data.jobs =
+            jobs.into_iter().map(|job| (JobSnapshot::key(&job), JobSnapshot { job, at: now.mono })).collect();
         if let Some((key, seen)) = open {
             // One that has ended is not listed any more, and whoever looks at it wants to see how.
             self.data.jobs.entry(key).or_insert(seen);
@@ -296,7 +238,7 @@ impl Model {
             (Ask::Diagnosis(_) | Ask::History(_), Missing::Unknown | Missing::Path) => {}
             (Ask::Job(_), Missing::Unknown) => {
                 self.hears(now);
-                if let View::Job(open) = &self.view
+                if let Page::Job(open) = &self.view
                     && let Some(seen) = self.data.jobs.get_mut(open)
                 {
                     seen.job.stale = Some(clean(why));
@@ -315,10 +257,10 @@ impl Model {
     }
 
     /// The jobs as they are listed: those that the filter lets through, the worst first.
-    pub(super) fn in_order(&self, now: Now) -> Vec<Key> {
+    pub(super) fn in_order(&self, now: Now) -> Vec<JobKey> {
         let (data, now) = self.shown(now);
         let wanted = self.filter.to_lowercase();
-        let fits = |key: &Key, seen: &Seen| {
+        let fits = |key: &JobKey, seen: &JobSnapshot| {
             let name = format!("{}/{}", key.0, seen.job.name).to_lowercase();
             wanted.is_empty() || name.contains(&wanted) || key.1.to_string().starts_with(&wanted)
         };
@@ -337,8 +279,8 @@ impl Model {
     /// What is to be asked for now.
     pub(super) fn due(&mut self, now: Now) -> Vec<Ask> {
         let job = match &self.view {
-            View::Job(open) => self.data.jobs.get(open),
-            View::All => None,
+            Page::Job(open) => self.data.jobs.get(open),
+            Page::All => None,
         };
         let reference = job.map(|seen| reference(&seen.job));
         let in_flight = job.is_some_and(|seen| !seen.job.in_flight.is_empty());
@@ -346,22 +288,22 @@ impl Model {
     }
 
     /// Opens a job.
-    pub(super) fn open(&mut self, key: Key) {
+    pub(super) fn open(&mut self, key: JobKey) {
         self.selected = Some(key.clone());
-        self.view = View::Job(key);
+        self.view = Page::Job(key);
         self.asks.other_job();
     }
 
     /// Whose events are wanted: everybody's, or one job's.
     pub(super) fn follows(&self) -> Option<String> {
         match &self.view {
-            View::Job(key) if !self.all => self.data.jobs.get(key).map(|seen| reference(&seen.job)),
-            View::Job(_) | View::All => None,
+            Page::Job(key) if !self.all => self.data.jobs.get(key).map(|seen| reference(&seen.job)),
+            Page::Job(_) | Page::All => None,
         }
     }
 
     /// The key of a job by its id, also when an older server does not say which cluster it means.
-    pub(super) fn find(&self, cluster: &str, id: JobId) -> Option<Key> {
+    pub(super) fn find(&self, cluster: &str, id: JobId) -> Option<JobKey> {
         let exact = (cluster.to_owned(), id);
         if self.data.jobs.contains_key(&exact) {
             return Some(exact);
@@ -369,9 +311,4 @@ impl Model {
         let mut same = self.data.jobs.keys().filter(|key| cluster.is_empty() && key.1 == id);
         same.next().cloned()
     }
-}
-
-/// Which job it is.
-pub(super) fn key(job: &Configuration) -> Key {
-    (job.cluster.clone(), job.job_id)
 }

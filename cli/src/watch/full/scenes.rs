@@ -1,8 +1,9 @@
 //! What somebody sees at three in the morning: whole screens, at two sizes.
 
-use super::asks::Ask;
+use super::asks::{Ask, Missing};
 use super::keys::Then;
-use super::model::{Key, Message, Missing, Model, Pushed, key};
+use super::model::{Message, Model, Pushed};
+use super::snapshot::{JobKey, JobSnapshot};
 use super::stage::{
     LARGE, NOW, SMALL, all, buffer, event, healthy, later, orders, press, scenes, screen, stuck,
 };
@@ -13,7 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
 #[test]
-fn every_scene_looks_like_this_at_both_sizes() {
+fn scenes_match_snapshots() {
     for (name, model, now) in scenes() {
         for (width, height) in [SMALL, LARGE] {
             insta::assert_snapshot!(format!("{name}-{width}x{height}"), screen(&model, now, (width, height)));
@@ -23,7 +24,7 @@ fn every_scene_looks_like_this_at_both_sizes() {
 
 /// What matters is there at both sizes, whatever the rest of the screen looks like.
 #[test]
-fn what_matters_is_on_every_screen() {
+fn every_screen_shows_essentials() {
     let expected: [(&str, &[&str]); 7] = [
         ("healthy", &["ON TRACK", "19 of 20, 95%", "9m 50s left", "┃10m", "timeout 10m"]),
         (
@@ -96,7 +97,7 @@ fn what_matters_is_on_every_screen() {
 }
 
 #[test]
-fn states_are_told_without_colours_and_colours_change_no_letter() {
+fn colours_change_no_letter() {
     for (name, model, now) in scenes() {
         let plain = buffer(&model, now, SMALL, false);
         let coloured = buffer(&model, now, SMALL, true);
@@ -112,7 +113,7 @@ fn states_are_told_without_colours_and_colours_change_no_letter() {
 }
 
 #[test]
-fn no_screen_is_too_small_or_too_large() {
+fn scenes_fit_any_size() {
     for (name, mut model, now) in scenes() {
         for help in [false, true] {
             model.help = help;
@@ -129,7 +130,7 @@ fn no_screen_is_too_small_or_too_large() {
 }
 
 #[test]
-fn a_narrow_list_keeps_the_names() {
+fn narrow_list_keeps_names() {
     for width in [40, 60, 71] {
         let shown = screen(&all(), NOW, (width, 15));
         let worst = shown.lines().find(|line| line.starts_with('▸')).unwrap();
@@ -139,12 +140,12 @@ fn a_narrow_list_keeps_the_names() {
 
 /// The order of the names in the list.
 fn listed(model: &Model) -> Vec<String> {
-    let name = |key: &Key| model.data.jobs[key].job.name.chars().take(6).collect();
+    let name = |key: &JobKey| model.data.jobs[key].job.name.chars().take(6).collect();
     model.in_order(NOW).iter().map(name).collect()
 }
 
 #[test]
-fn all_jobs_are_listed_worst_first_and_a_filter_leaves_some() {
+fn list_is_sorted_and_filtered() {
     let mut model = all();
     let expected = ["clicks", "ledger", "insert", "fraud", "sessio", "audit", "orders", "paymen"];
     assert_eq!(listed(&model), expected);
@@ -163,7 +164,7 @@ fn all_jobs_are_listed_worst_first_and_a_filter_leaves_some() {
 }
 
 #[test]
-fn keys_open_a_job_go_on_to_the_next_and_come_back() {
+fn keys_navigate_between_jobs() {
     let mut model = all();
     press(&mut model, KeyCode::Down);
     press(&mut model, KeyCode::Enter);
@@ -192,7 +193,7 @@ fn keys_open_a_job_go_on_to_the_next_and_come_back() {
 }
 
 #[test]
-fn a_pause_keeps_the_screen_and_goes_on_collecting() {
+fn pause_keeps_screen_and_collects() {
     let mut model = healthy();
     let before = screen(&model, NOW, SMALL);
     press(&mut model, KeyCode::Char('p'));
@@ -214,7 +215,7 @@ fn a_pause_keeps_the_screen_and_goes_on_collecting() {
 }
 
 #[test]
-fn events_change_the_screen_before_anybody_is_asked() {
+fn events_change_screen_at_once() {
     let mut model = all();
     let show = |model: &Model| screen(model, later(2_900), (100, 40));
     assert!(show(&model).contains("payments: checkpoint 9 completed after 42s"), "{}", show(&model));
@@ -235,7 +236,7 @@ fn events_change_the_screen_before_anybody_is_asked() {
 }
 
 #[test]
-fn a_job_that_is_gone_and_an_older_server_are_told_and_harm_nothing() {
+fn unknown_job_and_older_server() {
     let mut model = healthy();
     let job = Ask::Job("0123456789abcdef0123456789abcdef".to_owned());
     model.update(Message::Failed(Ask::Diagnosis(String::new()), "no".into(), Missing::Path), NOW);
@@ -250,10 +251,10 @@ fn a_job_that_is_gone_and_an_older_server_are_told_and_harm_nothing() {
 
 /// An acknowledgement is pushed, and who is missing is asked for a moment later.
 #[test]
-fn nobody_is_called_missing_who_has_acknowledged() {
+fn acknowledged_subtasks_are_not_missing() {
     let mut model = stuck();
     assert!(screen(&model, NOW, (80, 24)).contains("! sink"));
-    let key = key(&orders());
+    let key = JobSnapshot::key(&orders());
     let what = Happening::Acknowledged { id: CheckpointId(42), acknowledged: 19, subtasks: 20 };
     let event =
         Event { schema: SCHEMA.to_owned(), cluster: "prod".to_owned(), job_id: key.1, at: NOW.wall, what };

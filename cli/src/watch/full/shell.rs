@@ -1,17 +1,16 @@
 //! The loop around model and view: what comes in, what is asked for, and when it is drawn.
 
-use super::asks::Ask;
+use super::asks::{Ask, Missing};
 use super::keys::Then;
 use super::link;
-use super::model::{Message, Missing, Model};
-use super::view;
+use super::model::{Message, Model};
+use super::screen;
 use crate::console;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::past::Past;
+use crate::history::JobHistory;
 use crate::watch::feed::{Target, Watch, feed};
 use crate::watch::follow::Verdict;
-use crate::watch::lines::is_final;
 use crate::watch::terminal::Terminal;
 use ckpt_client::{Client, ClientError};
 use crossterm::event::{Event, EventStream};
@@ -31,18 +30,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// How many messages may wait to be taken in.
 const MOST_MESSAGES: usize = 1_024;
 
-/// How the watch ends.
-#[derive(Debug)]
-enum End {
-    Left,
-    Interrupted,
-    Verdict(Verdict),
-    Failed(Error),
-}
-
 /// Where it is drawn.
 trait Screen {
-    fn draw(&mut self, model: &Model, now: super::model::Now) -> io::Result<()>;
+    fn draw(&mut self, model: &Model, now: super::snapshot::Now) -> io::Result<()>;
 }
 
 /// The terminal.
@@ -52,35 +42,25 @@ struct OnTerminal {
 }
 
 impl Screen for OnTerminal {
-    fn draw(&mut self, model: &Model, now: super::model::Now) -> io::Result<()> {
+    fn draw(&mut self, model: &Model, now: super::snapshot::Now) -> io::Result<()> {
         let colours = self.colours;
         let draw = |frame: &mut ratatui::Frame<'_>| {
             let area = frame.area();
-            view::draw(model, now, area, frame.buffer_mut(), colours);
+            screen::draw(model, now, area, frame.buffer_mut(), colours);
         };
         self.terminal.draw(draw).map(drop)
     }
 }
 
-/// Shows what is watched on the whole terminal until somebody leaves, or what is waited for has come about.
+/// Shows what is watched on the whole terminal until somebody leaves, or until there is a verdict.
 pub(crate) async fn full_screen(watch: &Watch<'_>) -> Result<Exit, Error> {
-    match show(watch).await? {
-        // Who waits for something must not take leaving for its coming about.
-        End::Left if watch.until.is_some() => Err(Error::Interrupted),
-        End::Left => Ok(Exit::Done),
-        End::Interrupted => Err(Error::Interrupted),
-        End::Failed(error) => Err(error),
-        End::Verdict(Verdict { exit, sentence }) => {
-            console::data(&sentence)?;
-            Ok(exit)
-        }
-    }
+    watch.end(show(watch).await?)
 }
 
-async fn show(watch: &Watch<'_>) -> Result<End, Error> {
+async fn show(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
     let began = Instant::now();
     let client = &watch.server.client;
-    let failed = |error: ClientError| watch.server.failed(&error);
+    let failed = |error: ClientError| watch.server.failed(error);
     // Before there is anything to show, a failure is only that.
     let model = match &watch.target {
         Target::All => {
@@ -102,33 +82,28 @@ async fn show(watch: &Watch<'_>) -> Result<End, Error> {
     let (to, messages) = mpsc::channel(MOST_MESSAGES);
     let mut asking = Asking { client: client.clone(), to, began, asked: JoinSet::new(), reading: None };
     let shown = run(model, screen, messages, keys, began, &mut asking);
-    let end = tokio::select! {
-        end = shown => end?,
-        end = verdict(watch) => end,
-    };
     // The terminal is put back before anything is said.
-    drop(guard);
-    Ok(end)
+    let _guard = guard;
+    tokio::select! {
+        left = shown => left.map(|()| None),
+        verdict = verdict(watch) => verdict,
+    }
 }
 
-/// How what is waited for came about; never, when nothing is.
-async fn verdict(watch: &Watch<'_>) -> End {
+/// Verdict on what is waited for; never, if nothing is.
+async fn verdict(watch: &Watch<'_>) -> Result<Option<Verdict>, Error> {
     if watch.until.is_none() {
         return std::future::pending().await;
     }
     let mut feed = pin!(feed(watch, false));
-    loop {
-        match feed.next().await {
-            Some(Ok(seen)) => {
-                if let Some(verdict) = seen.verdict {
-                    return End::Verdict(verdict);
-                }
-            }
-            Some(Err(error)) if is_final(watch, &error) => return End::Failed(watch.server.failed(&error)),
-            Some(Err(_)) => {}
-            None => return End::Left,
+    while let Some(seen) = feed.next().await {
+        match seen {
+            Ok(seen) if seen.verdict.is_some() => return Ok(seen.verdict),
+            Err(error) if watch.is_final(&error) => return Err(watch.server.failed(error)),
+            Ok(_) | Err(_) => {}
         }
     }
+    Ok(None)
 }
 
 /// Whoever asks what is due, and follows the events that are wanted.
@@ -145,7 +120,7 @@ async fn run(
     keys: impl Stream<Item = io::Result<Event>>,
     began: Instant,
     asks: &mut impl Asks,
-) -> Result<End, Error> {
+) -> Result<(), Error> {
     let mut keys = pin!(keys);
     let mut follows = model.follows();
     asks.follow(follows.clone());
@@ -166,16 +141,16 @@ async fn run(
                     model.update(message, link::now(began));
                     dirty |= model.frozen.is_none();
                 }
-                None => return Ok(End::Left),
+                None => return Ok(()),
             },
             pressed = keys.next() => {
                 match pressed {
-                    None => return Ok(End::Left),
+                    None => return Ok(()),
                     Some(Err(error)) => return Err(error.into()),
                     Some(Ok(Event::Key(pressed))) => match model.press(pressed, link::now(began)) {
                         Then::GoOn => {}
-                        Then::Leave => return Ok(End::Left),
-                        Then::Interrupt => return Ok(End::Interrupted),
+                        Then::Leave => return Ok(()),
+                        Then::Interrupt => return Err(Error::Interrupted),
                     },
                     Some(Ok(Event::Resize(..) | Event::FocusGained | Event::FocusLost)) => {}
                     Some(Ok(Event::Mouse(_) | Event::Paste(_))) => {}
@@ -238,7 +213,9 @@ async fn answer(client: &Client, ask: &Ask) -> Result<Message, ClientError> {
     Ok(match ask {
         Ask::Jobs => Message::Jobs(client.configurations(false).await?.value),
         Ask::Job(job) => Message::Job(Box::new(client.configuration(job).await?.value)),
-        Ask::History(job) => Message::History(key_of(job), Past::told_by(client, job).await?.checkpoints),
+        Ask::History(job) => {
+            Message::History(key_of(job), JobHistory::from_client(client, job).await?.checkpoints)
+        }
         Ask::Diagnosis(job) => {
             Message::Diagnosis(key_of(job), Box::new(client.checkpoint_diagnosis(job).await?.value))
         }
@@ -246,14 +223,14 @@ async fn answer(client: &Client, ask: &Ask) -> Result<Message, ClientError> {
 }
 
 /// The key of a job from what it is called in requests.
-fn key_of(reference: &str) -> super::model::Key {
+fn key_of(reference: &str) -> super::snapshot::JobKey {
     let (cluster, id) = reference.rsplit_once('/').unwrap_or((ckpt_api::HOSTED, reference));
     (cluster.to_owned(), id.parse().unwrap_or(ckpt_types::ids::JobId::from_bits(0)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Now;
+    use super::super::snapshot::Now;
     use super::super::stage::{NOW, all, event, screen};
     use super::*;
     use ckpt_api::Happening;
@@ -326,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_happens_is_drawn_at_once_and_a_burst_within_a_frame() {
+    async fn burst_is_drawn_within_a_frame() {
         let (recorder, to) = started();
         recorder.until("8 jobs").await;
         sleep(Duration::from_millis(300)).await;
@@ -349,7 +326,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn times_go_on_each_second_though_nothing_happens() {
+    async fn idle_screen_redraws_every_second() {
         let (recorder, _to) = started();
         recorder.until("8 jobs").await;
         let before = recorder.count();
@@ -360,7 +337,7 @@ mod tests {
 
     /// It prints what it measures; how fast a machine is, is nothing to fail for.
     #[tokio::test]
-    async fn it_is_measured_how_long_an_event_takes_to_be_drawn() {
+    async fn measures_event_to_frame_latency() {
         let (recorder, to) = started();
         recorder.until("8 jobs").await;
         let mut took = Vec::new();

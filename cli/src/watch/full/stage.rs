@@ -1,8 +1,10 @@
 //! What is put on the screen in tests: jobs on good and on bad days, and the screen that they make.
 
-use super::model::{Message, Model, Now, Pushed, key};
-use super::{keys::Then, view};
-use crate::render::fixture;
+use super::keys::Then;
+use super::model::{Message, Model, Pushed};
+use super::screen as full_screen;
+use super::snapshot::{JobSnapshot, Now};
+use crate::view::fixture;
 use ckpt_api::{
     CheckpointDiagnosis, Configuration, ConfigurationList, EndedCheckpoint, Estimate, Event, Failures,
     Happening, InFlight, JobState, MissingSubtask, Origin, OverrideState, Pace, Pause, Range, SCHEMA, Spread,
@@ -29,7 +31,7 @@ pub(super) fn later(millis: u64) -> Now {
 
 pub(super) fn buffer(model: &Model, now: Now, (width, height): (u16, u16), colours: bool) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view::draw(model, now, frame.area(), frame.buffer_mut(), colours)).unwrap();
+    terminal.draw(|frame| full_screen::draw(model, now, frame.area(), frame.buffer_mut(), colours)).unwrap();
     terminal.backend().buffer().clone()
 }
 
@@ -94,7 +96,7 @@ pub(super) fn history() -> Vec<EndedCheckpoint> {
 }
 
 pub(super) fn watch(job: Configuration, history: Vec<EndedCheckpoint>) -> Model {
-    let key = key(&job);
+    let key = JobSnapshot::key(&job);
     let mut model = Model::of_job(SERVER, Duration::from_secs(1), job, NOW);
     model.update(Message::Pushed(Pushed::Yes, None), NOW);
     model.update(Message::History(key, history), NOW);
@@ -128,7 +130,7 @@ pub(super) fn stuck() -> Model {
     job.in_flight = in_flight(6 * MINUTE, 4 * MINUTE, estimate(Pace::Stuck, sentence, None, None));
     job.in_flight[0].acknowledged = 15;
     let mut model = watch(job.clone(), history());
-    model.update(Message::Diagnosis(key(&job), Box::new(diagnosis(&job))), NOW);
+    model.update(Message::Diagnosis(JobSnapshot::key(&job), Box::new(diagnosis(&job))), NOW);
     model
 }
 

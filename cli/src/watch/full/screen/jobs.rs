@@ -1,19 +1,19 @@
 //! All jobs in one view, the worst first: one line a job.
 
-use super::overrides::marked;
-use super::row::{Ink, Row, bar, column, heading, ink_of, number, sentence, time_left, within};
-use crate::console::clean;
-use crate::name::is_hosted;
-use crate::render::standing::sentences;
-use crate::render::text::{percent, rough, utc};
-use crate::watch::full::model::{Data, Key, Model, Now, Seen};
-use crate::watch::full::order::how;
-use ckpt_api::{Configuration, Failures, InFlight};
+use crate::view::checkpoint::urgency;
+use crate::view::failures;
+use crate::view::job::JobView;
+use crate::view::line::{Line, Span, Tone, within};
+use crate::view::list;
+use crate::view::text::{bar, clean, column, cut, percent, right_column, rough, utc};
+use crate::watch::full::model::{Data, Model};
+use crate::watch::full::snapshot::{JobKey, JobSnapshot, Now};
+use ckpt_api::{Failures, InFlight};
 use unicode_width::UnicodeWidthStr;
 
-/// The columns of the word for how bad it is.
+/// Columns of the word for the severity.
 const WORD: usize = 12;
-/// The columns of a small gauge.
+/// Columns of a small gauge.
 const GAUGE: usize = 6;
 /// Below this width the checkpoint's acknowledgements and the timeout make room for the names.
 const NARROW: usize = 72;
@@ -22,12 +22,12 @@ const MEDIUM: usize = 100;
 /// From this width on more is said of each job.
 const WIDE: usize = 120;
 
-/// The list, and below it what ought to be known and what has just happened, as far as there is room.
-pub(super) fn lines(model: &Model, now: Now, width: usize, room: usize) -> Vec<Row> {
+/// The list, and below it what needs attention and the newest events, as far as there is room.
+pub(super) fn lines(model: &Model, now: Now, width: usize, room: usize) -> Vec<Line> {
     let keys = model.in_order(now);
     let (data, now) = model.shown(now);
     if keys.is_empty() {
-        return vec![Row::of(nothing(model, data), Ink::Plain)];
+        return vec![Line::new(nothing(model, data), Tone::Plain)];
     }
     let below = below(data, now, width);
     let spare = room.saturating_sub(keys.len() + 1);
@@ -38,29 +38,28 @@ pub(super) fn lines(model: &Model, now: Now, width: usize, room: usize) -> Vec<R
     let mut lines = list(model, data, &keys, now, width, list_room);
     let used = lines.len() + below.len() + told.len();
     lines.extend(below);
-    lines.resize(lines.len() + room.saturating_sub(used), Row::default());
+    lines.resize(lines.len() + room.saturating_sub(used), Line::default());
     lines.extend(told);
     lines
 }
 
 /// The list alone, where it stands beside a job.
-pub(super) fn narrow(model: &Model, now: Now, width: usize, room: usize) -> Vec<Row> {
+pub(super) fn narrow(model: &Model, now: Now, width: usize, room: usize) -> Vec<Line> {
     let keys = model.in_order(now);
     let (data, now) = model.shown(now);
     let rows = keys.iter().filter_map(|key| Some((key, data.jobs.get(key)?)));
-    let line = |(key, seen): (&Key, &Seen)| {
+    let line = |(key, seen): (&JobKey, &JobSnapshot)| {
         let job = seen.at(now);
-        let (rank, word) = how(&job);
-        let left = job.in_flight.first().map(time_left).unwrap_or_default();
+        let job = JobView::new(&job, now.wall);
         let is_open = model.selected.as_ref() == Some(key);
         let mark = if is_open { "▸ " } else { "  " };
-        let name = column(&named(&job), width.saturating_sub(WORD + 12));
-        let mut row = Row::of(mark, Ink::Plain).with(column(word, WORD), ink_of(rank));
-        row.add(format!(" {name} {}", number(&left, 8)), Ink::Plain);
-        row.1 = is_open;
-        row
+        let name = column(&job.title(), width.saturating_sub(WORD + 12));
+        let mut line = Line::new(mark, Tone::Plain).with(column(&job.verdict.text, WORD), job.verdict.tone);
+        line.add(format!(" {name} {}", right_column(&job.time_left(), 8)), Tone::Plain);
+        line.is_selected = is_open;
+        line
     };
-    let lines = vec![Row::of(format!("  {} JOB", column("HOW", WORD)), Ink::Strong)];
+    let lines = vec![Line::new(format!("  {} JOB", column("HOW", WORD)), Tone::Strong)];
     let lines = lines.into_iter().chain(rows.map(line)).collect();
     within(lines, room, |more| format!("  … {more} more"))
 }
@@ -68,15 +67,12 @@ pub(super) fn narrow(model: &Model, now: Now, width: usize, room: usize) -> Vec<
 fn nothing(model: &Model, data: &Data) -> String {
     match (model.filter.is_empty(), data.jobs.is_empty()) {
         (false, false) => format!("no job has '{}' in its name; Esc drops the filter", clean(&model.filter)),
-        _ if data.clusters.iter().any(|cluster| cluster.trouble.is_some()) => {
-            "no jobs are known, as not every cluster answers as it should".to_owned()
-        }
-        _ => "no jobs; submit one with: ckptctl submit FILE".to_owned(),
+        _ => list::nothing(&data.clusters).to_owned(),
     }
 }
 
 /// The rows around the selected one.
-fn list(model: &Model, data: &Data, keys: &[Key], now: Now, width: usize, room: usize) -> Vec<Row> {
+fn list(model: &Model, data: &Data, keys: &[JobKey], now: Now, width: usize, room: usize) -> Vec<Line> {
     let columns = Columns::of(width);
     let mut lines = vec![columns.heading()];
     let room = room.saturating_sub(1).max(1);
@@ -86,17 +82,18 @@ fn list(model: &Model, data: &Data, keys: &[Key], now: Now, width: usize, room: 
     let first = (selected + 1).saturating_sub(rows).min(keys.len().saturating_sub(rows));
     for (place, key) in keys.iter().enumerate().skip(first).take(rows) {
         if let Some(seen) = data.jobs.get(key) {
-            lines.push(columns.row(&seen.at(now), now.wall, place == selected));
+            let job = seen.at(now);
+            lines.push(columns.row(&JobView::new(&job, now.wall), now.wall, place == selected));
         }
     }
     if is_cut {
         let last = (first + rows).min(keys.len());
-        lines.push(Row::of(format!("  {} to {last} of {} jobs", first + 1, keys.len()), Ink::Faint));
+        lines.push(Line::new(format!("  {} to {last} of {} jobs", first + 1, keys.len()), Tone::Muted));
     }
     lines
 }
 
-/// How wide the columns are.
+/// Widths of the columns.
 struct Columns {
     name: usize,
     interval: usize,
@@ -123,60 +120,47 @@ impl Columns {
         Self { name, interval, narrow, wide, sentence: if wide { spare.saturating_sub(name + 2) } else { 0 } }
     }
 
-    fn heading(&self) -> Row {
+    fn heading(&self) -> Line {
         let wider = |text: &str, width| if self.narrow { String::new() } else { column(text, width) + " " };
         let text = format!(
             "  {} {} {}{} {}{}{}{}",
             column("HOW", WORD),
             column("JOB", self.name),
             wider("ACKNOWLEDGED", GAUGE + 1 + Self::ACKED),
-            number("LEFT", Self::LEFT),
+            right_column("LEFT", Self::LEFT),
             wider("TIMEOUT", Self::TIMEOUT),
             column("INTERVAL", self.interval),
-            number("FAILS", Self::FAILED),
+            right_column("FAILS", Self::FAILED),
             if self.wide { "  CHECKPOINT IN FLIGHT" } else { "" },
         );
-        Row::of(text.trim_end(), Ink::Strong)
+        Line::new(text.trim_end(), Tone::Strong)
     }
 
-    fn row(&self, job: &Configuration, now: u64, selected: bool) -> Row {
-        let (rank, word) = how(job);
-        let oldest = job.in_flight.first();
-        let gauge =
-            oldest.map_or(" ".repeat(GAUGE), |it| bar(it.acknowledged.into(), it.subtasks.into(), GAUGE));
-        let (timeout, timeout_ink) = marked(&job.checkpoint_timeout, job, now);
-        let (interval, interval_ink) = marked(&job.checkpoint_interval, job, now);
-        let left = oldest.map(time_left).unwrap_or_default();
-        let urgent =
-            oldest.is_some_and(|it| it.remaining.is_some_and(|left| left.saturating_mul(4) < it.elapsed));
-        let mut row = Row::of(if selected { "▸ " } else { "  " }, Ink::Strong);
-        row.add(column(word, WORD), ink_of(rank));
-        let name = if self.narrow { clean(&job.name) } else { named(job) };
-        row.add(format!(" {} ", column(&name, self.name)), Ink::Plain);
+    fn row(&self, job: &JobView<'_>, now: u64, is_selected: bool) -> Line {
+        let oldest = job.job.in_flight.first();
+        let [timeout, interval] = [&job.timeout, &job.interval].map(|value| value.marked(now));
+        let mut line = Line::new(if is_selected { "▸ " } else { "  " }, Tone::Strong);
+        line.add(column(&job.verdict.text, WORD), job.verdict.tone);
+        let name = if self.narrow { job.name.clone() } else { job.title() };
+        line.add(format!(" {} ", column(&name, self.name)), Tone::Plain);
         if !self.narrow {
-            row.add(gauge, Ink::Good);
-            row.add(format!(" {} ", column(&acked(oldest), Self::ACKED)), Ink::Plain);
+            let gauge = oldest.map(|it| bar(it.acknowledged.into(), it.subtasks.into(), GAUGE));
+            line.add(gauge.unwrap_or(" ".repeat(GAUGE)), Tone::Good);
+            line.add(format!(" {} ", column(&acked(oldest), Self::ACKED)), Tone::Plain);
         }
-        row.add(number(&left, Self::LEFT), if urgent { Ink::Alarm } else { Ink::Plain });
-        row.add(" ".to_owned(), Ink::Plain);
+        line.add(right_column(&job.time_left(), Self::LEFT), oldest.map_or(Tone::Plain, urgency));
+        line.add(" ", Tone::Plain);
         if !self.narrow {
-            row.add(format!("{} ", whole(&timeout, Self::TIMEOUT)), timeout_ink);
+            line.add(format!("{} ", whole(&timeout.text, Self::TIMEOUT)), timeout.tone);
         }
-        row.add(whole(&interval, self.interval), interval_ink);
-        row.add(number(&failed(job.failures), Self::FAILED), Ink::Plain);
+        line.add(whole(&interval.text, self.interval), interval.tone);
+        let failed = failed(job.job.failures);
+        line.add(right_column(&failed.text, Self::FAILED), failed.tone);
         if self.wide {
-            row.add(format!("  {}", crate::render::text::cut(&told_of(oldest), self.sentence)), Ink::Plain);
+            line.add(format!("  {}", cut(&told_of(oldest), self.sentence)), Tone::Plain);
         }
-        row.1 = selected;
-        row
-    }
-}
-
-/// The name, and the cluster unless ckptd hosts the job itself.
-fn named(job: &Configuration) -> String {
-    match is_hosted(job) {
-        true => clean(&job.name),
-        false => format!("{} ({})", clean(&job.name), clean(&job.cluster)),
+        line.is_selected = is_selected;
+        line
     }
 }
 
@@ -198,13 +182,12 @@ fn acked(oldest: Option<&InFlight>) -> String {
     }
 }
 
-fn failed(failures: Failures) -> String {
-    let Failures { consecutive, tolerable } = failures;
-    let text = match tolerable {
-        Failures::UNLIMITED => format!("{consecutive}/∞"),
-        _ => format!("{consecutive}/{tolerable}"),
-    };
-    if text.width() > Columns::FAILED { consecutive.to_string() } else { text }
+fn failed(failures: Failures) -> Span {
+    let share = failures::share(failures, "/");
+    if share.text.width() <= Columns::FAILED {
+        return share;
+    }
+    Span::new(failures.consecutive.to_string(), share.tone)
 }
 
 /// Number, time and verdict of a checkpoint, for wide screens.
@@ -217,32 +200,28 @@ fn told_of(oldest: Option<&InFlight>) -> String {
     }
 }
 
-/// Overrides that do not hold, pauses of reconcile, warnings.
-fn below(data: &Data, now: Now, width: usize) -> Vec<Row> {
-    let jobs: Vec<_> = data.jobs.values().map(|seen| seen.job.clone()).collect();
-    let mut told = sentences(&jobs, &data.pauses, now.wall);
-    for job in &jobs {
-        let warnings = job.warnings.iter();
-        told.extend(warnings.map(|warning| format!("{}: {}", crate::name::label(job), clean(warning))));
-    }
-    let mut lines: Vec<_> = told.iter().flat_map(|line| sentence(line, Ink::Notice, width)).collect();
+/// Overrides that do not hold, pauses of reconciliation, warnings.
+fn below(data: &Data, now: Now, width: usize) -> Vec<Line> {
+    let jobs = || data.jobs.values().map(|seen| &seen.job);
+    let overrides = list::overrides(jobs(), &data.pauses, now.wall);
+    let told = overrides.into_iter().chain(jobs().flat_map(list::warnings));
+    let mut lines: Vec<_> = told.flat_map(|sentence| sentence.wrap(width)).collect();
     if !lines.is_empty() {
-        lines.insert(0, heading("to be seen to", width));
+        lines.insert(0, Line::heading("to be seen to", width));
     }
     lines
 }
 
 /// The newest events.
-fn told(data: &Data, width: usize, room: usize) -> Vec<Row> {
+fn told(data: &Data, width: usize, room: usize) -> Vec<Line> {
     if room < 2 || data.told.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![heading("just now", width)];
+    let mut lines = vec![Line::heading("just now", width)];
     let newest = data.told.iter().rev().take(room - 1).collect::<Vec<_>>();
     lines.extend(newest.into_iter().rev().map(|(at, what)| {
         let time = utc(i64::try_from(*at).unwrap_or(-1), "%H:%M:%S");
-        Row::of(format!("{time}  "), Ink::Faint)
-            .with(crate::render::text::cut(what, width.saturating_sub(10)), Ink::Plain)
+        Line::new(format!("{time}  "), Tone::Muted).with(cut(what, width.saturating_sub(10)), Tone::Plain)
     }));
     lines
 }

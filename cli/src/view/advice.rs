@@ -1,12 +1,20 @@
-//! What to type next.
+//! Advice about a checkpoint in flight.
 
-use crate::console::clean;
-use crate::next::more_time;
-use crate::render::text::rough;
+use super::suggestion::more_time;
+use super::text::{clean, rough};
 use ckpt_api::{CheckpointDiagnosis, Estimate, InFlight, MissingSubtask, Pace, VertexProgress};
 
-/// What to do about it, in sentences; `typed` is what to type for the job.
-pub(super) fn of(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
+/// Subtasks that have not acknowledged: the suspects first, the others in the order of the flow.
+pub(crate) fn missing(seen: &CheckpointDiagnosis) -> Vec<(&VertexProgress, &MissingSubtask)> {
+    let vertices = seen.vertices.iter();
+    let mut missing: Vec<_> =
+        vertices.flat_map(|vertex| vertex.missing.iter().map(move |subtask| (vertex, subtask))).collect();
+    missing.sort_by_key(|(_, subtask)| !subtask.suspect);
+    missing
+}
+
+/// Next steps, in sentences; `typed` names the job.
+pub(crate) fn of(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
     let Some(checkpoint) = &seen.checkpoint else { return between(seen, typed) };
     let Some(estimate) = &checkpoint.estimate else {
         return vec![format!("next: ckptctl diagnose {typed}")];
@@ -47,10 +55,8 @@ fn extend(timeout: u64, estimate: &Estimate, typed: &str) -> Vec<String> {
 
 /// No timeout helps.
 fn stuck(seen: &CheckpointDiagnosis, typed: &str) -> Vec<String> {
-    let missing =
-        seen.vertices.iter().flat_map(|vertex| vertex.missing.iter().map(move |subtask| (vertex, subtask)));
-    let suspect =
-        missing.filter(|(_, subtask)| subtask.suspect).map(|(vertex, subtask)| place(vertex, subtask)).next();
+    let suspect = missing(seen).into_iter().find(|(_, subtask)| subtask.suspect);
+    let suspect = suspect.map(|(vertex, subtask)| place(vertex, subtask));
     let mut all = vec!["no timeout helps: a longer one only hides it for longer".to_owned()];
     all.push(match suspect {
         Some((who, Some(host))) => format!(

@@ -1,6 +1,6 @@
 //! What a job is called: in output, in requests, and in commands that are suggested.
 
-use crate::console::clean;
+use super::text::clean;
 use ckpt_api::{Configuration, HOSTED};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +11,15 @@ pub(crate) fn is_hosted(job: &Configuration) -> bool {
 
 /// `job/NAME`, or `job/CLUSTER/NAME` for a job of another cluster than ckptd's own.
 pub(crate) fn label(job: &Configuration) -> String {
-    match is_hosted(job) {
-        true => hosted_label(&job.name),
-        false => format!("job/{}/{}", clean(&job.cluster), clean(&job.name)),
-    }
+    label_in(&job.cluster, &job.name)
 }
 
-/// The label of a job that ckptd hosts itself.
-pub(crate) fn hosted_label(name: &str) -> String {
-    format!("job/{}", clean(name))
+/// Label of the job of this name in a cluster.
+pub(crate) fn label_in(cluster: &str, name: &str) -> String {
+    match cluster {
+        HOSTED => format!("job/{}", clean(name)),
+        _ => format!("job/{}/{}", clean(cluster), clean(name)),
+    }
 }
 
 /// What to call a job in a request: it cannot come to mean another one before the next request. Ids repeat
@@ -77,7 +77,7 @@ pub(crate) fn listed(jobs: &[Configuration]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::JobState;
     use ckpt_types::ids::JobId;
 

@@ -1,18 +1,17 @@
-//! What a change did to one value, in words.
+//! Effect of a change on one value, in words.
 
+use crate::view::text::exact_or_none;
 use ckpt_api::{Field, Value};
-use ckpt_types::duration::Exact;
-use std::time::Duration;
 
-/// What was asked of one value, and what became of it.
-pub(super) struct Part<'a> {
+/// A requested change of one value, with the value before and after.
+pub(super) struct ValueChange<'a> {
     pub(super) name: &'static str,
     pub(super) asked: Field<u64>,
     pub(super) before: &'a Value,
     pub(super) after: &'a Value,
 }
 
-impl Part<'_> {
+impl ValueChange<'_> {
     /// Whether it is as it was.
     pub(super) fn is_unchanged(&self) -> bool {
         let until = |value: &Value| value.origin.as_ref().and_then(|origin| origin.until);
@@ -21,15 +20,15 @@ impl Part<'_> {
             && until(self.before) == until(self.after)
     }
 
-    /// Old and new value.
+    /// Old and new value, in words.
     pub(super) fn sentence(&self) -> String {
         let name = self.name;
-        let old = exact(self.before.effective);
-        let new = exact(self.after.effective);
+        let old = exact_or_none(self.before.effective);
+        let new = exact_or_none(self.after.effective);
         let same = self.before.effective == self.after.effective;
         match self.asked {
             Field::Set(asked) if self.after.effective != Some(asked) => {
-                let asked = exact(Some(asked));
+                let asked = exact_or_none(Some(asked));
                 match self.is_unchanged() {
                     true => format!("{name} is {asked} already, in force {new}"),
                     false => format!("{name} {old} → {asked}, in force {new}"),
@@ -50,15 +49,11 @@ impl Part<'_> {
     }
 }
 
-/// What was asked, in milliseconds.
+/// Requested value, in milliseconds.
 pub(super) fn millis<T>(field: Field<T>, millis: impl Fn(T) -> u64) -> Field<u64> {
     match field {
         Field::Keep => Field::Keep,
         Field::Clear => Field::Clear,
         Field::Set(value) => Field::Set(millis(value)),
     }
-}
-
-fn exact(millis: Option<u64>) -> String {
-    millis.map_or("<none>".to_owned(), |millis| Exact(Duration::from_millis(millis)).to_string())
 }

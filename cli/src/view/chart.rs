@@ -1,8 +1,7 @@
-//! A chart of how long recent checkpoints took, against the timeout that was in force when each ended: a grid of
-//! characters and what each stands for, so that plain text and a screen draw the same.
+//! Chart of the durations of recent checkpoints, against the timeout that was in force when each ended.
 
-use super::text::{exact, rough, utc};
-use crate::console::clean;
+use super::line::{Line, Tone};
+use super::text::{clean, exact, rough, utc};
 use ckpt_api::{EndedCheckpoint, InFlight};
 use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
@@ -19,11 +18,10 @@ const PER_COLUMN: usize = 30;
 /// The lines below the bars.
 const BELOW: usize = 2;
 
-/// What a character of the chart belongs to.
+/// Meaning of a character of the chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     Blank,
-    Axis,
     Completed,
     Rescued,
     Failed,
@@ -36,18 +34,18 @@ pub(crate) enum Mark {
 pub(crate) struct Point {
     /// Its number, if it had one.
     pub(crate) id: Option<u64>,
-    /// When it was triggered, in milliseconds since the epoch.
+    /// Time of the trigger, in milliseconds since the epoch.
     pub(crate) at: u64,
-    /// How long it took or has taken, in milliseconds.
+    /// Duration so far, in milliseconds.
     pub(crate) took: Option<u64>,
     /// The timeout, in milliseconds, if it is known.
     pub(crate) timeout: Option<u64>,
-    /// What became of it.
+    /// Outcome.
     pub(crate) kind: Mark,
 }
 
 impl Point {
-    /// One that has ended.
+    /// Point of an ended checkpoint.
     pub(crate) fn ended(checkpoint: &EndedCheckpoint) -> Self {
         let kind = match (checkpoint.completed, checkpoint.rescued) {
             (false, _) => Mark::Failed,
@@ -63,7 +61,7 @@ impl Point {
         }
     }
 
-    /// One in flight, seen at `now`.
+    /// Point of a checkpoint in flight, seen at `now`.
     pub(crate) fn in_flight(checkpoint: &InFlight, now: u64) -> Self {
         let elapsed = checkpoint.elapsed;
         Self {
@@ -76,8 +74,21 @@ impl Point {
     }
 }
 
-/// A line of the chart.
-pub(crate) type Line = Vec<(char, Mark)>;
+impl Mark {
+    fn tone(self) -> Tone {
+        match self {
+            Self::Blank => Tone::Plain,
+            Self::Completed => Tone::Good,
+            Self::Rescued => Tone::Accent,
+            Self::Failed => Tone::Bad,
+            Self::InFlight => Tone::Strong,
+            Self::Timeout => Tone::Notice,
+        }
+    }
+}
+
+/// Characters of a line, with their marks.
+type Cells = Vec<(char, Mark)>;
 
 /// The chart, `height` lines of at most `width` columns; the newest checkpoints as far as they fit, the oldest of
 /// them first. Empty when there is no room or nothing to draw.
@@ -96,15 +107,22 @@ pub(crate) fn chart(points: &[Point], width: usize, height: usize) -> Vec<Line> 
         plot.bar(index, point, scale);
     }
     let labels = labels(shown, scale);
-    let row = |(row, cells): (usize, Line)| {
+    let row = |(row, cells): (usize, Cells)| {
         let label = labels.iter().find(|(at, _)| *at == row).map_or("", |(_, label)| label);
         let tick = if label.is_empty() { '│' } else { '┤' };
-        axis(&format!("{label:>LABELS$}")).chain([(tick, Mark::Axis)]).chain(cells).collect::<Line>()
+        let mut line = axis(&format!("{label:>LABELS$}{tick}"));
+        for (c, mark) in cells {
+            match line.spans.last_mut() {
+                Some(span) if span.tone == mark.tone() => span.text.push(c),
+                _ => line.add(c, mark.tone()),
+            }
+        }
+        line
     };
     let mut lines: Vec<Line> = plot.cells.into_iter().enumerate().rev().map(row).collect();
     let columns = shown.len() * step;
-    lines.push(axis(&format!("{:>LABELS$}└{}", "0s", "─".repeat(columns))).collect());
-    lines.push(axis(&format!("{:LABELS$} {}", "", ends(shown, columns, room))).collect());
+    lines.push(axis(&format!("{:>LABELS$}└{}", "0s", "─".repeat(columns))));
+    lines.push(axis(&format!("{:LABELS$} {}", "", ends(shown, columns, room))));
     lines
 }
 
@@ -114,7 +132,7 @@ fn visible(points: &[Point], room: usize) -> (&[Point], usize) {
     (&points[points.len().saturating_sub(room / step)..], step)
 }
 
-/// What the characters mean, as far as they occur in a chart of this width.
+/// Legend of the characters that occur in a chart of this width.
 pub(crate) fn legend(points: &[Point], width: usize) -> String {
     let (points, _) = visible(points, width.saturating_sub(LABELS + 1));
     let signs = [
@@ -131,7 +149,7 @@ pub(crate) fn legend(points: &[Point], width: usize) -> String {
     said.join("  ")
 }
 
-/// Why checkpoints failed, the newest first, those together that failed one after another for the same reason:
+/// Reasons of failures, the newest first, with consecutive failures for the same reason together:
 /// `✗ #12 #11  Checkpoint expired before completing.`
 pub(crate) fn failures(checkpoints: &[EndedCheckpoint]) -> Vec<String> {
     /// How many of a group are named.
@@ -167,16 +185,11 @@ fn why(checkpoint: &EndedCheckpoint) -> String {
     }
 }
 
-/// The line of a chart as plain text.
-pub(crate) fn plain(line: &Line) -> String {
-    line.iter().map(|(c, _)| *c).collect::<String>().trim_end().to_owned()
+fn axis(text: &str) -> Line {
+    Line::new(text, Tone::Muted)
 }
 
-fn axis(text: &str) -> impl Iterator<Item = (char, Mark)> + use<> {
-    text.chars().map(|c| (c, Mark::Axis)).collect::<Vec<_>>().into_iter()
-}
-
-/// Which duration is how high.
+/// Heights of durations.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     /// What the top stands for, in milliseconds.
@@ -210,7 +223,7 @@ impl Scale {
 
 struct Plot {
     /// From the bottom.
-    cells: Vec<Line>,
+    cells: Vec<Cells>,
     step: usize,
 }
 
@@ -286,7 +299,7 @@ fn ends(points: &[Point], columns: usize, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture::ended;
+    use crate::view::fixture::ended;
 
     fn points() -> Vec<Point> {
         let mut all: Vec<_> = (1..=6).map(|id| ended(id, 4_000 + id * 700, Some(10_000))).collect();
@@ -303,12 +316,12 @@ mod tests {
     fn drawn(points: &[Point], width: usize, height: usize) -> Vec<String> {
         let lines = chart(points, width, height);
         assert!(lines.len() <= height);
-        assert!(lines.iter().all(|line| plain(line).width() <= width), "{width}: {lines:?}");
-        lines.iter().map(plain).collect()
+        assert!(lines.iter().all(|line| line.plain().width() <= width), "{width}: {lines:?}");
+        lines.iter().map(Line::plain).collect()
     }
 
     #[test]
-    fn bars_stand_against_the_timeout_of_their_time() {
+    fn bars_stand_against_past_timeouts() {
         assert_eq!(
             drawn(&points(), 40, 10),
             [
@@ -328,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_far_above_is_off_the_chart_and_says_so() {
+    fn far_timeout_is_off_chart() {
         let points: Vec<_> = [ended(1, 4_000, Some(1_200_000)), ended(2, 8_000, Some(1_200_000))]
             .iter()
             .map(Point::ended)
@@ -339,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn no_room_is_too_small_and_many_are_cut_to_the_newest() {
+    fn chart_keeps_newest_in_any_room() {
         let many: Vec<_> = (1..=200).map(|id| Point::ended(&ended(id, id, Some(300)))).collect();
         for (width, height) in [(0, 0), (10, 3), (17, 4), (18, 4), (80, 24), (300, 60)] {
             drawn(&many, width, height);
@@ -352,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_for_the_same_reason_stand_together() {
+    fn failures_group_by_reason() {
         let mut all: Vec<_> = (1..=9).map(|id| ended(id, 10_000, Some(10_000))).collect();
         for checkpoint in &mut all {
             checkpoint.completed = false;

@@ -1,6 +1,6 @@
 //! Why what is stored is not applied, in words.
 
-use crate::console::clean;
+use crate::view::text::clean;
 use ckpt_api::{Configuration, JobState, OverrideState, OverrideStatus};
 
 /// What follows "stored" in the line of a change that is not applied.
@@ -24,11 +24,11 @@ pub(super) fn not_applied(after: &Configuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use OverrideState::{Conflict, NotApplied, Waiting};
 
     #[test]
-    fn why_it_is_not_applied_is_the_servers_word_before_the_jobs_state() {
+    fn server_reason_precedes_job_state() {
         for (state, why, expected) in [
             (Waiting, Some("its cluster has no leader"), "not applied yet: its cluster has no leader"),
             (NotApplied, Some("no way\u{1b}"), "not applied: no way\\u{1b}"),
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_ckptd_leaves_it_to_the_jobs_state() {
+    fn older_ckptd_tells_job_state() {
         let mut job = fixture::standing(Waiting, None);
         job.override_status = None;
         assert_eq!(not_applied(&job), "not applied yet: the job is RESTARTING");

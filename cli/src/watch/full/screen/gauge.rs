@@ -1,98 +1,84 @@
-//! The checkpoint in flight on an axis of time: what is used, when it is likely done, and the timeout's edge.
+//! Checkpoint in flight on an axis of time: the part that is used, the likely end, and the timeout.
 
-use super::row::{Ink, Row, bar, heading, sentence};
-use crate::console::clean;
-use crate::render::text::{exact, percent, rough};
-use crate::sentence::{is_finishing, named};
-use crate::watch::full::order::will_expire;
-use ckpt_api::{Configuration, InFlight, Pace};
+use crate::view::checkpoint::{acknowledged as share, is_finishing, named, urgency, verdict, will_expire};
+use crate::view::line::{Line, Span, Tone};
+use crate::view::text::{bar, due, exact, rough};
+use ckpt_api::{Configuration, InFlight};
 use unicode_width::UnicodeWidthStr;
 
-/// The columns in front of a bar.
+/// Columns in front of a bar.
 const BEFORE: usize = 13;
-/// The columns behind it.
+/// Columns behind a bar.
 const AFTER: usize = 22;
-/// No bar is shorter.
-const SHORTEST: usize = 10;
-/// The axis ends at this many timeouts at most, however long the estimate is.
-const FARTHEST: u64 = 3;
+/// Least columns of a bar.
+const MIN_BAR: usize = 10;
+/// End of the axis in timeouts, however long the estimate is.
+const MAX_TIMEOUTS: u64 = 3;
 
-/// The gauge of the oldest checkpoint in flight, the verdict, and how many more there are.
-pub(super) fn lines(job: &Configuration, width: usize) -> Vec<Row> {
+/// Gauge of the oldest checkpoint in flight, its verdict, and the number of others.
+pub(super) fn lines(job: &Configuration, width: usize) -> Vec<Line> {
     let [oldest, others @ ..] = job.in_flight.as_slice() else {
         return idle(job, width);
     };
     let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
-    let mut lines = vec![heading(&format!("{}{more}", named(oldest)), width)];
-    let length = width.saturating_sub(BEFORE + AFTER).max(SHORTEST);
+    let mut lines = vec![Line::heading(&format!("{}{more}", named(oldest)), width)];
+    let length = width.saturating_sub(BEFORE + AFTER).max(MIN_BAR);
     lines.push(acknowledged(oldest, length));
     let axis = Axis::of(oldest, length);
     lines.push(time(oldest, &axis));
     let timeout = job.checkpoint_timeout.effective;
-    lines.extend(axis.labels(oldest, timeout).map(|labels| Row::of(labels, Ink::Faint)));
-    lines.extend(verdict(oldest, width));
+    lines.extend(axis.labels(oldest, timeout).map(|labels| Line::new(labels, Tone::Muted)));
+    lines.extend(verdict_lines(oldest, width));
     lines
 }
 
-fn idle(job: &Configuration, width: usize) -> Vec<Row> {
+fn idle(job: &Configuration, width: usize) -> Vec<Line> {
     let next = match job.next_trigger {
         Some(next) if next > job.observed_at => {
-            format!("; the next one is due {}", due(next, job.observed_at))
+            format!("; the next one is due {}", due(Some(next), job.observed_at))
         }
         _ => String::new(),
     };
-    vec![heading("no checkpoint in flight", width), Row::of(format!("none{next}"), Ink::Plain)]
+    vec![Line::heading("no checkpoint in flight", width), Line::new(format!("none{next}"), Tone::Plain)]
 }
 
-fn due(at: u64, now: u64) -> String {
-    crate::render::text::due(Some(at), now)
-}
-
-fn acknowledged(checkpoint: &InFlight, length: usize) -> Row {
+fn acknowledged(checkpoint: &InFlight, length: usize) -> Line {
     let InFlight { acknowledged, subtasks, .. } = *checkpoint;
-    let share = match subtasks {
-        0 => " none so far".to_owned(),
-        _ => format!(" {acknowledged} of {subtasks}, {}%", percent(acknowledged, subtasks)),
-    };
-    Row::of("acknowledged ", Ink::Plain)
-        .with(bar(acknowledged.into(), subtasks.into(), length), Ink::Good)
-        .with(share, Ink::Plain)
+    let share = if subtasks == 0 { "none so far".to_owned() } else { share(checkpoint) };
+    Line::new("acknowledged ", Tone::Plain)
+        .with(bar(acknowledged.into(), subtasks.into(), length), Tone::Good)
+        .with(format!(" {share}"), Tone::Plain)
 }
 
-fn time(checkpoint: &InFlight, axis: &Axis) -> Row {
-    let elapsed = checkpoint.elapsed;
+fn time(checkpoint: &InFlight, axis: &Axis) -> Line {
+    let elapsed = rough(checkpoint.elapsed);
     let said = match checkpoint.remaining {
-        Some(left) => format!(" {}, {} left", rough(elapsed), rough(left)),
-        None if is_finishing(checkpoint) => format!(" {}, finishing", rough(elapsed)),
-        None => format!(" {} so far", rough(elapsed)),
+        Some(left) => format!(" {elapsed}, {} left", rough(left)),
+        None if is_finishing(checkpoint) => format!(" {elapsed}, finishing"),
+        None => format!(" {elapsed} so far"),
     };
-    let mut row = Row::of("time         ", Ink::Plain);
-    let urgent = checkpoint.remaining.is_some_and(|left| left.saturating_mul(4) < elapsed);
+    let mut line = Line::new("time         ", Tone::Plain);
+    let urgency = urgency(checkpoint);
     for column in 0..axis.length {
-        let (sign, ink) = axis.cell(column, urgent);
-        row.add(sign, ink);
+        let (sign, tone) = axis.cell(column, urgency);
+        line.add(sign, tone);
     }
-    row.with(said, if urgent { Ink::Alarm } else { Ink::Plain })
+    line.with(said, urgency)
 }
 
-/// A verdict in words, with its evidence.
-fn verdict(checkpoint: &InFlight, width: usize) -> Vec<Row> {
-    let Some(estimate) = &checkpoint.estimate else { return Vec::new() };
-    let ink = match estimate.verdict {
-        Pace::Stuck => Ink::Alarm,
-        Pace::Slow if will_expire(checkpoint) => Ink::Alarm,
-        Pace::Slow | Pace::CannotTell => Ink::Notice,
-        Pace::OnTrack => Ink::Good,
+/// Verdict in words, with its evidence.
+fn verdict_lines(checkpoint: &InFlight, width: usize) -> Vec<Line> {
+    let (Some(Span { text, tone }), Some(estimate)) = (verdict(checkpoint), &checkpoint.estimate) else {
+        return Vec::new();
     };
-    let text = clean(&estimate.sentence);
     let begins = text.to_lowercase().starts_with(&estimate.verdict.to_string());
     let text = if begins { text } else { format!("{}: {text}", estimate.verdict) };
-    let mut lines = sentence(&text, ink, width);
+    let mut lines = Span::new(text, tone).wrap(width);
     if let (true, Some(done), Some(left)) = (will_expire(checkpoint), estimate.done_in, checkpoint.remaining)
     {
         let short = done.likely.saturating_sub(left);
         let text = format!("it is likely to expire {} before it is done", rough(short));
-        lines.extend(sentence(&text, Ink::Alarm, width));
+        lines.extend(Span::new(text, Tone::Bad).wrap(width));
     }
     lines
 }
@@ -103,7 +89,7 @@ struct Axis {
     end: u64,
     elapsed: u64,
     timeout: Option<u64>,
-    /// When it is done: at least, likely, at most.
+    /// Time when it is done: at least, likely, at most.
     done: Option<[u64; 3]>,
 }
 
@@ -115,34 +101,34 @@ impl Axis {
         let done =
             range.map(|range| [range.low, range.likely, range.high].map(|at| elapsed.saturating_add(at)));
         let latest = done.map_or(0, |done| done[2]);
-        let farthest = timeout.map_or(latest, |timeout| latest.min(timeout.saturating_mul(FARTHEST)));
+        let farthest = timeout.map_or(latest, |timeout| latest.min(timeout.saturating_mul(MAX_TIMEOUTS)));
         let beyond = farthest > timeout.unwrap_or(0);
         let end = farthest.max(timeout.unwrap_or(0)).max(elapsed).max(1);
         let end = if beyond { end.saturating_add(end / 12) } else { end };
         Self { length, end, elapsed, timeout, done }
     }
 
-    /// In which column a time is.
+    /// Column of a time.
     fn column(&self, at: u64) -> usize {
         let column = u128::from(at) * self.length as u128 / u128::from(self.end);
         usize::try_from(column).unwrap_or(usize::MAX).min(self.length - 1)
     }
 
-    fn cell(&self, column: usize, urgent: bool) -> (&'static str, Ink) {
+    fn cell(&self, column: usize, urgency: Tone) -> (&'static str, Tone) {
         let is_late = self.timeout.is_some_and(|timeout| column > self.column(timeout));
         let likely = self.done.map(|[low, likely, high]| [low, likely, high].map(|at| self.column(at)));
         if self.timeout.is_some_and(|timeout| column == self.column(timeout)) {
-            return ("┃", Ink::Alarm);
+            return ("┃", Tone::Bad);
         }
         let beyond = self.done.is_some_and(|[.., high]| high > self.end) && column + 1 == self.length;
         match likely {
-            Some(_) if beyond => ("→", Ink::Alarm),
-            Some([_, likely, _]) if column == likely => ("◆", if is_late { Ink::Alarm } else { Ink::Accent }),
-            _ if column < self.column(self.elapsed) => ("█", if urgent { Ink::Alarm } else { Ink::Plain }),
+            Some(_) if beyond => ("→", Tone::Bad),
+            Some([_, likely, _]) if column == likely => ("◆", if is_late { Tone::Bad } else { Tone::Accent }),
+            _ if column < self.column(self.elapsed) => ("█", urgency),
             Some([low, _, high]) if (low..=high).contains(&column) => {
-                ("▒", if is_late { Ink::Alarm } else { Ink::Accent })
+                ("▒", if is_late { Tone::Bad } else { Tone::Accent })
             }
-            _ => ("·", Ink::Faint),
+            _ => ("·", Tone::Muted),
         }
     }
 

@@ -1,15 +1,10 @@
-//! What a change did to a checkpoint in flight, in words.
+//! Outcome of a change for a checkpoint in flight, in words.
 
-use super::rough;
+use crate::view::checkpoint::{is_finishing, named};
+use crate::view::text::rough;
 use ckpt_api::{InFlight, InFlightChange, Outcome};
 
-/// `checkpoint 7`, or `savepoint 7`.
-pub(crate) fn named(checkpoint: &InFlight) -> String {
-    let kind = if checkpoint.savepoint { "savepoint" } else { "checkpoint" };
-    format!("{kind} {}", checkpoint.id)
-}
-
-/// What became of it, or would.
+/// Outcome, or the expected one of a dry run.
 pub(super) fn sentence(checkpoint: &InFlight, change: InFlightChange, dry_run: bool) -> String {
     let name = named(checkpoint);
     let unknown = || format!("{name}: what it has left is not known");
@@ -46,18 +41,13 @@ pub(super) fn sentence(checkpoint: &InFlight, change: InFlightChange, dry_run: b
     }
 }
 
-/// Whether it has no deadline any more because all have acknowledged it; without that, it is only not known.
-pub(crate) fn is_finishing(checkpoint: &InFlight) -> bool {
-    checkpoint.remaining.is_none() && checkpoint.acknowledged >= checkpoint.subtasks
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
 
     #[test]
-    fn a_deadline_that_is_not_known_is_not_made_up() {
+    fn unknown_deadline_is_not_invented() {
         let mut checkpoint = InFlight { remaining: None, ..fixture::in_flight(7) };
         let extended = InFlightChange { previous_remaining: Some(988), outcome: Outcome::Extended };
         let unchanged = InFlightChange { previous_remaining: None, outcome: Outcome::Unchanged };

@@ -1,7 +1,7 @@
 //! The line that tells of an override that was taken over from an earlier job.
 
 use super::Change;
-use crate::name::label;
+use crate::view::name::label;
 use ckpt_api::{Configuration, ConfigurationPatch, Field, Value};
 use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use ckpt_types::ids::JobId;
@@ -53,11 +53,11 @@ impl Adoption<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::{InFlight, InFlightChange, Outcome, OverrideState, Via};
 
     #[test]
-    fn an_adoption_says_whose_override_it_was_and_what_it_changed() {
+    fn adoption_tells_source_and_change() {
         let elsewhere =
             |job: Configuration| Configuration { cluster: "prod".to_owned(), via: Some(Via::Attach), ..job };
         let before = elsewhere(fixture::standing(OverrideState::Orphaned, Some("left behind")));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn both_values_are_taken_over_and_what_waits_says_why() {
+    fn waiting_adoption_tells_why() {
         let before = fixture::standing(OverrideState::Orphaned, None);
         let mut after = fixture::standing(OverrideState::Waiting, Some("the job is RESTARTING"));
         after.checkpoint_interval = Value::of(Some(15_000), Some(60_000), Some(60_000));

@@ -1,20 +1,18 @@
 //! The one line that tells of a change: old and new value, and what became of the checkpoints in flight.
 
 mod adoption;
-mod effect;
-mod part;
+mod outcome;
 mod unapplied;
+mod value;
 
-use crate::name::{is_hosted, label};
-use crate::render::origin::ending;
+use super::name::{is_hosted, label};
+use super::origin::ending;
+use super::text::rough;
 use ckpt_api::{Configuration, ConfigurationPatch, Field, JobState, Via};
-use ckpt_types::duration::Rough;
-use part::{Part, millis};
-use std::time::Duration;
 use unapplied::not_applied;
+use value::{ValueChange, millis};
 
 pub(crate) use adoption::Adoption;
-pub(crate) use effect::{is_finishing, named};
 
 /// A change, with the job before and after it.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +31,7 @@ impl Change<'_> {
     /// Whether everything is as it was.
     pub(crate) fn is_none(&self) -> bool {
         let pulled_in = self.patch.pull_in && self.before.next_trigger != self.after.next_trigger;
-        !pulled_in && self.parts().iter().all(Part::is_unchanged)
+        !pulled_in && self.parts().iter().all(ValueChange::is_unchanged)
     }
 
     /// The line.
@@ -57,7 +55,7 @@ impl Change<'_> {
             // What was not overridden is nothing to go back from.
             parts.retain(|part| part.asked != Field::Clear || !part.is_unchanged());
         }
-        let said = |between| parts.iter().map(Part::sentence).collect::<Vec<_>>().join(between);
+        let said = |between| parts.iter().map(ValueChange::sentence).collect::<Vec<_>>().join(between);
         let what = match self.is_none() {
             true => format!("unchanged: {}", said(" and ")),
             false => said(", "),
@@ -108,7 +106,7 @@ impl Change<'_> {
         if self.patch.timeout != Field::Keep {
             let in_flight = &self.after.in_flight;
             effects.extend(in_flight.iter().filter_map(|checkpoint| {
-                checkpoint.change.map(|change| effect::sentence(checkpoint, change, self.dry_run))
+                checkpoint.change.map(|change| outcome::sentence(checkpoint, change, self.dry_run))
             }));
             if in_flight.is_empty() && self.after.state == JobState::Running && self.after.stale.is_none() {
                 effects.push("no checkpoint in flight".to_owned());
@@ -130,14 +128,14 @@ impl Change<'_> {
         ending(&origins.collect::<Vec<_>>(), self.after.observed_at)
     }
 
-    fn parts(&self) -> Vec<Part<'_>> {
-        let timeout = Part {
+    fn parts(&self) -> Vec<ValueChange<'_>> {
+        let timeout = ValueChange {
             name: "timeout",
             asked: millis(self.patch.timeout, |timeout| timeout.as_millis()),
             before: &self.before.checkpoint_timeout,
             after: &self.after.checkpoint_timeout,
         };
-        let interval = Part {
+        let interval = ValueChange {
             name: "interval",
             asked: millis(self.patch.interval, |interval| interval.as_millis()),
             before: &self.before.checkpoint_interval,
@@ -147,14 +145,10 @@ impl Change<'_> {
     }
 }
 
-fn rough(millis: u64) -> String {
-    Rough(Duration::from_millis(millis)).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture;
+    use crate::view::fixture;
     use ckpt_api::{InFlight, InFlightChange, Origin, Outcome, Value};
 
     fn set(timeout: Option<&str>, interval: Option<&str>) -> ConfigurationPatch {
@@ -197,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rescue_says_old_new_and_what_became_of_the_checkpoint() {
+    fn rescue_tells_values_and_checkpoint() {
         let mut jobs = timeouts(None, Some(1_200_000));
         jobs.1.in_flight = vec![checkpoint(412, Some(63_000), Some(663_000), Outcome::Extended)];
         let patch = set(Some("20m"), None);
@@ -212,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_by_itself_says_so() {
+    fn temporary_change_tells_its_end() {
         let mut jobs = timeouts(None, Some(1_200_000));
         let since = jobs.1.observed_at - 12;
         jobs.1.checkpoint_timeout.origin = Some(Origin {
@@ -231,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changed_is_said_as_such() {
+    fn unchanged_values_are_told() {
         let jobs = timeouts(Some(1_200_000), Some(1_200_000));
         let patch = set(Some("20m"), None);
         assert_eq!(line(&patch, &jobs, false), "job/job123 unchanged: timeout is 20m already (revision 6)");
@@ -243,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn clearing_goes_back_to_what_was_submitted() {
+    fn clear_restores_submitted_values() {
         let patch = ConfigurationPatch { timeout: Field::Clear, ..ConfigurationPatch::default() };
         let jobs = timeouts(Some(1_200_000), None);
         assert_eq!(
@@ -259,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn both_values_and_several_checkpoints_share_the_line() {
+    fn line_tells_values_and_checkpoints() {
         let mut jobs = timeouts(Some(1_200_000), Some(300_000));
         jobs.1.checkpoint_interval = value(15_000, Some(60_000));
         jobs.1.in_flight = vec![
@@ -277,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_a_flink_cluster_is_said() {
+    fn line_tells_via() {
         let mut jobs = timeouts(None, Some(1_200_000));
         (jobs.1.cluster, jobs.1.via) = ("prod".to_owned(), Some(Via::Attach));
         jobs.1.in_flight = vec![checkpoint(412, Some(63_000), Some(663_000), Outcome::Extended)];
@@ -299,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_none() {
+    fn unknown_values_are_none() {
         let mut jobs = timeouts(None, None);
         jobs.1.revision = 7;
         jobs.0.checkpoint_timeout = Value::of(None, None, None);
@@ -309,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_is_clamped_shows_both_values_and_the_pulled_trigger() {
+    fn clamped_interval_shows_both_values() {
         let mut jobs = timeouts(None, None);
         jobs.1.revision = 7;
         jobs.1.checkpoint_interval = Value::of(Some(15_000), Some(1_000), Some(5_000));

@@ -1,27 +1,68 @@
 //! Names, times and numbers as text.
 
-use super::NONE;
 use ckpt_types::duration::{Exact, Rough};
 use jiff::Timestamp;
+use std::fmt::Write as _;
 use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A number of milliseconds, exactly.
+/// Placeholder for a value that is absent or unknown.
+pub(crate) const NONE: &str = "<none>";
+
+/// Escapes control characters and those that change the direction of text: names, reasons and messages come from
+/// other users.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c.is_control() || turns {
+            true => _ = write!(cleaned, "{}", c.escape_default()),
+            false => cleaned.push(c),
+        }
+    }
+    cleaned
+}
+
+/// Options for breaking sentences into lines: never inside a word to be typed, such as `--attach-other-users`.
+pub(crate) fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation)
+}
+
+/// Text in a left-aligned column of this width.
+pub(crate) fn column(text: &str, width: usize) -> String {
+    let text = cut_middle(text, width);
+    let gap = width.saturating_sub(text.width());
+    format!("{text}{}", " ".repeat(gap))
+}
+
+/// Text in a right-aligned column of this width.
+pub(crate) fn right_column(text: &str, width: usize) -> String {
+    format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+/// Progress bar that is full only when nothing is missing.
+pub(crate) fn bar(part: u64, whole: u64, length: usize) -> String {
+    let filled = u128::from(part) * length as u128 / u128::from(whole.max(1));
+    let filled = usize::try_from(filled).unwrap_or(length).min(length);
+    format!("{}{}", "█".repeat(filled), "░".repeat(length - filled))
+}
+
+/// Exact duration of a number of milliseconds.
 pub(crate) fn exact(millis: u64) -> String {
     Exact(Duration::from_millis(millis)).to_string()
 }
 
-/// The same, if it is known.
+/// Exact duration, or [`NONE`].
 pub(crate) fn exact_or_none(millis: Option<u64>) -> String {
     millis.map_or_else(|| NONE.to_owned(), exact)
 }
 
-/// A number of milliseconds, as precisely as a reader needs.
+/// Rounded duration of a number of milliseconds.
 pub(crate) fn rough(millis: u64) -> String {
     Rough(Duration::from_millis(millis)).to_string()
 }
 
-/// As much of a text as fits, with a sign that there was more.
+/// Text cut to a width, with an ellipsis at its end.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -50,12 +91,12 @@ pub(crate) fn due(at: Option<u64>, now: u64) -> String {
     }
 }
 
-/// Whole percent, rounded down: 100% only when all are there.
+/// Whole percent, rounded down: 100% only when nothing is missing.
 pub(crate) fn percent(part: u32, whole: u32) -> u64 {
     u64::from(part) * 100 / u64::from(whole.max(1))
 }
 
-/// As much of a name as fits: its beginning and its end, which tell it from others, with a sign in between.
+/// Name cut to a width: its beginning and its end, which tell it from others, with an ellipsis in between.
 pub(crate) fn cut_middle(name: &str, width: usize) -> String {
     if name.width() <= width {
         return name.to_owned();
@@ -72,20 +113,20 @@ pub(crate) fn cut_middle(name: &str, width: usize) -> String {
     format!("{}{tail}", cut(name, width - tail.width()))
 }
 
-/// How long something that was seen at `at` has been old, in whole seconds.
+/// Age in whole seconds of something seen at `at`.
 pub(crate) fn age(at: u64, now: u64) -> String {
     let millis = now.saturating_sub(at) / 1_000 * 1_000;
     if millis < 60_000 { exact(millis) } else { rough(millis) }
 }
 
-/// The time of day in UTC, with the date if it is another day's.
+/// Time of day in UTC, with the date if it is another day's.
 pub(crate) fn at(millis: u64, now: u64) -> String {
     const DAY: u64 = 86_400_000;
     let format = if millis / DAY == now / DAY { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
     utc(i64::try_from(millis).unwrap_or(-1), format)
 }
 
-/// A number of bytes.
+/// Size of a number of bytes.
 pub(crate) fn size(bytes: i64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let Ok(bytes) = u64::try_from(bytes) else {
@@ -106,7 +147,7 @@ pub(crate) fn size(bytes: i64) -> String {
     }
 }
 
-/// A point in time in UTC, by a format of strftime.
+/// Point in time in UTC, in a format of strftime.
 pub(crate) fn utc(millis: i64, format: &str) -> String {
     match Timestamp::from_millisecond(millis) {
         Ok(at) if millis >= 0 => at.strftime(format).to_string(),
@@ -119,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_shares_are_rounded_down() {
+    fn sizes_and_shares_round_down() {
         for (bytes, text) in [
             (-1, "<none>"),
             (0, "0 B"),
@@ -135,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_text_fits_also_when_its_letters_are_wide() {
+    fn cut_counts_wide_letters() {
         assert_eq!(cut("checkpoint", 10), "checkpoint");
         assert_eq!(cut("checkpoint", 6), "check…");
         assert_eq!(cut("検査点検査点", 6), "検査…");
@@ -143,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_keeps_its_beginning_and_its_end() {
+    fn cut_middle_keeps_both_ends() {
         assert_eq!(cut_middle("orders", 6), "orders");
         assert_eq!(cut_middle("insert-into-orders", 9), "inse…ders");
         assert_eq!(cut_middle("insert-into-orders", 8), "inse…ers");
@@ -152,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_says_how_old_and_since_when() {
+    fn age_and_time_of_day() {
         let seen = 1_790_000_000_000;
         assert_eq!((age(seen, seen + 9_999), age(seen, seen + 40_900)), ("9s".to_owned(), "40s".to_owned()));
         assert_eq!((age(seen, seen - 5), age(seen, seen + 7_500_000)), ("0s".to_owned(), "2h 5m".to_owned()));
@@ -161,9 +202,24 @@ mod tests {
     }
 
     #[test]
-    fn time_is_utc() {
+    fn times_are_utc() {
         assert_eq!(utc(1_795_351_753_881, "%Y-%m-%d %H:%M:%S"), "2026-11-22 12:49:13");
         assert_eq!(utc(-1, "%H"), "<none>");
         assert_eq!(due(Some(6_000), 100), "in 5.9s");
+    }
+
+    #[test]
+    fn clean_escapes_terminal_sequences() {
+        assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(clean("\u{9b}31m\u{202e}"), "\\u{9b}31m\\u{202e}");
+        assert_eq!(clean("Zürich → 二"), "Zürich → 二");
+    }
+
+    #[test]
+    fn bar_fills_only_when_complete() {
+        assert_eq!(bar(19, 20, 10), "█████████░");
+        assert_eq!(bar(20, 20, 4), "████");
+        assert_eq!(bar(0, 0, 4), "░░░░");
+        assert_eq!(bar(u64::MAX, 1, 4), "████");
     }
 }

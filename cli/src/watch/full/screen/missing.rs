@@ -1,10 +1,10 @@
-//! The subtasks that have not acknowledged, the ones that the verdict points at first.
+//! Subtasks that have not acknowledged, the suspects first.
 
-use super::row::{Ink, Row, column, heading, number, sentence};
-use crate::console::clean;
-use crate::render::text::rough;
+use crate::view::advice::missing;
+use crate::view::line::{Line, Span, Tone};
+use crate::view::text::{clean, column, right_column, rough};
 use ckpt_api::{CheckpointDiagnosis, InFlight, MissingSubtask, Spread, VertexProgress};
-use std::cmp::Reverse;
+use unicode_width::UnicodeWidthStr;
 
 /// All of it; nothing when the diagnosis is of another checkpoint, or says nothing.
 pub(super) fn lines(
@@ -12,38 +12,33 @@ pub(super) fn lines(
     checkpoint: &InFlight,
     told: &[String],
     width: usize,
-) -> Vec<Row> {
+) -> Vec<Line> {
     if diagnosis.checkpoint.as_ref().map(|seen| seen.id) != Some(checkpoint.id) {
         return Vec::new();
     }
-    let mut missing: Vec<(&VertexProgress, &MissingSubtask)> = diagnosis
-        .vertices
-        .iter()
-        .flat_map(|vertex| vertex.missing.iter().map(move |subtask| (vertex, subtask)))
-        .collect();
+    let missing = missing(diagnosis);
     if missing.is_empty() {
         return Vec::new();
     }
-    // Those of a vertex come with the most overdue first.
-    missing.sort_by_key(|(_, subtask)| Reverse(subtask.suspect));
     let behind = checkpoint.subtasks.saturating_sub(checkpoint.acknowledged);
-    let mut lines = vec![heading(&format!("missing: {behind} of {} subtasks", checkpoint.subtasks), width)];
+    let mut lines =
+        vec![Line::heading(&format!("missing: {behind} of {} subtasks", checkpoint.subtasks), width)];
     let known: u32 =
         diagnosis.vertices.iter().map(|vertex| vertex.subtasks.saturating_sub(vertex.acknowledged)).sum();
     if known > behind {
         // Acknowledgements are pushed; who is missing is asked for.
-        lines.push(Row::of("  who that is, is being asked", Ink::Faint));
+        lines.push(Line::new("  who that is, is being asked", Tone::Muted));
         return lines;
     }
     lines.extend(missing.iter().map(|(vertex, subtask)| row(vertex, subtask, width)));
     lines.extend(diagnosis.vertices.iter().map(progress));
     let warnings = diagnosis.warnings.iter().filter(|warning| !told.contains(warning));
-    lines.extend(warnings.flat_map(|warning| sentence(&clean(warning), Ink::Faint, width)));
+    lines.extend(warnings.flat_map(|warning| Span::new(clean(warning), Tone::Muted).wrap(width)));
     lines
 }
 
 /// `sink: 5 of 8, took 40s in the middle and 52s at most`
-fn progress(vertex: &VertexProgress) -> Row {
+fn progress(vertex: &VertexProgress) -> Line {
     let VertexProgress { acknowledged, subtasks, .. } = vertex;
     let spread = |name: &str, spread: Option<Spread>| {
         spread.map(|it| format!(", {name} {} in the middle and {} at most", rough(it.median), rough(it.max)))
@@ -55,11 +50,11 @@ fn progress(vertex: &VertexProgress) -> Row {
         ("start delay", vertex.start_delay),
     ];
     let said: String = parts.into_iter().filter_map(|(name, it)| spread(name, it)).collect();
-    Row::of(format!("  {}: {acknowledged} of {subtasks}{said}", clean(&vertex.name)), Ink::Faint)
+    Line::new(format!("  {}: {acknowledged} of {subtasks}{said}", clean(&vertex.name)), Tone::Muted)
 }
 
-fn row(vertex: &VertexProgress, subtask: &MissingSubtask, width: usize) -> Row {
-    let (mark, ink) = if subtask.suspect { ("! ", Ink::Alarm) } else { ("  ", Ink::Plain) };
+fn row(vertex: &VertexProgress, subtask: &MissingSubtask, width: usize) -> Line {
+    let (mark, ink) = if subtask.suspect { ("! ", Tone::Bad) } else { ("  ", Tone::Plain) };
     let mut said = Vec::new();
     said.extend(subtask.usual.map(|usual| format!("usually {}", rough(usual))));
     said.extend(subtask.last.map(|last| format!("last {}", rough(last))));
@@ -77,14 +72,14 @@ fn row(vertex: &VertexProgress, subtask: &MissingSubtask, width: usize) -> Row {
     let left = format!(
         "{mark}{} {}  {}  ",
         column(&clean(&vertex.name), name_width.saturating_sub(6)),
-        number(&format!("#{}", subtask.index), 5),
+        right_column(&format!("#{}", subtask.index), 5),
         column(&host, host_width)
     );
-    let room = width.saturating_sub(unicode_width::UnicodeWidthStr::width(left.as_str()));
+    let room = width.saturating_sub(left.width());
     let mut text = said.join(", ");
     // Whole facts or none: no number is cut.
-    while unicode_width::UnicodeWidthStr::width(text.as_str()) > room && said.pop().is_some() {
+    while text.width() > room && said.pop().is_some() {
         text = said.join(", ");
     }
-    Row::of(left, ink).with(text, ink)
+    Line::new(left, ink).with(text, ink)
 }

@@ -1,25 +1,25 @@
-//! The checkpoints of a job that have ended, from whatever server tells of them.
+//! Ended checkpoints of a job, from the history of a ckptd or the statistics of an older one.
 
 use crate::server::Server;
 use ckpt_api::EndedCheckpoint;
 use ckpt_api::flink::{self, Checkpoint, CheckpointStatus};
 use ckpt_client::{Answer, Client, ClientError};
 
-/// The checkpoints, the oldest first, and the answer as it came.
+/// Ended checkpoints, the oldest first, and the body of the answer.
 #[derive(Debug)]
-pub(crate) struct Past {
+pub(crate) struct JobHistory {
     pub(crate) checkpoints: Vec<EndedCheckpoint>,
     pub(crate) body: String,
 }
 
-impl Past {
-    /// What a server remembers of a job: ckptd's own history, or the statistics of an older one.
+impl JobHistory {
+    /// History of a job on a server.
     pub(crate) async fn of(server: &Server, job: &str) -> Result<Self, ClientError> {
-        Self::told_by(&server.client, job).await
+        Self::from_client(&server.client, job).await
     }
 
-    /// The same, of a client.
-    pub(crate) async fn told_by(client: &Client, job: &str) -> Result<Self, ClientError> {
+    /// History of a job, from a client.
+    pub(crate) async fn from_client(client: &Client, job: &str) -> Result<Self, ClientError> {
         match client.history(job).await {
             Ok(Answer { value, body }) => Ok(Self { checkpoints: value.checkpoints, body }),
             Err(error) if error.status().is_some_and(|status| matches!(status.as_u16(), 400 | 404)) => {
@@ -32,7 +32,7 @@ impl Past {
     }
 }
 
-/// What Flink's statistics tell; nothing of timeouts.
+/// History from Flink's statistics, which do not tell timeouts.
 fn of_statistics(history: &[Checkpoint]) -> Vec<EndedCheckpoint> {
     let number = |number: i64| u64::try_from(number).ok();
     let ended = |entry: &Checkpoint| EndedCheckpoint {
@@ -59,10 +59,10 @@ fn of_statistics(history: &[Checkpoint]) -> Vec<EndedCheckpoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::fixture::checkpoint;
+    use crate::view::fixture::checkpoint;
 
     #[test]
-    fn statistics_are_a_history_without_timeouts() {
+    fn statistics_have_no_timeouts() {
         let history = [
             checkpoint(3, CheckpointStatus::InProgress),
             checkpoint(2, CheckpointStatus::Failed),
