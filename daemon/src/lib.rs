@@ -23,17 +23,15 @@
 //! | [`job_file`] | a job as it is submitted |
 //! | [`state_dir`], [`durable`] | the state directory, and files that survive a crash |
 //! | [`attach`] | reaching a running JVM on this machine |
-//! | [`clock`] | the one door to time |
 //! | [`demo`] | the demonstration |
 //!
-//! The state machine behind a hosted job is a crate of its own, `ckpt-coordinator`.
+//! Crates of their own: `ckpt-coordinator`, the state machine behind a hosted job, and `ckpt-clock`, the clock.
 
 pub mod anatomy;
 pub mod attach;
 pub mod audit;
 pub mod change;
 mod checkpoint_log;
-pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod diagnosis;
@@ -51,3 +49,5 @@ pub mod rest;
 pub mod seam;
 pub mod serve;
 pub mod state_dir;
+
+pub use ckpt_clock as clock;

@@ -19,7 +19,6 @@ pub(crate) fn configuration() -> Configuration {
         stored: true,
         applied: true,
         superseded_by: None,
-        superseded_by: None,
         override_status: Some(OverrideStatus {
             state: OverrideState::Applied,
             why: None,

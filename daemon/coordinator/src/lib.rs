@@ -29,13 +29,12 @@ mod queue;
 pub mod reason;
 mod retained;
 mod scheduler;
-mod time;
 mod traffic;
 mod view;
 
+pub use ckpt_types::time::Monotonic;
 pub use machine::{Coordinator, InFlightUpdate, Start};
 pub use queue::{MOST_QUEUED, RequestToken};
-pub use time::Monotonic;
 pub use traffic::{Action, Event, Fact, Snapshot, TriggerOutcome};
 pub use view::{InFlight, Standing, View};
 

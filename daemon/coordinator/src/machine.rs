@@ -14,10 +14,10 @@ use crate::queue::{RequestQueue, RequestToken};
 use crate::reason::FailureReason;
 use crate::retained::Retained;
 use crate::scheduler::Scheduler;
-use crate::time::Monotonic;
 use crate::traffic::{Action, Event, Fact, TriggerOutcome, Work};
 use crate::view::{InFlight, Standing, View};
 use ckpt_types::ids::{CheckpointId, JobId, Subtask, VertexId};
+use ckpt_types::time::Monotonic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! A checkpoint in flight (`PendingCheckpoint`).
 
 use crate::queue::RequestToken;
-use crate::time::Monotonic;
 use crate::traffic::Snapshot;
 use crate::{Kind, traffic::Acknowledgement};
 use ckpt_types::ids::Subtask;
+use ckpt_types::time::Monotonic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Which request is triggered next (`CheckpointRequestDecider`, rules 10 to 15).
 
 use crate::Kind;
-use crate::time::Monotonic;
+use ckpt_types::time::Monotonic;
 use std::time::Duration;
 
 /// The most requests that wait (rule 10).

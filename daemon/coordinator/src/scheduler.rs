@@ -1,7 +1,7 @@
 //! When the next periodic checkpoint is due (`ScheduledTrigger`, rules 5 and 6).
 
 use crate::config::EffectiveConfig;
-use crate::time::Monotonic;
+use ckpt_types::time::Monotonic;
 use std::time::Duration;
 
 /// The periodic trigger.

@@ -2,8 +2,8 @@
 
 use crate::Kind;
 use crate::config::{EffectiveConfig, Override};
-use crate::time::Monotonic;
 use ckpt_types::ids::CheckpointId;
+use ckpt_types::time::Monotonic;
 use std::time::Duration;
 
 /// A coordinator at one moment. All of it was true at once.

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Method, Response, StatusCode, Uri, header};
 use axum::serve::Listener;
 use axum::{Router, extract::State};
-use ckptd::clock::wall_millis;
+use ckpt_clock::wall_millis;
 use futures::stream;
 use serde_json::{Value, json};
 use std::convert::Infallible;

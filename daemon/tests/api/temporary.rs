@@ -2,7 +2,7 @@
 
 use crate::support::{Host, both, calm, configuration_path, hanging, request, submitted, with_json};
 use axum::http::{Method, StatusCode};
-use ckptd::clock::{simulate_wall_clock, wall_millis};
+use ckpt_clock::{simulate_wall_clock, wall_millis};
 use ckptd::flink::Settings;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use crate::support::{Daemon, HANGING, Home, run, until};
 use ckpt_api::{AuditEntry, AuditResult, Configuration, ConfigurationPatch, Field, Lasting};
 use ckpt_client::{ChangeOptions, ClientError};
+use ckpt_clock::wall_millis;
 use ckpt_types::bounds::CheckpointTimeout;
-use ckptd::clock::wall_millis;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

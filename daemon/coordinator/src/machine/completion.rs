@@ -3,9 +3,9 @@
 use super::{Abort, Coordinator, REMEMBERED, discard_completed};
 use crate::pending::Phase;
 use crate::reason::FailureReason;
-use crate::time::Monotonic;
 use crate::traffic::{Acknowledgement, Action, Fact, Snapshot, TriggerOutcome, Work};
 use ckpt_types::ids::{CheckpointId, Subtask};
+use ckpt_types::time::Monotonic;
 
 impl Coordinator {
     /// Takes an acknowledgement (rule 20). One that comes too late leaves its numbers in the

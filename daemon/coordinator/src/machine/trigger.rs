@@ -5,9 +5,9 @@ use crate::Kind;
 use crate::pending::{Pending, Phase};
 use crate::queue::{Choice, Queued, Request, RequestToken, Situation};
 use crate::reason::FailureReason;
-use crate::time::Monotonic;
 use crate::traffic::{Action, Fact, TriggerOutcome, Work};
 use ckpt_types::ids::CheckpointId;
+use ckpt_types::time::Monotonic;
 
 impl Coordinator {
     /// A request made by hand also runs while the scheduler is stopped, and on a job without periodic

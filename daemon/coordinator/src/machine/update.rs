@@ -3,10 +3,10 @@
 use super::Coordinator;
 use crate::config::{EffectiveConfig, Override};
 use crate::pending::Phase;
-use crate::time::Monotonic;
 use crate::traffic::Action;
 use crate::view::InFlight;
 use ckpt_types::outcome::Outcome;
+use ckpt_types::time::Monotonic;
 use std::time::Duration;
 
 /// What an update did to one checkpoint in flight.

@@ -3,7 +3,7 @@
 use super::native::{native, passed_on, record, until_applied};
 use super::*;
 use crate::support::configuration_path;
-use ckptd::clock::{simulate_wall_clock, wall_millis};
+use ckpt_clock::{simulate_wall_clock, wall_millis};
 use serde_json::json;
 
 const HOUR: u64 = 3_600_000;

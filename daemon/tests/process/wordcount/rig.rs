@@ -3,8 +3,8 @@
 use crate::support::{Daemon, Home, LIMIT, ckptd, until};
 use ckpt_api::JobState;
 use ckpt_api::tasks::{TaskList, TaskState};
+use ckpt_clock::wall_millis;
 use ckpt_types::ids::{CheckpointId, JobId};
-use ckptd::clock::wall_millis;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs::File;
