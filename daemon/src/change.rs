@@ -27,6 +27,7 @@ pub use make::change;
 pub(crate) use record::expiry;
 
 use crate::audit::{AuditLog, NotWritten};
+use crate::clock::Clock;
 use crate::overrides::{EditError, IfMatch, OverrideStore};
 use crate::policy::{Refusal, Rules};
 use crate::seam::SeamError;
@@ -37,6 +38,8 @@ use std::sync::Arc;
 /// What a change needs besides its job. Clones share all of it.
 #[derive(Debug, Clone)]
 pub struct Changes {
+    /// The clock.
+    pub clock: Clock,
     /// Where it is stored.
     pub overrides: OverrideStore,
     /// Where it is written down who made it.

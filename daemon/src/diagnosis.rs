@@ -12,8 +12,7 @@ mod verdict;
 mod vertices;
 
 use crate::anatomy::{Anatomy, Depth};
-use crate::change;
-use crate::overrides::OverrideStore;
+use crate::change::{self, Changes};
 use crate::seam::{JobCoordinator, SeamError};
 use ckpt_api::{CheckpointDiagnosis, Configuration, InFlight, SCHEMA, VertexProgress};
 use ckpt_types::duration::millis;
@@ -90,11 +89,11 @@ impl Said {
 ///
 /// # Errors
 /// [`SeamError`] when the job's coordinator does not answer.
-pub async fn diagnose(
-    job: &dyn JobCoordinator,
-    overrides: &OverrideStore,
-) -> Result<CheckpointDiagnosis, SeamError> {
-    let look = async { change::shown(job, overrides, job.observe().await) };
+pub async fn diagnose(job: &dyn JobCoordinator, changes: &Changes) -> Result<CheckpointDiagnosis, SeamError> {
+    let look = async {
+        let observed = job.observe().await;
+        change::shown(job, &changes.overrides, observed, changes.clock.wall_millis())
+    };
     let (configuration, anatomy) = tokio::join!(look, job.anatomy(Depth::Whole));
     let configuration = configuration?;
     let mut warnings = configuration.warnings.clone();

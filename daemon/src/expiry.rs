@@ -6,7 +6,6 @@
 
 use crate::audit::{Begun, Ending};
 use crate::change::{self, Changes};
-use crate::clock::wall_millis;
 use crate::durable::STORE_LIMIT;
 use crate::overrides::{Expired, Key};
 use crate::registry::{Job, Registry};
@@ -79,7 +78,9 @@ async fn run(registry: Weak<Registry>, changes: Changes) {
         }
         let pause = match overrides.next_end() {
             _ if !refused.is_empty() => AGAIN,
-            Some(next) => Duration::from_millis(next.saturating_sub(wall_millis())).min(AT_LEAST),
+            Some(next) => {
+                Duration::from_millis(next.saturating_sub(changes.clock.wall_millis())).min(AT_LEAST)
+            }
             None => IDLE,
         };
         tokio::select! {
@@ -103,7 +104,7 @@ async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Re
     let mut begun = if again { None } else { begin(changes, &foreseen).await };
     let refused = match changes.overrides.expire(key.clone()).await {
         Ok(Some(expired)) => {
-            tell(&expired);
+            tell(&expired, changes.clock.wall_millis());
             if again {
                 begun = begin(changes, &expired).await;
             }
@@ -134,7 +135,7 @@ async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Re
 }
 
 async fn begin(changes: &Changes, ending: &Expired) -> Option<Begun> {
-    let begun = changes.audit.begin(change::expiry(ending)).await;
+    let begun = changes.audit.begin(change::expiry(ending, changes.clock.wall_millis())).await;
     let told = |error| tracing::error!(job = ending.now.name, %error, "an override ends without a line in the audit log");
     begun.map_err(told).ok()
 }
@@ -176,13 +177,13 @@ impl Ended {
     }
 }
 
-fn tell(expired: &Expired) {
+fn tell(expired: &Expired, at: u64) {
     let Expired { key, before, now } = expired;
     tracing::info!(
         cluster = key.cluster,
         job = now.name,
-        was = before.in_words(),
-        is = now.in_words(),
+        was = before.in_words(at),
+        is = now.in_words(at),
         reason = before.reason,
         "an override has ended"
     );

@@ -22,7 +22,7 @@ mod witness;
 pub use requests::Asked;
 pub use text::Format;
 
-use crate::clock::{Clock, wall_millis};
+use crate::clock::Clock;
 use crate::overrides::{Key, OverrideStore};
 use crate::pauses::Pauses;
 use crate::registry::Registry;
@@ -51,9 +51,10 @@ struct Inner {
 
 impl Default for Inner {
     fn default() -> Self {
+        let clock = Clock::start();
         Self {
-            clock: Clock::start(),
-            started_at: wall_millis(),
+            clock,
+            started_at: clock.wall_millis(),
             requests: Requests::default(),
             tallies: Mutex::default(),
         }

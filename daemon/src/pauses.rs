@@ -1,7 +1,7 @@
 //! Where reconcile is paused: the one file `reconcile.json`, written before a pause is answered, so that hands
 //! that are off stay off after a crash. Clones share one value.
 
-use crate::clock::wall_millis;
+use crate::clock::Clock;
 use crate::durable;
 use crate::state_dir::read_limited;
 use ckpt_api::Pause;
@@ -22,6 +22,7 @@ const MOST: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct Pauses {
     path: Arc<Path>,
+    clock: Clock,
     /// One change at a time.
     writing: Arc<Mutex<()>>,
     durable: watch::Sender<Vec<Pause>>,
@@ -54,10 +55,10 @@ impl Pauses {
     ///
     /// # Errors
     /// [`PausesError`] when it is damaged.
-    pub fn open(path: PathBuf) -> Result<Self, PausesError> {
+    pub fn open(path: PathBuf, clock: Clock) -> Result<Self, PausesError> {
         let pauses = load(&path).map_err(|cause| PausesError { path: path.clone(), cause })?;
         let durable = watch::Sender::new(pauses);
-        Ok(Self { path: path.into(), writing: Arc::default(), durable })
+        Ok(Self { path: path.into(), clock, writing: Arc::default(), durable })
     }
 
     /// All of them, the one for every cluster first.
@@ -82,7 +83,7 @@ impl Pauses {
             if let Some(known) = pauses.iter_mut().find(|pause| pause.cluster == cluster) {
                 known.reason = reason.or(known.reason.take());
             } else {
-                pauses.push(Pause { cluster, since: wall_millis(), reason });
+                pauses.push(Pause { cluster, since: self.clock.wall_millis(), reason });
                 pauses.sort_by(|one, other| one.cluster.cmp(&other.cluster));
             }
         })
@@ -149,10 +150,10 @@ mod tests {
     async fn a_pause_is_there_after_a_restart_and_ends_when_it_is_resumed() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("reconcile.json");
-        let pauses = Pauses::open(path.clone()).unwrap();
+        let pauses = Pauses::open(path.clone(), Clock::start()).unwrap();
         assert_eq!(pauses.of("prod"), None);
         pauses.pause(Some("prod".to_owned()), Some("hands off".to_owned())).await.unwrap();
-        let again = Pauses::open(path.clone()).unwrap();
+        let again = Pauses::open(path.clone(), Clock::start()).unwrap();
         assert_eq!(again.of("prod").unwrap().reason.as_deref(), Some("hands off"));
         assert_eq!(again.of("test"), None);
         again.pause(None, None).await.unwrap();
@@ -160,21 +161,21 @@ mod tests {
         again.resume(Some("prod")).await.unwrap();
         assert_eq!(again.all().len(), 1, "the one for all is another one");
         again.resume(None).await.unwrap();
-        assert_eq!(Pauses::open(path).unwrap().all(), []);
+        assert_eq!(Pauses::open(path, Clock::start()).unwrap().all(), []);
     }
 
     #[tokio::test]
     async fn what_cannot_be_stored_or_read_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("gone/reconcile.json");
-        let pauses = Pauses::open(path).unwrap();
+        let pauses = Pauses::open(path, Clock::start()).unwrap();
         let refused = pauses.pause(None, None).await.unwrap_err().to_string();
         assert!(refused.contains("nothing was changed"), "{refused}");
         assert_eq!(pauses.all(), []);
         for damaged in ["", "{\"schema\": 2, \"pauses\": []}", "{\"schema\": 1}"] {
             let path = home.path().join("reconcile.json");
             std::fs::write(&path, damaged).unwrap();
-            let refused = Pauses::open(path).unwrap_err().to_string();
+            let refused = Pauses::open(path, Clock::start()).unwrap_err().to_string();
             assert!(refused.contains("reconcile.json") && refused.contains("delete it"), "{refused}");
         }
     }

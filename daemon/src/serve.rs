@@ -2,6 +2,7 @@
 
 use crate::audit::AuditLog;
 use crate::change::Changes;
+use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::expiry::Expiry;
 use crate::flink::{self, Clusters, SettingsError};
@@ -117,11 +118,12 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let config = options.flink.configured()?;
     let flink = options.flink.over(config.flink)?;
     raise_open_files();
+    let clock = Clock::start();
     let shutdown = Shutdown::new().map_err(ServeError::Signals)?;
     let directory = Arc::new(StateDir::open(options.state_dir)?);
     let token = directory.token()?;
-    let overrides = OverrideStore::open(directory.overrides())?;
-    let pauses = Pauses::open(directory.pauses())?;
+    let overrides = OverrideStore::open(directory.overrides(), clock)?;
+    let pauses = Pauses::open(directory.pauses(), clock)?;
     let occupied = |cause| ServeError::Listen { address: options.listen, cause };
     let listener = TcpListener::bind(options.listen).await.map_err(occupied)?;
     let address = listener.local_addr().map_err(occupied)?;
@@ -144,8 +146,8 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let registry = Arc::new(Registry::new(index, hosted, clusters));
     let metrics = Metrics::default();
     metrics.follow(&registry);
-    let audit = AuditLog::open(directory.audit(), config.audit);
-    let changes = Changes { overrides, audit, rules: Arc::new(config.rules) };
+    let audit = AuditLog::open(directory.audit(), config.audit, clock);
+    let changes = Changes { clock, overrides, audit, rules: Arc::new(config.rules) };
     let _expiry = Expiry::start(&registry, changes.clone()).await;
     let (ready, is_ready) = watch::channel(true);
     let api = Api { registry, changes, pauses, metrics, ready: is_ready };

@@ -4,7 +4,7 @@ use super::Settings;
 use super::files::Files;
 use super::line::{Ending, Line};
 use super::read::{self, Query};
-use crate::clock::wall_millis;
+use crate::clock::Clock;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
 use ckpt_api::{Audit, AuditAction, AuditAsked, AuditEntry, AuditResult, AuditStep};
 use std::io;
@@ -35,6 +35,7 @@ type Written = oneshot::Sender<Result<(), Arc<str>>>;
 #[derive(Debug, Clone)]
 pub struct AuditLog {
     path: Arc<Path>,
+    clock: Clock,
     lines: mpsc::Sender<(Vec<u8>, Written)>,
     readers: Arc<Semaphore>,
 }
@@ -50,11 +51,11 @@ pub struct Begun {
 impl AuditLog {
     /// Starts the task that appends to the file at `path`, which ends with the last clone.
     #[must_use]
-    pub fn open(path: PathBuf, settings: Settings) -> Self {
+    pub fn open(path: PathBuf, settings: Settings, clock: Clock) -> Self {
         let (lines, waiting) = mpsc::channel(MOST_WAITING);
         let own = path.clone();
         tokio::spawn(write_what_comes(move || Files::new(own.clone(), settings), waiting));
-        Self { path: path.into(), lines, readers: Arc::new(Semaphore::new(MOST_READERS)) }
+        Self { path: path.into(), clock, lines, readers: Arc::new(Semaphore::new(MOST_READERS)) }
     }
 
     /// Writes down what is asked for, durably and before it is done.
@@ -72,7 +73,8 @@ impl AuditLog {
     pub async fn refused(&self, asked: AuditAsked, why: String) {
         let id = format!("{:016x}", rand::random::<u64>());
         let ending = Ending::with(AuditResult::Refused, Some(why));
-        let lines = [Line::Asked { id: id.clone(), asked }, Line::Ended { id, at: wall_millis(), ending }];
+        let lines =
+            [Line::Asked { id: id.clone(), asked }, Line::Ended { id, at: self.clock.wall_millis(), ending }];
         match timeout(REFUSAL_LIMIT, self.write(&lines)).await {
             Ok(Ok(())) => {}
             Ok(Err(cause)) => {
@@ -96,7 +98,7 @@ impl AuditLog {
         };
         let ended = |AuditEntry { id, asked, .. }| {
             let ending = what_came_of(&asked, overrides);
-            Line::Ended { id, at: wall_millis(), ending }
+            Line::Ended { id, at: self.clock.wall_millis(), ending }
         };
         let lines: Vec<_> = begun.map(ended).collect();
         if !lines.is_empty()
@@ -133,7 +135,8 @@ impl Begun {
     /// Why that failed; what was done is done.
     pub async fn end(self, ending: Ending) -> Result<(), Arc<str>> {
         let Self { id, log } = self;
-        log.write(&[Line::Ended { id, at: wall_millis(), ending }]).await
+        let at = log.clock.wall_millis();
+        log.write(&[Line::Ended { id, at, ending }]).await
     }
 }
 
@@ -215,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn of_two_who_asked_at_once_only_the_one_whose_change_is_there_is_said_to_have_made_it() {
         let home = tempfile::tempdir().unwrap();
-        let overrides = OverrideStore::open(home.path().join("overrides.json")).unwrap();
+        let overrides = OverrideStore::open(home.path().join("overrides.json"), Clock::start()).unwrap();
         let key = Key { cluster: HOSTED.to_owned(), job: JobId::from_bits(1) };
         let asked = |by: &str, to: u64, revision| AuditAsked {
             at: 1,

@@ -5,9 +5,8 @@ use super::entry::Entry;
 use super::look::{Held, Stage, answer};
 use super::record;
 use super::{ChangeError, Changes, Who};
-use crate::clock::wall_millis;
 use crate::overrides::{Adoption, Key, Record};
-use crate::policy::{Asked, Refusal, Rules};
+use crate::policy::{Asked, Refusal};
 use crate::registry::Job;
 use crate::seam::{Identity, Observation, SeamError};
 use ckpt_api::{AdoptRequest, Configuration, Lasting};
@@ -27,7 +26,7 @@ pub async fn adopt(
     dry_run: bool,
     who: Who,
 ) -> Result<Configuration, ChangeError> {
-    let asked = record::adopts(job.identity(), &who, request.reason.clone());
+    let asked = record::adopts(changes.clock.wall_millis(), job.identity(), &who, request.reason.clone());
     let mut entry = Entry::new(&changes.audit, asked, dry_run);
     let made = make(&job, &changes, request, dry_run, &mut entry).await;
     entry.close(made).await
@@ -45,16 +44,17 @@ async fn make(
     let foreseen = overrides.preview_adoption(&adoption)?;
     if dry_run {
         let applied = job.preview(foreseen.overridden, false).await?;
-        let mut held = Held::of(foreseen.record);
+        let mut held = Held::of(foreseen.record, changes.clock.wall_millis());
         held.wanted.revision = overrides.record(&adoption.key).map_or(0, |record| record.revision);
-        return Ok(answer(job.identity(), &applied, &held, Stage { stored: false, applied: false }));
+        let stage = Stage { stored: false, applied: false };
+        return Ok(answer(job.identity(), &applied, &held, stage, changes.clock.wall_millis()));
     }
     tracing::info!(job = %job.identity().id, from = %adoption.from.job, "an override is adopted");
     let steps = record::adopted_steps(&before.submitted, &foreseen);
     entry.begin(|asked| record::with_adopted(asked, &foreseen, steps)).await?;
     let (from, left) = (adoption.from.clone(), overrides.record(&adoption.from));
     let mut made = match overrides.adopt(adoption).await {
-        Ok(adopted) => carry_out(job, overrides, before, adopted, false).await,
+        Ok(adopted) => carry_out(job, changes, before, adopted, false).await,
         Err(error) => Err(error.into()),
     };
     if let (Err(ChangeError::Seam(SeamError::Ended { .. })), Some(left)) = (&made, left) {
@@ -92,24 +92,29 @@ async fn plan(
         Some(time) => changes.rules.lasts(Lasting::For(Duration::from_millis(time)))?,
         None => None,
     };
-    let until = lasts.map(|lasts| wall_millis().saturating_add(millis(lasts)));
+    let until = lasts.map(|lasts| changes.clock.wall_millis().saturating_add(millis(lasts)));
     let adoption = Adoption { from, key: Key::of(job.identity()), name, reason, submitted, until };
     let foreseen = changes.overrides.preview_adoption(&adoption)?;
     if foreseen.overridden.interval.is_some() && before.submitted.interval.is_none() {
         return Err(ChangeError::NoInterval);
     }
     if let Some(record) = &foreseen.record {
-        check(&changes.rules, job.identity(), record, before.effective.timeout())?;
+        check(changes, job.identity(), record, before.effective.timeout())?;
     }
     Ok((before, adoption))
 }
 
 /// Whoever adopts sets each of the layers: what would come out later has to be allowed, too, and to end in time.
-fn check(rules: &Rules, job: &Identity, record: &Record, timeout_in_force: Duration) -> Result<(), Refusal> {
+fn check(
+    Changes { clock, rules, .. }: &Changes,
+    job: &Identity,
+    record: &Record,
+    timeout_in_force: Duration,
+) -> Result<(), Refusal> {
     let nothing =
         Asked { job, interval: None, timeout: None, timeout_in_force, reason: record.reason.as_deref() };
     rules.check(&nothing)?;
-    let now = wall_millis();
+    let now = clock.wall_millis();
     for layer in record.timeout.all().iter().rev() {
         rules.check(&Asked { timeout: CheckpointTimeout::from_millis(layer.value).ok(), ..nothing })?;
         rules.may_last("timeout", layer, now)?;

@@ -1,8 +1,7 @@
 //! Waiting until a stored revision is in force.
 
-use super::ChangeError;
 use super::look::{Held, Stage, answer};
-use crate::clock::wall_millis;
+use super::{ChangeError, Changes};
 use crate::overrides::{Edited, Key, OverrideStore};
 use crate::registry::Job;
 use crate::seam::{Applied, Observation, Revision, SeamError, Settled, Wanted};
@@ -11,25 +10,25 @@ use ckpt_api::{Configuration, OverrideState, OverrideStatus};
 /// Waits until a stored revision is in force, and answers with what came of it.
 pub(super) async fn carry_out(
     job: &Job,
-    overrides: &OverrideStore,
+    changes: &Changes,
     before: Observation,
     edited: Edited,
     pull_in: bool,
 ) -> Result<Configuration, ChangeError> {
     let seen = before.in_flight.iter().map(|checkpoint| checkpoint.id).collect();
-    let revision = edited.revision;
+    let (revision, now) = (edited.revision, changes.clock.wall_millis());
     let wanted = Wanted { overridden: edited.overridden, revision };
     let held = Held { wanted, record: edited.record };
     let not_applied = |state, why| {
-        let standing = Some(OverrideStatus { state, why, since: Some(wall_millis()), next_try: None });
+        let standing = Some(OverrideStatus { state, why, since: Some(now), next_try: None });
         let observation = Observation { standing, ..before };
         let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
-        answer(job.identity(), &nothing, &held, Stage { stored: true, applied: false })
+        answer(job.identity(), &nothing, &held, Stage { stored: true, applied: false }, now)
     };
-    match settle(job, overrides, Revision { revision, pull_in, seen }).await {
+    match settle(job, &changes.overrides, Revision { revision, pull_in, seen }).await {
         Ok(Settled::Applied(applied)) => {
             let is_applied = applied.observation.revision_in_force == Some(revision);
-            Ok(answer(job.identity(), &applied, &held, Stage { stored: true, applied: is_applied }))
+            Ok(answer(job.identity(), &applied, &held, Stage { stored: true, applied: is_applied }, now))
         }
         Ok(Settled::Superseded { by }) => {
             let why = format!("superseded by revision {by} before it was applied");

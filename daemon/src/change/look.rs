@@ -1,7 +1,7 @@
 //! How a job's configuration is shown: to whoever looks, and in the answer to a change.
 
+use super::Changes;
 use super::warnings::{Situation, warnings};
-use crate::clock::wall_millis;
 use crate::diagnosis;
 use crate::hosted::tolerable;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
@@ -19,8 +19,9 @@ use std::time::Duration;
 ///
 /// # Errors
 /// [`SeamError`] when its coordinator does not answer.
-pub async fn look(job: &dyn JobCoordinator, overrides: &OverrideStore) -> Result<Configuration, SeamError> {
-    let mut seen = shown(job, overrides, job.observe().await)?;
+pub async fn look(job: &dyn JobCoordinator, changes: &Changes) -> Result<Configuration, SeamError> {
+    let observed = job.observe().await;
+    let mut seen = shown(job, &changes.overrides, observed, changes.clock.wall_millis())?;
     diagnosis::estimate(job, &mut seen).await;
     Ok(seen)
 }
@@ -33,27 +34,34 @@ pub fn shown(
     job: &dyn JobCoordinator,
     overrides: &OverrideStore,
     observed: Result<Observation, SeamError>,
+    now: u64,
 ) -> Result<Configuration, SeamError> {
     let record = overrides.record(&Key::of(job.identity()));
     let observation = match observed {
         // What is stored for it can be told all the same.
-        Err(why @ SeamError::Unreachable(_)) if record.is_some() => return Ok(unseen(job, overrides, &why)),
+        Err(why @ SeamError::Unreachable(_)) if record.is_some() => {
+            return Ok(unseen(job, overrides, &why, now));
+        }
         observed => observed?,
     };
-    let held = Held::of(record);
+    let held = Held::of(record, now);
     let applied = observation.revision_in_force == Some(held.wanted.revision);
     let in_flight = observation.in_flight.iter().map(|checkpoint| seen(checkpoint, None)).collect();
     let stage = Stage { stored: true, applied };
-    Ok(configuration(job.identity(), &observation, &held, stage, (false, in_flight)))
+    Ok(configuration(job.identity(), &observation, &held, stage, (false, in_flight), now))
 }
 
 /// What is known of a job whose coordinator does not answer: what is stored for it, and that it is silent.
 #[must_use]
-pub fn unseen(job: &dyn JobCoordinator, overrides: &OverrideStore, why: &SeamError) -> Configuration {
+pub fn unseen(
+    job: &dyn JobCoordinator,
+    overrides: &OverrideStore,
+    why: &SeamError,
+    now: u64,
+) -> Configuration {
     let identity = job.identity();
     let record = overrides.record(&Key::of(identity));
     let submitted = record.as_ref().and_then(|record| record.submitted);
-    let now = wall_millis();
     let value = |submitted, layers: Option<&Layers>| {
         let origin = layers.and_then(|layers| origin(layers, submitted, now));
         Value { origin, ..Value::of(submitted, layers.and_then(|layers| layers.value(now)), None) }
@@ -117,9 +125,9 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// What a record says now.
-    pub(super) fn of(record: Option<Record>) -> Self {
-        let overridden = record.as_ref().and_then(|record| record.overridden().ok()).unwrap_or_default();
+    /// What a record says at `now`, in milliseconds since the epoch.
+    pub(super) fn of(record: Option<Record>, now: u64) -> Self {
+        let overridden = record.as_ref().and_then(|record| record.overridden(now).ok()).unwrap_or_default();
         let revision = record.as_ref().map_or(0, |record| record.revision);
         Self { wanted: Wanted { overridden, revision }, record }
     }
@@ -138,7 +146,13 @@ fn origin(layers: &Layers, submitted: Option<u64>, now: u64) -> Option<Origin> {
 }
 
 /// The answer to a change.
-pub(super) fn answer(identity: &Identity, applied: &Applied, held: &Held, stage: Stage) -> Configuration {
+pub(super) fn answer(
+    identity: &Identity,
+    applied: &Applied,
+    held: &Held,
+    stage: Stage,
+    now: u64,
+) -> Configuration {
     let updated = applied.updates.iter().map(|InFlightUpdate { checkpoint, previous_remaining, outcome }| {
         let previous_remaining = previous_remaining.map(|left| whole_rest(checkpoint, left));
         let mut entry = seen(checkpoint, Some(InFlightChange { previous_remaining, outcome: *outcome }));
@@ -152,7 +166,7 @@ pub(super) fn answer(identity: &Identity, applied: &Applied, held: &Held, stage:
     });
     let mut in_flight: Vec<_> = updated.chain(ended).collect();
     in_flight.sort_by_key(|checkpoint| checkpoint.id);
-    configuration(identity, &applied.observation, held, stage, (true, in_flight))
+    configuration(identity, &applied.observation, held, stage, (true, in_flight), now)
 }
 
 fn seen(checkpoint: &InFlight, change: Option<InFlightChange>) -> SeenInFlight {
@@ -179,10 +193,10 @@ fn configuration(
     Held { wanted, record }: &Held,
     stage: Stage,
     (changes, in_flight): (bool, Vec<SeenInFlight>),
+    now: u64,
 ) -> Configuration {
     let Override { interval, timeout } = wanted.overridden;
     let submitted = &observation.submitted;
-    let now = wall_millis();
     let value = |submitted, overridden, effective, layers: fn(&Record) -> &Layers| {
         let origin = record.as_ref().and_then(|record| origin(layers(record), submitted, now));
         Value { origin, ..Value::of(submitted, overridden, effective) }

@@ -5,7 +5,6 @@ use super::entry::Entry;
 use super::look::{Held, Stage, answer, unseen};
 use super::record;
 use super::{ChangeError, Changes, Request};
-use crate::clock::wall_millis;
 use crate::overrides::{Edit, EditError, Key};
 use crate::policy::Asked;
 use crate::registry::Job;
@@ -26,9 +25,10 @@ use std::time::Duration;
 pub async fn change(job: Job, changes: Changes, request: Request) -> Result<Configuration, ChangeError> {
     job.settle().await;
     let is_there = job.is_there();
+    let at = changes.clock.wall_millis();
     let asked = match !is_there && clears_all(&request.patch) {
-        true => record::forgets(job.identity(), &request.who, request.patch.reason.clone()),
-        false => record::asks(job.identity(), &request),
+        true => record::forgets(at, job.identity(), &request.who, request.patch.reason.clone()),
+        false => record::asks(at, job.identity(), &request),
     };
     let mut entry = Entry::new(&changes.audit, asked, request.dry_run);
     let made = match is_there {
@@ -49,14 +49,16 @@ async fn make(
     let foreseen = changes.overrides.preview(&edit)?;
     if dry_run {
         let applied = job.preview(foreseen.overridden, pull_in).await?;
-        let mut held = Held::of(foreseen.record);
+        let now = changes.clock.wall_millis();
+        let mut held = Held::of(foreseen.record, now);
         held.wanted.revision = foreseen.revision - u64::from(foreseen.changed);
-        return Ok(answer(job.identity(), &applied, &held, Stage { stored: false, applied: false }));
+        let stage = Stage { stored: false, applied: false };
+        return Ok(answer(job.identity(), &applied, &held, stage, now));
     }
     entry.begin(|asked| record::with_steps(asked, &edit, &foreseen)).await?;
     let edited = changes.overrides.edit(edit.clone()).await?;
     entry.steps = Some(record::steps(&edit, &edited));
-    carry_out(job, &changes.overrides, before, edited, pull_in).await
+    carry_out(job, changes, before, edited, pull_in).await
 }
 
 /// A change that is allowed and can be made, as far as can be seen.
@@ -86,13 +88,13 @@ async fn plan(job: &Job, changes: &Changes, request: Request) -> Result<Planned,
     if matches!(patch.interval, Field::Set(_)) && before.submitted.interval.is_none() {
         return Err(ChangeError::NoInterval);
     }
+    let now = changes.clock.wall_millis();
     // While a job restarts nothing is in force, and what is stored will be.
     let key = Key::of(job.identity());
-    let stored = changes.overrides.record(&key).and_then(|record| record.overridden().ok()?.timeout);
+    let stored = changes.overrides.record(&key).and_then(|record| record.overridden(now).ok()?.timeout);
     let stored = stored.map_or(Duration::ZERO, CheckpointTimeout::get);
     let timeout_in_force = before.effective.timeout().max(stored);
     changes.rules.check(&Asked { timeout_in_force, ..asked })?;
-    let now = wall_millis();
     let edit = Edit {
         key,
         name: job.identity().name.clone(),
@@ -114,7 +116,8 @@ async fn forget(
     Request { patch, if_match, dry_run, .. }: Request,
     entry: &mut Entry<'_>,
 ) -> Result<Configuration, ChangeError> {
-    let Changes { overrides, rules, .. } = changes;
+    let Changes { overrides, rules, clock, .. } = changes;
+    let now = clock.wall_millis();
     if !clears_all(&patch) {
         let why = match job.observe().await {
             Ok(observation) => observation.stale.unwrap_or_else(|| "the job is not there now".to_owned()),
@@ -138,13 +141,13 @@ async fn forget(
         patch,
         if_match,
         submitted,
-        at: wall_millis(),
+        at: now,
         until: None,
         by: None,
     })?;
     if dry_run {
         let why = SeamError::Unreachable("its cluster does not list this job any more".to_owned());
-        return Ok(Configuration { stored: false, ..unseen(job.as_ref(), overrides, &why) });
+        return Ok(Configuration { stored: false, ..unseen(job.as_ref(), overrides, &why, now) });
     }
     entry.begin(|asked| asked).await?;
     // So does one that was made meanwhile, as when the job is there again.
@@ -157,7 +160,7 @@ async fn forget(
     let why = SeamError::Unreachable(
         "its cluster does not list this job any more; its override was forgotten".to_owned(),
     );
-    Ok(Configuration { applied: true, ..unseen(job.as_ref(), overrides, &why) })
+    Ok(Configuration { applied: true, ..unseen(job.as_ref(), overrides, &why, now) })
 }
 
 /// Whether it clears both values, and does nothing else.

@@ -2,7 +2,6 @@
 
 use super::{ChangeError, Request, Who};
 use crate::audit::{Begun, Ending};
-use crate::clock::wall_millis;
 use crate::overrides::{Edit, Edited, Expired, Layers};
 use crate::seam::Identity;
 use ckpt_api::{AuditAction, AuditAsked, AuditResult, AuditStep, Configuration, ConfigurationPatch, Field};
@@ -18,9 +17,9 @@ pub(super) struct Steps {
     changed: bool,
 }
 
-fn asked(action: AuditAction, job: &Identity, who: &Who, reason: Option<String>) -> AuditAsked {
+fn asked(at: u64, action: AuditAction, job: &Identity, who: &Who, reason: Option<String>) -> AuditAsked {
     AuditAsked {
-        at: wall_millis(),
+        at,
         action,
         by: who.by.clone(),
         from: who.from.clone(),
@@ -36,7 +35,7 @@ fn asked(action: AuditAction, job: &Identity, who: &Who, reason: Option<String>)
 }
 
 /// A change, as far as it is known before the job was looked at.
-pub(super) fn asks(job: &Identity, request: &Request) -> AuditAsked {
+pub(super) fn asks(at: u64, job: &Identity, request: &Request) -> AuditAsked {
     let ConfigurationPatch { interval, timeout, reason, .. } = &request.patch;
     let sets = request.patch.sets_something();
     let action = if sets { AuditAction::Change } else { AuditAction::Reset };
@@ -48,7 +47,7 @@ pub(super) fn asks(job: &Identity, request: &Request) -> AuditAsked {
     AuditAsked {
         interval: to(in_millis(*interval, |interval| interval.as_millis())),
         timeout: to(in_millis(*timeout, |timeout| timeout.as_millis())),
-        ..asked(action, job, &request.who, reason.clone())
+        ..asked(at, action, job, &request.who, reason.clone())
     }
 }
 
@@ -94,8 +93,8 @@ fn both(submitted: &SubmittedConfig, edited: &Edited) -> Steps {
 }
 
 /// An adoption, before it is known of what.
-pub(super) fn adopts(job: &Identity, who: &Who, reason: Option<String>) -> AuditAsked {
-    asked(AuditAction::Adopt, job, who, reason)
+pub(super) fn adopts(at: u64, job: &Identity, who: &Who, reason: Option<String>) -> AuditAsked {
+    asked(at, AuditAction::Adopt, job, who, reason)
 }
 
 /// What an adoption leads to.
@@ -118,12 +117,12 @@ pub(super) fn with_adopted(asked: AuditAsked, foreseen: &Edited, steps: Steps) -
 }
 
 /// The override of a job that is gone is forgotten.
-pub(super) fn forgets(job: &Identity, who: &Who, reason: Option<String>) -> AuditAsked {
-    asked(AuditAction::Forget, job, who, reason)
+pub(super) fn forgets(at: u64, job: &Identity, who: &Who, reason: Option<String>) -> AuditAsked {
+    asked(at, AuditAction::Forget, job, who, reason)
 }
 
 /// An override that ends by itself; its own reason says why it was there.
-pub(crate) fn expiry(expired: &Expired) -> AuditAsked {
+pub(crate) fn expiry(expired: &Expired, at: u64) -> AuditAsked {
     let Expired { key, before, now } = expired;
     let step = |layers: fn(&crate::overrides::Record) -> &Layers, submitted: Option<u64>| {
         let top = |record| layers(record).all().last();
@@ -136,7 +135,7 @@ pub(crate) fn expiry(expired: &Expired) -> AuditAsked {
     let timeout = step(|record| &record.timeout, now.submitted.map(|submitted| submitted.checkpoint_timeout));
     let ended = timeout.as_ref().or(interval.as_ref()).map(|(layer, _)| layer);
     AuditAsked {
-        at: wall_millis(),
+        at,
         action: AuditAction::Expire,
         by: None,
         from: None,

@@ -32,7 +32,7 @@ impl Base {
     /// The values that should be in force.
     pub(super) fn wanted(&self) -> EffectiveConfig {
         let overridden =
-            self.record.as_ref().and_then(|record| record.overridden_at(self.now).ok()).unwrap_or_default();
+            self.record.as_ref().and_then(|record| record.overridden(self.now).ok()).unwrap_or_default();
         EffectiveConfig::of(&self.submitted, &overridden)
     }
 

@@ -76,16 +76,17 @@ impl JobView<'_> {
     fn orphaned(&self) -> Option<OverrideStatus> {
         let first = self.job.namesakes.first()?;
         let (name, id): (&str, JobId) = (&self.job.overview.name, self.job.id());
+        let now = self.now.wall_millis();
         let why = match (self.job.is_missing, self.namesake) {
             (true, _) => format!(
                 "its cluster does not list this job any more, and its name runs under the id {first}; ckptctl adopt \
                  {name} carries the override over, ckptctl reset {id} forgets it"
             ),
-            (false, Some(record)) if !self.record.is_some_and(|own| own.is_override()) => {
+            (false, Some(record)) if !self.record.is_some_and(|own| own.is_override(now)) => {
                 format!(
                     "an override of an earlier job of this name ({first}, {}) was left behind and does not hold for this \
                      one; ckptctl adopt {name} carries it over",
-                    record.in_words()
+                    record.in_words(now)
                 )
             }
             (false, _) => return None,

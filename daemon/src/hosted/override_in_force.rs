@@ -1,5 +1,6 @@
 //! The override of one job as its owner applies it.
 
+use crate::clock::Clock;
 use crate::job_file::JobSpec;
 use crate::overrides::{EditError, Key, OverrideStore};
 use crate::seam::Wanted;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 /// The newest known override of one job.
 pub(super) struct OverrideInForce {
     store: OverrideStore,
+    clock: Clock,
     key: Key,
     spec: Arc<JobSpec>,
     newest: Wanted,
@@ -16,8 +18,8 @@ pub(super) struct OverrideInForce {
 
 impl OverrideInForce {
     /// The override that is stored for the job.
-    pub(super) fn load(store: OverrideStore, key: Key, spec: Arc<JobSpec>) -> Self {
-        let mut loaded = Self { store, key, spec, newest: Wanted::default() };
+    pub(super) fn load(store: OverrideStore, clock: Clock, key: Key, spec: Arc<JobSpec>) -> Self {
+        let mut loaded = Self { store, clock, key, spec, newest: Wanted::default() };
         loaded.reload();
         loaded
     }
@@ -27,7 +29,7 @@ impl OverrideInForce {
         let before = self.newest;
         if let Some(record) = self.store.record(&self.key)
             && record.revision >= self.newest.revision
-            && let Ok(overridden) = record.overridden()
+            && let Ok(overridden) = record.overridden(self.clock.wall_millis())
         {
             self.newest = Wanted { overridden, revision: record.revision };
         }

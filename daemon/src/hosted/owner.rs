@@ -65,16 +65,17 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn new(setup: Setup, events: broadcast::Sender<api::Event>, door: TaskDoor) -> Self {
+        let clock = Clock::start();
         let spec = Arc::new(setup.spec);
         let identity = setup.identity;
         let checkpoints = spec.directory.clone().unwrap_or(setup.checkpoints);
         let key = Key { cluster: identity.cluster.clone(), job: identity.id };
         Self {
-            clock: Clock::start(),
+            clock,
             lifecycle: Lifecycle::new(setup.submitted_at, setup.ended.as_ref()),
             coordinator: None,
             next_id: CheckpointId::FIRST,
-            override_in_force: OverrideInForce::load(setup.overrides, key, Arc::clone(&spec)),
+            override_in_force: OverrideInForce::load(setup.overrides, clock, key, Arc::clone(&spec)),
             storage: Storage::new(identity.id, &checkpoints, setup.job_dir, setup.from_savepoint),
             tracker: CheckpointTracker::new(spec.graph()),
             triggers: Triggers::default(),

@@ -6,7 +6,7 @@ use super::text::{Format, written};
 use super::witness::{GLANCE_LIMIT, live};
 use super::{Inner, Labels, MOST_JOBS, of_job, short};
 use crate::change;
-use crate::clock::wall_millis;
+use crate::clock::Clock;
 use crate::overrides::{Key, OverrideStore};
 use crate::pauses::Pauses;
 use crate::registry::{Job, Registry};
@@ -64,7 +64,7 @@ pub(super) async fn look(
 ) -> Scrape {
     let all = registry.jobs().iter().filter(|job| !job.last_state().has_ended()).count();
     let jobs = live(registry);
-    let looks = jobs.iter().map(|(key, job)| look_at(key, job, overrides));
+    let looks = jobs.iter().map(|(key, job)| look_at(key, job, overrides, metrics.clock));
     let seen: Vec<_> = futures::future::join_all(looks).await.into_iter().flatten().collect();
     let left_out = all.saturating_sub(jobs.len()) + (jobs.len() - seen.len());
     let clusters = registry.clusters().states().into_iter();
@@ -73,7 +73,7 @@ pub(super) async fn look(
     counts.truncate(MOST_JOBS);
     Scrape {
         metrics: Arc::clone(metrics),
-        now: wall_millis(),
+        now: metrics.clock.wall_millis(),
         left_out: u64::try_from(left_out).unwrap_or(u64::MAX),
         clusters: clusters
             .map(|it| (pauses.of(&it.name).is_some(), it))
@@ -85,13 +85,14 @@ pub(super) async fn look(
 }
 
 /// `None` when its owner does not answer.
-async fn look_at(key: &Key, job: &Job, overrides: &OverrideStore) -> Option<Seen> {
+async fn look_at(key: &Key, job: &Job, overrides: &OverrideStore, clock: Clock) -> Option<Seen> {
     let glance = timeout(GLANCE_LIMIT, job.glance()).await.ok()?;
     let last_completed = glance.as_ref().ok().and_then(|glance| glance.last_completed.clone());
     let ahead = glance.as_ref().map_or(0, |glance| glance.ahead);
     let observed = glance.map(|glance| glance.observation);
-    let configuration = change::shown(job.as_ref(), overrides, observed)
-        .unwrap_or_else(|why| change::unseen(job.as_ref(), overrides, &why));
+    let now = clock.wall_millis();
+    let configuration = change::shown(job.as_ref(), overrides, observed, now)
+        .unwrap_or_else(|why| change::unseen(job.as_ref(), overrides, &why, now));
     Some(Seen {
         labels: of_job(key, &job.identity().name),
         last_completed,

@@ -3,7 +3,6 @@
 
 use super::tally::Tally;
 use super::{Inner, MOST_JOBS};
-use crate::clock::wall_millis;
 use crate::overrides::Key;
 use crate::registry::{Job, Registry};
 use futures::StreamExt;
@@ -89,7 +88,7 @@ fn listen(key: Key, job: &Job) -> BoxStream<'static, (Key, LogNews)> {
 fn keep(metrics: &Inner, jobs: &[(Key, Job)]) {
     let now = metrics.clock.now().monotonic;
     // One that comes later, or again, is noticed within a moment; what it did before is none of ours, or was counted.
-    let since = metrics.started_at.max(wall_millis().saturating_sub(MAX_NOTICE_DELAY));
+    let since = metrics.started_at.max(metrics.clock.wall_millis().saturating_sub(MAX_NOTICE_DELAY));
     let mut tallies = metrics.tallies();
     for (key, job) in jobs {
         let tally = tallies.entry(key.clone());

@@ -1,7 +1,6 @@
 //! The format of `overrides.json`.
 
 use super::layers::{Layer, Layers};
-use crate::clock::wall_millis;
 use crate::seam::Identity;
 use crate::state_dir::read_limited;
 use ckpt_coordinator::config::{Override, SubmittedConfig};
@@ -156,17 +155,15 @@ impl Submitted {
 }
 
 impl Record {
-    /// Whether it stands in for anything that was submitted, as a reset does not.
+    /// Whether it stands in for anything that was submitted at `now`, in milliseconds since the epoch. A reset does not.
     #[must_use]
-    pub fn is_override(&self) -> bool {
-        let now = wall_millis();
+    pub fn is_override(&self, now: u64) -> bool {
         self.interval.value(now).is_some() || self.timeout.value(now).is_some()
     }
 
-    /// Its values and its revision, for a sentence.
+    /// Its values at `now`, in milliseconds since the epoch, and its revision, for a sentence.
     #[must_use]
-    pub fn in_words(&self) -> String {
-        let now = wall_millis();
+    pub fn in_words(&self, now: u64) -> String {
         let value = |name: &str, layers: &Layers| {
             layers
                 .value(now)
@@ -181,19 +178,12 @@ impl Record {
         )
     }
 
-    /// The override as it is now: what has ended is none any more, though it may still be written down.
+    /// The override as it is at `now`, in milliseconds since the epoch: what has ended is none any more, though it may
+    /// still be written down.
     ///
     /// # Errors
     /// [`BoundsError`] when a value is out of bounds, which no record of the store is.
-    pub fn overridden(&self) -> Result<Override, BoundsError> {
-        self.overridden_at(wall_millis())
-    }
-
-    /// The override as it is at `now`, in milliseconds since the epoch.
-    ///
-    /// # Errors
-    /// [`BoundsError`] when a value is out of bounds, which no record of the store is.
-    pub fn overridden_at(&self, now: u64) -> Result<Override, BoundsError> {
+    pub fn overridden(&self, now: u64) -> Result<Override, BoundsError> {
         Ok(Override {
             interval: self.interval.value(now).map(CheckpointInterval::from_millis).transpose()?,
             timeout: self.timeout.value(now).map(CheckpointTimeout::from_millis).transpose()?,

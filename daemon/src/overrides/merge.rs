@@ -2,7 +2,6 @@
 
 use super::file::{Document, Key, Record, Submitted};
 use super::layers::{Layer, Layers, MOST_LAYERS, TooDeep};
-use crate::clock::wall_millis;
 use ckpt_api::{ConfigurationPatch, Field, HOSTED};
 use ckpt_coordinator::config::{Override, SubmittedConfig};
 use std::sync::Arc;
@@ -119,9 +118,13 @@ pub struct Expired {
     pub now: Record,
 }
 
-/// Merges an edit over what is there; the record is `None` when nothing changes.
-pub(super) fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<Record>), EditError> {
-    let now = wall_millis();
+/// Merges an edit over what is there at `now`, in milliseconds since the epoch; the record is `None` when nothing
+/// changes.
+pub(super) fn merge(
+    document: &Document,
+    edit: &Edit,
+    now: u64,
+) -> Result<(Edited, Option<Record>), EditError> {
     let current = document.get(&edit.key);
     let revision = current.map_or(0, |record| record.revision);
     if let IfMatch::Revision(wanted) = edit.if_match
@@ -145,7 +148,7 @@ pub(super) fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<
     put(&mut interval, edit.patch.interval, |interval| layer(interval.as_millis()))?;
     put(&mut timeout, edit.patch.timeout, |timeout| layer(timeout.as_millis()))?;
     let changed = interval != before_interval || timeout != before_timeout;
-    let previous = current.and_then(|record| record.overridden_at(now).ok()).unwrap_or_default();
+    let previous = current.and_then(|record| record.overridden(now).ok()).unwrap_or_default();
     if !changed {
         let record = current.cloned();
         return Ok((Edited { overridden: previous, previous, revision, changed, record }, None));
@@ -164,7 +167,7 @@ pub(super) fn merge(document: &Document, edit: &Edit) -> Result<(Edited, Option<
             false => current.and_then(|record| record.submitted).or(Some(Submitted::of(&edit.submitted))),
         },
     };
-    let overridden = record.overridden_at(now).unwrap_or_default();
+    let overridden = record.overridden(now).unwrap_or_default();
     let edited = Edited { previous, overridden, revision, changed, record: Some(record.clone()) };
     Ok((edited, Some(record)))
 }
@@ -191,12 +194,15 @@ fn put<T: Copy>(
 }
 
 /// The record of whoever takes an override over, with all that lies on each other.
-pub(super) fn take_over(document: &Document, adoption: &Adoption) -> Result<(Edited, Record), EditError> {
-    let now = wall_millis();
-    let left = document.get(&adoption.from).filter(|left| left.is_override());
+pub(super) fn take_over(
+    document: &Document,
+    adoption: &Adoption,
+    now: u64,
+) -> Result<(Edited, Record), EditError> {
+    let left = document.get(&adoption.from).filter(|left| left.is_override(now));
     let left = left.ok_or(EditError::NothingToAdopt)?;
     let own = document.get(&adoption.key);
-    if let Some(own) = own.filter(|own| own.is_override()) {
+    if let Some(own) = own.filter(|own| own.is_override(now)) {
         return Err(EditError::HasItsOwn { revision: own.revision });
     }
     let mut record = Record {
@@ -218,7 +224,7 @@ pub(super) fn take_over(document: &Document, adoption: &Adoption) -> Result<(Edi
     }
     let edited = Edited {
         previous: Override::default(),
-        overridden: record.overridden_at(now).unwrap_or_default(),
+        overridden: record.overridden(now).unwrap_or_default(),
         revision: record.revision,
         changed: true,
         record: Some(record.clone()),

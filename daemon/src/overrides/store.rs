@@ -2,7 +2,7 @@
 
 use super::file::{Document, Key, LoadError, Record, Submitted};
 use super::merge::{Adoption, Edit, EditError, Edited, Expired, expire, merge, take_over};
-use crate::clock::wall_millis;
+use crate::clock::Clock;
 use crate::durable;
 use ckpt_types::ids::JobId;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ enum Request {
 /// The overrides, in memory and on disk. Clones share one store.
 #[derive(Debug, Clone)]
 pub struct OverrideStore {
+    clock: Clock,
     requests: mpsc::Sender<Request>,
     durable: watch::Receiver<Arc<Document>>,
 }
@@ -34,18 +35,18 @@ impl OverrideStore {
     ///
     /// # Errors
     /// [`LoadError`] when the file is damaged.
-    pub fn open(path: PathBuf) -> Result<Self, LoadError> {
+    pub fn open(path: PathBuf, clock: Clock) -> Result<Self, LoadError> {
         let document = Arc::new(Document::load(&path)?);
         let (requests, waiting) = mpsc::channel(MOST_WAITING);
         let (publish, durable) = watch::channel(Arc::clone(&document));
-        tokio::spawn(write_what_comes(path, document, waiting, publish));
-        Ok(Self { requests, durable })
+        tokio::spawn(write_what_comes(path, clock, document, waiting, publish));
+        Ok(Self { clock, requests, durable })
     }
 
     /// Those of which something has ended, and is still there.
     #[must_use]
     pub fn ended(&self) -> Vec<Key> {
-        self.durable.borrow().ended(wall_millis())
+        self.durable.borrow().ended(self.clock.wall_millis())
     }
 
     /// When the next one ends, in milliseconds since the epoch.
@@ -66,7 +67,7 @@ impl OverrideStore {
     /// What would be left of a job's override if what has ended were taken away; `None` when nothing has.
     #[must_use]
     pub fn preview_expiry(&self, key: &Key) -> Option<Expired> {
-        expire(&self.durable.borrow(), key, wall_millis())
+        expire(&self.durable.borrow(), key, self.clock.wall_millis())
     }
 
     /// Takes away what has ended of a job's override, durably; `None` when nothing has.
@@ -110,7 +111,7 @@ impl OverrideStore {
     /// # Errors
     /// [`EditError::Stale`].
     pub fn preview(&self, edit: &Edit) -> Result<Edited, EditError> {
-        merge(&self.durable.borrow(), edit).map(|(edited, _)| edited)
+        merge(&self.durable.borrow(), edit, self.clock.wall_millis()).map(|(edited, _)| edited)
     }
 
     /// Makes an edit; it is durable when this returns.
@@ -126,7 +127,7 @@ impl OverrideStore {
     /// # Errors
     /// [`EditError::NothingToAdopt`], [`EditError::HasItsOwn`].
     pub fn preview_adoption(&self, adoption: &Adoption) -> Result<Edited, EditError> {
-        take_over(&self.durable.borrow(), adoption).map(|(edited, _)| edited)
+        take_over(&self.durable.borrow(), adoption, self.clock.wall_millis()).map(|(edited, _)| edited)
     }
 
     /// Lets one job take over the override of another; it is durable when this returns.
@@ -187,6 +188,7 @@ type Waiting = Vec<Box<dyn FnOnce(Option<Arc<str>>) + Send>>;
 
 async fn write_what_comes(
     path: PathBuf,
+    clock: Clock,
     mut document: Arc<Document>,
     mut requests: mpsc::Receiver<Request>,
     publish: watch::Sender<Arc<Document>>,
@@ -196,7 +198,7 @@ async fn write_what_comes(
         let mut draft = Document::clone(&document);
         let mut waiting: Waiting = Vec::new();
         for request in batch.drain(..) {
-            take(&mut draft, request, &mut waiting);
+            take(&mut draft, clock.wall_millis(), request, &mut waiting);
         }
         let mut failure = None;
         if draft != *document {
@@ -217,10 +219,10 @@ async fn write_what_comes(
     }
 }
 
-fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
+fn take(draft: &mut Document, now: u64, request: Request, waiting: &mut Waiting) {
     match request {
         Request::Edit(edit, answer) => {
-            let merged = merge(draft, &edit).map(|(edited, record)| {
+            let merged = merge(draft, &edit, now).map(|(edited, record)| {
                 if let Some(record) = record {
                     draft.insert(&edit.key, record);
                 }
@@ -229,7 +231,7 @@ fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, merged)))));
         }
         Request::Adopt(adoption, answer) => {
-            let adopted = take_over(draft, &adoption).map(|(edited, record)| {
+            let adopted = take_over(draft, &adoption, now).map(|(edited, record)| {
                 draft.remove(&adoption.from);
                 draft.insert(&adoption.key, record);
                 edited
@@ -249,7 +251,7 @@ fn take(draft: &mut Document, request: Request, waiting: &mut Waiting) {
             waiting.push(Box::new(move |failure| drop(answer.send(outcome(failure, Ok(()))))));
         }
         Request::Expire(key, answer) => {
-            let expired = expire(draft, &key, wall_millis());
+            let expired = expire(draft, &key, now);
             if let Some(expired) = &expired {
                 draft.insert(&key, expired.now.clone());
             }
@@ -315,7 +317,7 @@ mod tests {
             patch: ConfigurationPatch { timeout, ..ConfigurationPatch::default() },
             if_match: IfMatch::Any,
             submitted: SubmittedConfig::default(),
-            at: wall_millis(),
+            at: Clock::start().wall_millis(),
             until: None,
             by: None,
         }
@@ -324,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn an_override_is_taken_over_whole_and_only_once() {
         let home = tempfile::tempdir().unwrap();
-        let store = OverrideStore::open(home.path().join("overrides.json")).unwrap();
+        let store = OverrideStore::open(home.path().join("overrides.json"), Clock::start()).unwrap();
         let on_flink = |job| Key { cluster: "prod".to_owned(), job: JobId::from_bits(job) };
         let adoption = |from, to| Adoption {
             from: on_flink(from),
@@ -354,14 +356,16 @@ mod tests {
         simulate_wall_clock(1_000_000);
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("overrides.json");
-        let store = OverrideStore::open(path.clone()).unwrap();
+        let store = OverrideStore::open(path.clone(), Clock::start()).unwrap();
         store.edit(edit(1, 1_000)).await.unwrap();
         let temporary = |millis, until| Edit { until: Some(until), ..edit(1, millis) };
         let edited = store.edit(temporary(2_000, 1_060_000)).await.unwrap();
         assert_eq!((edited.revision, edited.changed), (2, true));
         store.edit(temporary(3_000, 1_030_000)).await.unwrap();
         let key = edit(1, 1_000).key;
-        let in_force = |store: &OverrideStore| store.record(&key).unwrap().overridden().unwrap().timeout;
+        let in_force = |store: &OverrideStore| {
+            store.record(&key).unwrap().overridden(Clock::start().wall_millis()).unwrap().timeout
+        };
         let millis = |timeout: Option<CheckpointTimeout>| timeout.map(CheckpointTimeout::as_millis);
         assert_eq!((store.next_end(), store.ended()), (Some(1_030_000), vec![]));
         simulate_wall_clock(1_030_000);
@@ -372,18 +376,21 @@ mod tests {
         assert_eq!(store.expire(key.clone()).await.unwrap(), None);
         drop(store);
         simulate_wall_clock(2_000_000);
-        let store = OverrideStore::open(path.clone()).unwrap();
+        let store = OverrideStore::open(path.clone(), Clock::start()).unwrap();
         assert_eq!((millis(in_force(&store)), store.ended()), (Some(1_000), vec![key.clone()]));
         store.expire(key.clone()).await.unwrap().unwrap();
         let record = Document::load(&path).unwrap().get(&key).unwrap().clone();
-        assert_eq!((record.revision, millis(record.overridden().unwrap().timeout)), (5, Some(1_000)));
-        assert_eq!(OverrideStore::open(path).unwrap().ended(), vec![]);
+        assert_eq!(
+            (record.revision, millis(record.overridden(Clock::start().wall_millis()).unwrap().timeout)),
+            (5, Some(1_000))
+        );
+        assert_eq!(OverrideStore::open(path, Clock::start()).unwrap().ended(), vec![]);
     }
 
     #[tokio::test]
     async fn what_somebody_changed_meanwhile_is_not_removed() {
         let home = tempfile::tempdir().unwrap();
-        let store = OverrideStore::open(home.path().join("overrides.json")).unwrap();
+        let store = OverrideStore::open(home.path().join("overrides.json"), Clock::start()).unwrap();
         let key = edit(1, 1_000).key;
         store.edit(edit(1, 1_000)).await.unwrap();
         // Both come together, as when somebody changes what was just looked at.
@@ -398,8 +405,8 @@ mod tests {
     #[tokio::test]
     async fn a_ninth_layer_is_refused() {
         let home = tempfile::tempdir().unwrap();
-        let store = OverrideStore::open(home.path().join("overrides.json")).unwrap();
-        let far = wall_millis() + 1_000_000_000;
+        let store = OverrideStore::open(home.path().join("overrides.json"), Clock::start()).unwrap();
+        let far = Clock::start().wall_millis() + 1_000_000_000;
         for nth in 0..8 {
             store.edit(Edit { until: Some(far - nth), ..edit(1, 1_000 + nth) }).await.unwrap();
         }
@@ -413,7 +420,7 @@ mod tests {
     async fn requests_that_come_together_share_a_write() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("overrides.json");
-        let store = OverrideStore::open(path.clone()).unwrap();
+        let store = OverrideStore::open(path.clone(), Clock::start()).unwrap();
         let mut writes = store.durable.clone();
         writes.borrow_and_update();
         let edits = (0..100).map(|nth| store.edit(edit(u128::from(nth % 10), 1_000 + nth)));
@@ -432,7 +439,7 @@ mod tests {
     async fn what_cannot_be_stored_is_refused_whole_and_leaves_no_trace() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("overrides.json");
-        let store = OverrideStore::open(path.clone()).unwrap();
+        let store = OverrideStore::open(path.clone(), Clock::start()).unwrap();
         store.edit(edit(1, 1_000)).await.unwrap();
         let kept = std::fs::read(&path).unwrap();
         // No file can be made in a directory that is gone.

@@ -52,7 +52,7 @@ pub(super) struct ListQuery {
 )]
 pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let configuration = change::look(job.as_ref(), &api.changes.overrides).await?;
+    let configuration = change::look(job.as_ref(), &api.changes).await?;
     Ok(answer(StatusCode::OK, &configuration))
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let mut jobs = api.registry.jobs();
     jobs.retain(|job| query.all || !job.last_state().has_ended());
-    let looks = jobs.iter().map(|job| change::look(job.as_ref(), &api.changes.overrides));
+    let looks = jobs.iter().map(|job| change::look(job.as_ref(), &api.changes));
     let mut seen = Vec::new();
     for (job, look) in jobs.iter().zip(futures::future::join_all(looks).await) {
         match look {
@@ -139,7 +139,10 @@ pub(super) async fn list(
             Ok(configuration) => seen.push(configuration),
             Err(_) if job.last_state().has_ended() && !query.all => {}
             // It is shown all the same, and stands in nobody's way.
-            Err(error) => seen.push(change::unseen(job.as_ref(), &api.changes.overrides, &error)),
+            Err(error) => {
+                let now = api.changes.clock.wall_millis();
+                seen.push(change::unseen(job.as_ref(), &api.changes.overrides, &error, now));
+            }
         }
     }
     let observed_at = seen.iter().map(|configuration| configuration.observed_at).min();

@@ -22,7 +22,7 @@ use ckpt_api::{CheckpointDiagnosis, OBSERVED_AT};
 )]
 pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let diagnosis = diagnosis::diagnose(job.as_ref(), &api.changes.overrides).await?;
+    let diagnosis = diagnosis::diagnose(job.as_ref(), &api.changes).await?;
     let mut response = Json(&diagnosis).into_response();
     response.headers_mut().insert(OBSERVED_AT, HeaderValue::from(diagnosis.observed_at));
     Ok(response)

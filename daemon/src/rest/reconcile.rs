@@ -6,7 +6,6 @@ use super::error::ApiError;
 use super::input::{Asking, Known, STORE_LIMIT, SmallBody};
 use crate::audit::{AuditLog, Ending};
 use crate::change::{self, Who};
-use crate::clock::wall_millis;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -63,7 +62,8 @@ pub(super) async fn pause(
     let ReconcileRequest { cluster, reason } = body.object(LIKE)?;
     let reason = checked(reason)?;
     api.must_follow(cluster.as_deref())?;
-    let asked = asked(AuditAction::Pause, who, cluster.clone(), reason.clone());
+    let asked =
+        asked(api.changes.clock.wall_millis(), AuditAction::Pause, who, cluster.clone(), reason.clone());
     tracing::info!(cluster, reason, "reconcile is paused");
     let pauses = api.pauses.clone();
     noted(&api, asked, async move { pauses.pause(cluster, reason).await }).await?;
@@ -100,7 +100,7 @@ pub(super) async fn resume(
     if let Some(name) = cluster.as_deref().filter(|name| !is_paused(name)) {
         api.must_follow(Some(name))?;
     }
-    let asked = asked(AuditAction::Resume, who, cluster.clone(), None);
+    let asked = asked(api.changes.clock.wall_millis(), AuditAction::Resume, who, cluster.clone(), None);
     let (pauses, name) = (api.pauses.clone(), cluster.clone());
     noted(&api, asked, async move { pauses.resume(name.as_deref()).await }).await?;
     tracing::info!(cluster, "reconcile goes on");
@@ -112,9 +112,15 @@ fn checked(reason: Option<String>) -> Result<Option<String>, ApiError> {
     reason.map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-fn asked(action: AuditAction, who: Who, cluster: Option<String>, reason: Option<String>) -> AuditAsked {
+fn asked(
+    at: u64,
+    action: AuditAction,
+    who: Who,
+    cluster: Option<String>,
+    reason: Option<String>,
+) -> AuditAsked {
     AuditAsked {
-        at: wall_millis(),
+        at,
         action,
         by: who.by,
         from: who.from,

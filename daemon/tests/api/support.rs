@@ -69,16 +69,17 @@ impl Host {
 
     /// One with a configuration file, which only says what does not concern Flink.
     pub(crate) async fn configured(home: TempDir, flink: Settings, config: &'static str) -> Self {
+        let clock = ckptd::clock::Clock::start();
         let directory = Arc::new(StateDir::open(Some(home.path().to_owned())).unwrap());
-        let overrides = OverrideStore::open(directory.overrides()).unwrap();
-        let pauses = Pauses::open(directory.pauses()).unwrap();
+        let overrides = OverrideStore::open(directory.overrides(), clock).unwrap();
+        let pauses = Pauses::open(directory.pauses(), clock).unwrap();
         let Config { rules, audit, .. } = Config::parse("/etc/ckptd.toml".as_ref(), config).unwrap();
-        let audit = AuditLog::open(directory.audit(), audit);
+        let audit = AuditLog::open(directory.audit(), audit, clock);
         let index = JobIndex::default();
         let hosted = HostedJobs::recover(directory, overrides.clone(), index.clone()).await.unwrap();
         let clusters = Clusters::follow(flink.clone(), &overrides, &pauses, &index);
         let registry = Arc::new(Registry::new(index, hosted, clusters));
-        let changes = Changes { overrides: overrides.clone(), audit, rules: Arc::new(rules) };
+        let changes = Changes { clock, overrides: overrides.clone(), audit, rules: Arc::new(rules) };
         let expiry = Expiry::start(&registry, changes.clone()).await;
         let metrics = Metrics::default();
         let api = Api {

@@ -122,7 +122,7 @@ impl ClusterState {
                 let midpoint = asked.wall_millis().midpoint(answered.wall_millis());
                 self.record_answer(now, answered, skew(&jobs, midpoint));
                 self.take_list(now, jobs, actions);
-                self.follow_up(followed, actions);
+                self.follow_up(now, followed, actions);
                 Ok(())
             }
             Err(trouble) => {
@@ -207,7 +207,7 @@ impl ClusterState {
         if is_signed {
             self.sign(now);
         }
-        self.find_namesakes();
+        self.find_namesakes(now);
     }
 
     /// A job with an override is not forgotten on an assumption: a JobManager that restarts lists none.
@@ -240,7 +240,7 @@ impl ClusterState {
     }
 
     /// An override may belong to a job that is not listed any more, whose name runs under another id.
-    fn find_namesakes(&mut self) {
+    fn find_namesakes(&mut self, now: Moment) {
         let mut live: HashMap<Arc<str>, Vec<JobId>> = HashMap::new();
         let mut gone: HashMap<Arc<str>, Vec<JobId>> = HashMap::new();
         let names: Vec<(JobId, Arc<str>, bool)> = self
@@ -255,12 +255,15 @@ impl ClusterState {
             let Some(entry) = self.jobs.get(id) else { continue };
             if !is_missing && !entry.facts.state().has_ended() {
                 live.entry(Arc::clone(name)).or_default().push(*id);
-            } else if *is_missing && self.records.get(id).is_some_and(|record| record.is_override()) {
+            } else if *is_missing
+                && self.records.get(id).is_some_and(|record| record.is_override(now.wall_millis()))
+            {
                 gone.entry(Arc::clone(name)).or_default().push(*id);
             }
         }
         for (id, name, is_missing) in names {
-            let is_override = self.records.get(&id).is_some_and(|record| record.is_override());
+            let is_override =
+                self.records.get(&id).is_some_and(|record| record.is_override(now.wall_millis()));
             let namesakes = match is_missing {
                 false => gone.get(&name).cloned().unwrap_or_default(),
                 true if is_override => live.get(&name).cloned().unwrap_or_default(),
@@ -275,7 +278,7 @@ impl ClusterState {
     }
 
     /// Starts whatever follows a list.
-    fn follow_up(&mut self, followed: &HashSet<JobId>, actions: &mut Vec<ClusterAction>) {
+    fn follow_up(&mut self, now: Moment, followed: &HashSet<JobId>, actions: &mut Vec<ClusterAction>) {
         let is_live = |entry: &JobEntry| !entry.facts.is_missing && !entry.facts.state().has_ended();
         let live = self.order.iter().find(|id| self.jobs.get(id).is_some_and(is_live)).copied();
         if live.is_some() {
@@ -284,7 +287,7 @@ impl ClusterState {
             }
             self.listing.since_search = self.listing.since_search.wrapping_add(1);
         }
-        self.remove_records(actions);
+        self.remove_records(now, actions);
         for id in self.order.clone() {
             let Some(entry) = self.jobs.get(&id) else { continue };
             let is_unseen = self.identity.attach == Attach::Always && entry.facts.rest.is_none();
@@ -298,7 +301,7 @@ impl ClusterState {
     }
 
     /// Removes the records of jobs that have ended, and those of jobs that were replaced if they override nothing.
-    fn remove_records(&mut self, actions: &mut Vec<ClusterAction>) {
+    fn remove_records(&mut self, now: Moment, actions: &mut Vec<ClusterAction>) {
         let live: HashSet<&str> = self
             .jobs
             .values()
@@ -311,7 +314,7 @@ impl ClusterState {
             let is_replaced = entry.facts.is_missing && live.contains(entry.facts.overview.name.as_str());
             if entry.facts.state().has_ended() {
                 removed.push((*id, None));
-            } else if is_replaced && !record.is_override() {
+            } else if is_replaced && !record.is_override(now.wall_millis()) {
                 // Something may be set meanwhile.
                 removed.push((*id, Some(record.revision)));
             }
