@@ -40,6 +40,6 @@ mod settings;
 mod state;
 mod view;
 
-pub use clusters::Clusters;
+pub use clusters::{Clusters, Services};
 pub use job::FlinkJob;
 pub use settings::{Attach, ClusterSettings, Entry, FlinkSection, Options, Settings, SettingsError};

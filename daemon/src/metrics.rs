@@ -37,7 +37,7 @@ const MOST_JOBS: usize = 1_000;
 const LONGEST_NAME: usize = 200;
 
 /// What is counted. Clones share it; there is one in a ckptd.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
@@ -49,18 +49,6 @@ struct Inner {
     tallies: Mutex<HashMap<Key, Tally>>,
 }
 
-impl Default for Inner {
-    fn default() -> Self {
-        let clock = Clock::start();
-        Self {
-            clock,
-            started_at: clock.wall_millis(),
-            requests: Requests::default(),
-            tallies: Mutex::default(),
-        }
-    }
-}
-
 impl Inner {
     fn tallies(&self) -> MutexGuard<'_, HashMap<Key, Tally>> {
         self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
@@ -68,6 +56,17 @@ impl Inner {
 }
 
 impl Metrics {
+    /// Metrics that count from now on.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            started_at: clock.wall_millis(),
+            requests: Requests::default(),
+            tallies: Mutex::default(),
+        }))
+    }
+
     /// Follows all jobs of a registry, for as long as that and this live.
     pub fn follow(&self, registry: &Arc<Registry>) {
         tokio::spawn(witness::follow(Arc::downgrade(&self.0), Arc::downgrade(registry)));

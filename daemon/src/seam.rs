@@ -7,7 +7,6 @@
 
 use crate::anatomy::{Anatomy, Depth};
 pub use crate::checkpoint_log::LogTail;
-use crate::clock::wall_millis;
 use crate::hosted::TaskDoor;
 use async_trait::async_trait;
 use ckpt_api::flink;
@@ -227,9 +226,7 @@ pub trait JobCoordinator: Send + Sync {
     async fn settle(&self) {}
 
     /// When its last state was seen, in milliseconds since the epoch, without asking.
-    fn last_seen(&self) -> u64 {
-        wall_millis()
-    }
+    fn last_seen(&self) -> u64;
 
     /// Looks at it.
     async fn observe(&self) -> Result<Observation, SeamError>;

@@ -129,7 +129,7 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(occupied)?;
     let texts = options.jobs.iter().map(|path| read_job_file(path)).collect::<Result<Vec<_>, _>>()?;
     let index = JobIndex::default();
-    let hosted = HostedJobs::recover(Arc::clone(&directory), overrides.clone(), index.clone()).await?;
+    let hosted = HostedJobs::recover(Arc::clone(&directory), overrides.clone(), index.clone(), clock).await?;
     let refused = |place: usize, cause| ServeError::Submit { path: options.jobs[place].clone(), cause };
     hosted.check(&texts).map_err(|(place, cause)| refused(place, cause))?;
     for (place, text) in texts.iter().enumerate() {
@@ -142,9 +142,11 @@ pub async fn run(options: Options) -> Result<(), ServeError> {
         tracing::warn!(%error, "the lock file cannot say where ckptd listens");
     }
     warn_of_strangers(&overrides, &flink);
-    let clusters = Clusters::follow(flink, &overrides, &pauses, &index);
+    let services =
+        flink::Services { clock, overrides: overrides.clone(), pauses: pauses.clone(), index: index.clone() };
+    let clusters = Clusters::follow(flink, &services);
     let registry = Arc::new(Registry::new(index, hosted, clusters));
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(clock);
     metrics.follow(&registry);
     let audit = AuditLog::open(directory.audit(), config.audit, clock);
     let changes = Changes { clock, overrides, audit, rules: Arc::new(config.rules) };

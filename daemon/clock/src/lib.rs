@@ -34,7 +34,7 @@ impl Clock {
     /// Wall-clock time in milliseconds since the epoch.
     #[must_use]
     pub fn wall_millis(&self) -> u64 {
-        wall_millis()
+        millis(since_epoch())
     }
 
     /// The instant at which `moment` is reached, for sleeping until then.
@@ -52,8 +52,8 @@ pub fn machine_millis() -> u64 {
     millis(Duration::try_from(now).unwrap_or(Duration::ZERO))
 }
 
-/// Wall-clock time in milliseconds since the epoch. Code that can be given a [`Clock`] or a [`Moment`] takes that
-/// instead.
+/// Wall-clock time in milliseconds since the epoch, for tests; the daemon is passed a [`Clock`].
+#[cfg(feature = "test-util")]
 #[must_use]
 pub fn wall_millis() -> u64 {
     millis(since_epoch())

@@ -5,6 +5,7 @@ use super::owner::Cluster;
 use super::rest;
 use super::settings::{ClusterSettings, Consent, Settings};
 use crate::attach::find;
+use crate::clock::Clock;
 use crate::overrides::OverrideStore;
 use crate::pauses::Pauses;
 use crate::registry::JobIndex;
@@ -19,6 +20,19 @@ use tokio::time::sleep;
 const SEARCH: Duration = Duration::from_secs(10);
 /// The most clusters that are found.
 const MOST_FOUND: usize = 64;
+
+/// Parts of ckptd that every cluster shares. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The clock.
+    pub clock: Clock,
+    /// The stored overrides.
+    pub overrides: OverrideStore,
+    /// Clusters for which reconciliation is paused.
+    pub pauses: Pauses,
+    /// The index to which jobs are added.
+    pub index: JobIndex,
+}
 
 /// The clusters. There is one of these in a ckptd.
 #[derive(Debug, Default)]
@@ -38,14 +52,13 @@ impl Drop for Clusters {
 impl Clusters {
     /// Starts to follow these.
     #[must_use]
-    pub fn follow(settings: Settings, overrides: &OverrideStore, pauses: &Pauses, index: &JobIndex) -> Self {
-        let follow =
-            |settings| Arc::new(Cluster::follow(settings, overrides.clone(), pauses, index.clone(), false));
+    pub fn follow(settings: Settings, services: &Services) -> Self {
+        let follow = |settings| Arc::new(Cluster::follow(settings, services, false));
         let followed: Vec<_> = settings.clusters.into_iter().map(follow).collect();
         let followed = Arc::new(RwLock::new(followed));
         let search = settings.auto.map(|consent| {
             let followed = Arc::clone(&followed);
-            let search = search(followed, overrides.clone(), pauses.clone(), index.clone(), consent);
+            let search = search(followed, services.clone(), consent);
             tokio::spawn(search).abort_handle()
         });
         Self { followed, search }
@@ -75,20 +88,14 @@ impl Clusters {
 }
 
 /// Looks for JobManagers of this machine, again and again, and follows those that are not followed yet.
-async fn search(
-    followed: Arc<RwLock<Vec<Arc<Cluster>>>>,
-    overrides: OverrideStore,
-    pauses: Pauses,
-    index: JobIndex,
-    consent: Consent,
-) {
+async fn search(followed: Arc<RwLock<Vec<Arc<Cluster>>>>, services: Services, consent: Consent) {
     loop {
         let managers = tokio::task::spawn_blocking(find::job_managers).await.unwrap_or_default();
         let there: Vec<_> = managers.into_iter().flat_map(|manager| manager.ports).collect();
         followed.write().unwrap_or_else(PoisonError::into_inner).retain(|cluster| {
             let is_gone = !there.iter().any(|address| is_at(&cluster.link.settings, *address));
-            let of_use =
-                !cluster.is_discovered || overrides.clusters().iter().any(|name| name == cluster.link.name());
+            let of_use = !cluster.is_discovered
+                || services.overrides.clusters().iter().any(|name| name == cluster.link.name());
             of_use || !is_gone || cluster.facts().health.trouble.is_none()
         });
         for address in there {
@@ -100,7 +107,7 @@ async fn search(
             match ClusterSettings::found(format!("http://{address}"), consent) {
                 Ok(settings) => {
                     tracing::info!(cluster = settings.name, "found a JobManager on this machine");
-                    let cluster = Cluster::follow(settings, overrides.clone(), &pauses, index.clone(), true);
+                    let cluster = Cluster::follow(settings, &services, true);
                     let cluster = Arc::new(cluster);
                     followed.write().unwrap_or_else(PoisonError::into_inner).push(cluster);
                 }

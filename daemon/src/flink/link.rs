@@ -21,9 +21,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(settings: ClusterSettings, overrides: OverrideStore) -> Self {
+    pub(super) fn new(settings: ClusterSettings, overrides: OverrideStore, clock: Clock) -> Self {
         let subtask_requests = Semaphore::new(MAX_SUBTASK_REQUESTS);
-        Self { settings, overrides, clock: Clock::start(), subtask_requests }
+        Self { settings, overrides, clock, subtask_requests }
     }
 
     /// Waits for permission to ask for subtasks, which is held for as long as the request takes.

@@ -2,6 +2,7 @@
 //! tells it what came of them, answers requests, and publishes facts for readers.
 
 use super::breakdown::BreakdownRequest;
+use super::clusters::Services;
 use super::facts::{ClusterFacts, JobFacts};
 use super::job::FlinkJob;
 use super::link::Link;
@@ -11,8 +12,7 @@ use super::settings::ClusterSettings;
 use super::state::event::{ClusterAction, ClusterEvent, Records, Reply, Request, RequestId};
 use super::state::{ClusterIdentity, ClusterState};
 use crate::clock::Moment;
-use crate::overrides::{Key, OverrideStore};
-use crate::pauses::Pauses;
+use crate::overrides::Key;
 use crate::registry::JobIndex;
 use crate::seam::JobCoordinator;
 use ckpt_api::{self as api, Pause};
@@ -63,14 +63,9 @@ impl Drop for Cluster {
 
 impl Cluster {
     /// Starts to follow a cluster.
-    pub(super) fn follow(
-        settings: ClusterSettings,
-        overrides: OverrideStore,
-        pauses: &Pauses,
-        index: JobIndex,
-        is_discovered: bool,
-    ) -> Self {
-        let link = Arc::new(Link::new(settings, overrides));
+    pub(super) fn follow(settings: ClusterSettings, services: &Services, is_discovered: bool) -> Self {
+        let Services { clock, overrides, pauses, index } = services.clone();
+        let link = Arc::new(Link::new(settings, overrides, clock));
         let identity = ClusterIdentity {
             name: link.name().to_owned(),
             url: link.settings.url.clone(),

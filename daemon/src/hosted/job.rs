@@ -6,7 +6,7 @@ use super::lifecycle::Ended;
 use super::owner::Owner;
 use super::restore::FromSavepoint;
 use crate::anatomy::{Anatomy, Depth};
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
 use crate::seam::{
@@ -36,6 +36,8 @@ pub(super) type Question = Box<dyn FnOnce(&mut Owner, Moment) + Send>;
 /// What a hosted job is made of.
 #[derive(Debug)]
 pub struct Setup {
+    /// The clock.
+    pub clock: Clock,
     /// Which job.
     pub identity: Identity,
     /// As it was submitted.
@@ -57,6 +59,7 @@ pub struct Setup {
 /// A job that ckptd hosts. Its owner ends with the last handle.
 #[derive(Debug, Clone)]
 pub struct HostedJob {
+    clock: Clock,
     identity: Arc<Identity>,
     questions: mpsc::Sender<Question>,
     events: broadcast::Sender<api::Event>,
@@ -71,7 +74,7 @@ impl HostedJob {
     pub fn start(setup: Setup) -> Self {
         let (questions, asked) = mpsc::channel(MOST_QUESTIONS);
         let (events, _) = broadcast::channel(MOST_EVENTS);
-        let identity = Arc::new(setup.identity.clone());
+        let (clock, identity) = (setup.clock, Arc::new(setup.identity.clone()));
         let looks = Disk::new(MOST_LOOKS);
         let door = |programs| TaskDoor::new(questions.downgrade(), looks.clone(), programs);
         let owner = Owner::new(setup, events.clone(), door(false));
@@ -79,7 +82,7 @@ impl HostedJob {
         let state = owner.subscribe_state();
         let ended = owner.subscribe_ended();
         tokio::spawn(owner.run(asked));
-        Self { identity, questions, events, state, ended, tasks }
+        Self { clock, identity, questions, events, state, ended, tasks }
     }
 
     /// The job's state, without asking its owner.
@@ -118,6 +121,10 @@ impl JobCoordinator for HostedJob {
 
     fn last_state(&self) -> JobState {
         self.state()
+    }
+
+    fn last_seen(&self) -> u64 {
+        self.clock.wall_millis()
     }
 
     async fn observe(&self) -> Result<Observation, SeamError> {

@@ -65,7 +65,7 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn new(setup: Setup, events: broadcast::Sender<api::Event>, door: TaskDoor) -> Self {
-        let clock = Clock::start();
+        let clock = setup.clock;
         let spec = Arc::new(setup.spec);
         let identity = setup.identity;
         let checkpoints = spec.directory.clone().unwrap_or(setup.checkpoints);

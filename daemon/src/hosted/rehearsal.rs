@@ -3,7 +3,7 @@
 
 use super::disk::Disk;
 use super::door::TaskDoor;
-use crate::clock::wall_millis;
+use crate::clock::Clock;
 use crate::job_file::{FaultKind, JobSpec, Rehearsal};
 use ckpt_api::tasks::{Claim, ClaimedSubtasks, DeclineReason, StoredSnapshot, TaskReport};
 use ckpt_task_sdk::{DoorError, Order, Reporter, Took, attach};
@@ -37,20 +37,25 @@ impl RehearsalTasks {
     }
 
     /// Starts tasks that play all subtasks of a job.
-    pub(super) fn start(&mut self, job: Arc<JobSpec>, rehearsal: Rehearsal) {
-        self.tasks.spawn(run(self.door.clone(), job, rehearsal));
+    pub(super) fn start(&mut self, clock: Clock, job: Arc<JobSpec>, rehearsal: Rehearsal) {
+        self.tasks.spawn(run(self.door.clone(), clock, job, rehearsal));
     }
 }
 
 /// Plays all subtasks of a job until it ends.
-async fn run(door: TaskDoor, job: Arc<JobSpec>, rehearsal: Rehearsal) {
+async fn run(door: TaskDoor, clock: Clock, job: Arc<JobSpec>, rehearsal: Rehearsal) {
     let name = job.name.clone();
-    if let Err(error) = play(door, job, Arc::new(rehearsal)).await {
+    if let Err(error) = play(door, clock, job, Arc::new(rehearsal)).await {
         tracing::error!(job = name, %error, "the rehearsal ends");
     }
 }
 
-async fn play(door: TaskDoor, job: Arc<JobSpec>, rehearsal: Arc<Rehearsal>) -> Result<(), DoorError> {
+async fn play(
+    door: TaskDoor,
+    clock: Clock,
+    job: Arc<JobSpec>,
+    rehearsal: Arc<Rehearsal>,
+) -> Result<(), DoorError> {
     let vertices = job.vertices.iter();
     let subtasks =
         vertices.map(|vertex| ClaimedSubtasks { vertex: vertex.name.clone(), index: None }).collect();
@@ -70,6 +75,7 @@ async fn play(door: TaskDoor, job: Arc<JobSpec>, rehearsal: Arc<Rehearsal>) -> R
                     for index in 0..vertex.parallelism {
                         let subtask = Subtask { vertex: vertex.id, index };
                         let part = Part {
+                            clock,
                             vertex: vertex.name.clone(),
                             subtask,
                             checkpoint,
@@ -90,6 +96,7 @@ async fn play(door: TaskDoor, job: Arc<JobSpec>, rehearsal: Arc<Rehearsal>) -> R
 
 /// One subtask's part of a checkpoint.
 struct Part {
+    clock: Clock,
     vertex: String,
     subtask: Subtask,
     checkpoint: CheckpointId,
@@ -100,8 +107,8 @@ struct Part {
 impl Part {
     /// Stores it and reports it.
     async fn store(self, rehearsal: Arc<Rehearsal>, disk: Disk, reporter: Reporter) {
-        let Self { vertex, subtask, checkpoint, directory, triggered_at } = self;
-        let start_delay = Duration::from_millis(wall_millis().saturating_sub(triggered_at));
+        let Self { clock, vertex, subtask, checkpoint, directory, triggered_at } = self;
+        let start_delay = Duration::from_millis(clock.wall_millis().saturating_sub(triggered_at));
         let began = Instant::now();
         let speed = match rehearsal.fault(subtask, checkpoint) {
             None => rehearsal.speed,

@@ -3,7 +3,7 @@
 use super::disk::Disk;
 use super::restore::{FROM_SAVEPOINT_FILE, Unfit};
 use super::{ENDED_FILE, Ended, FromSavepoint, HostedJob, Setup};
-use crate::clock::wall_millis;
+use crate::clock::Clock;
 use crate::durable;
 use crate::job_file::{JobFileError, JobSpec};
 use crate::overrides::{Key, OverrideStore};
@@ -102,6 +102,7 @@ pub struct HostedJobs {
     /// Looks at the savepoints of jobs that are submitted.
     looks: Disk,
     index: JobIndex,
+    clock: Clock,
 }
 
 #[derive(Debug, Clone)]
@@ -126,6 +127,7 @@ impl HostedJobs {
         directory: Arc<StateDir>,
         overrides: OverrideStore,
         index: JobIndex,
+        clock: Clock,
     ) -> Result<Self, RecoverError> {
         let jobs = Self {
             hosted: RwLock::new(Vec::new()),
@@ -134,8 +136,9 @@ impl HostedJobs {
             directory: Arc::clone(&directory),
             overrides,
             index,
+            clock,
         };
-        let stored = tokio::task::spawn_blocking(move || load(&directory)).await;
+        let stored = tokio::task::spawn_blocking(move || load(&directory, clock)).await;
         let mut stored = stored.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
         stored.sort_by_key(|stored| stored.ended.map_or(u64::MAX, |ended| ended.at));
         for stored in stored {
@@ -160,6 +163,7 @@ impl HostedJobs {
     fn host(&self, stored: Stored) -> HostedJob {
         let identity = Identity { cluster: HOSTED.to_owned(), id: stored.id, name: stored.spec.name.clone() };
         let job = HostedJob::start(Setup {
+            clock: self.clock,
             identity,
             spec: stored.spec.clone(),
             submitted_at: stored.submitted_at,
@@ -242,7 +246,8 @@ impl HostedJobs {
             return Ok((same, false));
         }
         let id = JobId::from_bits(rand::random());
-        let stored = Stored { id, spec, submitted_at: wall_millis(), ended: None, from_savepoint: from };
+        let stored =
+            Stored { id, spec, submitted_at: self.clock.wall_millis(), ended: None, from_savepoint: from };
         let (target, text) = (self.directory.job(id), text.to_owned());
         let storing = tokio::task::spawn_blocking(move || {
             store(&target, &text, stored.from_savepoint.as_ref()).map_err(SubmitError::NotStored)?;
@@ -295,7 +300,7 @@ fn store(target: &Path, text: &str, from: Option<&FromSavepoint>) -> io::Result<
     durable::sync_directory(jobs).inspect_err(|_| drop(fs::remove_dir_all(target)))
 }
 
-fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
+fn load(directory: &StateDir, clock: Clock) -> Result<Vec<Stored>, RecoverError> {
     let jobs = directory.jobs();
     let unreadable = |path: &Path, cause| RecoverError::Unreadable { path: path.to_owned(), cause };
     let mut found = Vec::new();
@@ -311,7 +316,7 @@ fn load(directory: &StateDir) -> Result<Vec<Stored>, RecoverError> {
         let spec = spec.map_err(|cause| RecoverError::Damaged { path: path.clone(), cause })?;
         let submitted = fs::metadata(&path).and_then(|file| file.modified());
         let submitted_at = submitted.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let submitted_at = submitted_at.map_or_else(wall_millis, ckpt_types::duration::millis);
+        let submitted_at = submitted_at.map_or_else(|| clock.wall_millis(), ckpt_types::duration::millis);
         let ended = load_file(&entry.path().join(ENDED_FILE), |content| {
             serde_json::from_slice(content).map_err(|error| error.to_string())
         })?;

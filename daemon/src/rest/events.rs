@@ -40,9 +40,10 @@ pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> R
     let job = api.job(&job)?;
     let identity = job.identity();
     let (cluster, job_id) = (identity.cluster.clone(), identity.id);
+    let clock = api.changes.clock;
     let events = BroadcastStream::new(job.events()).map(move |event| {
         event.unwrap_or_else(|Lagged(missed)| {
-            all::event(cluster.clone(), job_id, Happening::Lagged { missed })
+            all::event(clock, cluster.clone(), job_id, Happening::Lagged { missed })
         })
     });
     pushed(&api, events)
@@ -62,7 +63,7 @@ pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> R
     )
 )]
 pub(super) async fn all_events(State(api): State<Api>) -> Result<Response, ApiError> {
-    pushed(&api, all::all(Arc::clone(&api.registry)))
+    pushed(&api, all::all(Arc::clone(&api.registry), api.changes.clock))
 }
 
 /// The stream, as long as there is a place for one more.

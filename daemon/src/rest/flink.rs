@@ -3,7 +3,6 @@
 use super::Api;
 use super::error::ApiError;
 use super::input::{SmallBody, trigger_id};
-use crate::clock::wall_millis;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
@@ -27,8 +26,8 @@ const UNKNOWN_CHECKPOINT: &str =
     "the checkpoint is unknown, or so old that it is forgotten; or the vertex is unknown.";
 
 /// An answer with the time at which it was true.
-pub(super) fn seen(body: impl Serialize) -> Response {
-    seen_at(body, wall_millis())
+pub(super) fn seen(api: &Api, body: impl Serialize) -> Response {
+    seen_at(body, api.changes.clock.wall_millis())
 }
 
 fn seen_at(body: impl Serialize, observed_at: u64) -> Response {
@@ -44,15 +43,23 @@ fn seen_at(body: impl Serialize, observed_at: u64) -> Response {
     tag = "flink",
     responses((status = 200, body = DashboardConfiguration, headers(("ckpt-observed-at" = u64))))
 )]
-pub(super) async fn config() -> Response {
-    seen(DashboardConfiguration {
-        refresh_interval: REFRESH_INTERVAL,
-        timezone_name: "Coordinated Universal Time".to_owned(),
-        timezone_offset: 0,
-        flink_version: VERSION.to_owned(),
-        flink_revision: COMMIT.to_owned(),
-        features: Features { web_submit: false, web_cancel: false, web_rescale: false, web_history: false },
-    })
+pub(super) async fn config(State(api): State<Api>) -> Response {
+    seen(
+        &api,
+        DashboardConfiguration {
+            refresh_interval: REFRESH_INTERVAL,
+            timezone_name: "Coordinated Universal Time".to_owned(),
+            timezone_offset: 0,
+            flink_version: VERSION.to_owned(),
+            flink_revision: COMMIT.to_owned(),
+            features: Features {
+                web_submit: false,
+                web_cancel: false,
+                web_rescale: false,
+                web_history: false,
+            },
+        },
+    )
 }
 
 /// How many jobs there are.
@@ -110,7 +117,8 @@ pub(super) async fn jobs_overview(State(api): State<Api>) -> Response {
 /// Every job's part, and when the oldest of them was seen.
 async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
     let jobs = api.registry.jobs();
-    let observed_at = jobs.iter().map(|job| job.last_seen()).min().unwrap_or_else(wall_millis);
+    let observed_at =
+        jobs.iter().map(|job| job.last_seen()).min().unwrap_or_else(|| api.changes.clock.wall_millis());
     let overviews = futures::future::join_all(jobs.iter().map(|job| job.overview())).await;
     // Flink's bodies cannot say that a job is silent; the others are shown.
     (overviews.into_iter().flatten().collect(), observed_at)
@@ -124,7 +132,7 @@ async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
     responses((status = 200, body = JobDetails, headers(("ckpt-observed-at" = u64))))
 )]
 pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
-    Ok(seen(api.job(&job)?.details().await?))
+    Ok(seen(&api, api.job(&job)?.details().await?))
 }
 
 /// A job's state.
@@ -137,7 +145,7 @@ pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> 
 )]
 pub(super) async fn status(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let status = api.job(&job)?.overview().await?.state;
-    Ok(seen(JobStatusInfo { status }))
+    Ok(seen(&api, JobStatusInfo { status }))
 }
 
 /// A job's checkpoints: counts, summary and the newest ones.
@@ -151,7 +159,7 @@ pub(super) async fn checkpoints(
     State(api): State<Api>,
     Path(job): Path<String>,
 ) -> Result<Response, ApiError> {
-    Ok(seen(api.job(&job)?.checkpoints().await?))
+    Ok(seen(&api, api.job(&job)?.checkpoints().await?))
 }
 
 /// How a job's checkpoints are made, with the values in force.
@@ -165,7 +173,7 @@ pub(super) async fn checkpoint_config(
     State(api): State<Api>,
     Path(job): Path<String>,
 ) -> Result<Response, ApiError> {
-    Ok(seen(api.job(&job)?.checkpoint_config().await?))
+    Ok(seen(&api, api.job(&job)?.checkpoint_config().await?))
 }
 
 /// One checkpoint.
@@ -181,7 +189,7 @@ pub(super) async fn checkpoint(
 ) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
     let id = checkpoint_id(&id)?;
-    job.checkpoint(id).await?.map(seen).ok_or_else(|| unknown_checkpoint(id))
+    job.checkpoint(id).await?.map(|body| seen(&api, body)).ok_or_else(|| unknown_checkpoint(id))
 }
 
 /// One checkpoint of the subtasks of a vertex.
@@ -201,7 +209,7 @@ pub(super) async fn subtasks(
         ApiError::bad_request(format!("'{}' is no vertex id: 32 hexadecimal digits", vertex.escape_debug()))
     })?;
     let found = job.subtasks(id, vertex).await?.ok_or_else(|| unknown_checkpoint(id))?;
-    found.map(seen).ok_or_else(|| {
+    found.map(|body| seen(&api, body)).ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND, format!("the job has no vertex {vertex}; its details list them"))
     })
 }
@@ -240,7 +248,7 @@ pub(super) async fn trigger_status(
 ) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
     let trigger = trigger_id(&trigger)?;
-    job.trigger_status(trigger).await?.map(seen).ok_or_else(|| {
+    job.trigger_status(trigger).await?.map(|body| seen(&api, body)).ok_or_else(|| {
         let sentence = format!("there is no checkpoint operation {trigger} for job {}", job.identity().id);
         ApiError::new(StatusCode::NOT_FOUND, sentence)
     })

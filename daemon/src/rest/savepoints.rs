@@ -50,7 +50,7 @@ pub(super) async fn status(
 ) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
     let trigger = trigger_id(&trigger)?;
-    job.savepoint_status(trigger).await?.map(seen).ok_or_else(|| {
+    job.savepoint_status(trigger).await?.map(|body| seen(&api, body)).ok_or_else(|| {
         let sentence = format!("there is no savepoint operation {trigger} for job {}", job.identity().id);
         ApiError::new(StatusCode::NOT_FOUND, sentence)
     })

@@ -76,12 +76,18 @@ impl Host {
         let Config { rules, audit, .. } = Config::parse("/etc/ckptd.toml".as_ref(), config).unwrap();
         let audit = AuditLog::open(directory.audit(), audit, clock);
         let index = JobIndex::default();
-        let hosted = HostedJobs::recover(directory, overrides.clone(), index.clone()).await.unwrap();
-        let clusters = Clusters::follow(flink.clone(), &overrides, &pauses, &index);
+        let hosted = HostedJobs::recover(directory, overrides.clone(), index.clone(), clock).await.unwrap();
+        let services = ckptd::flink::Services {
+            clock,
+            overrides: overrides.clone(),
+            pauses: pauses.clone(),
+            index: index.clone(),
+        };
+        let clusters = Clusters::follow(flink.clone(), &services);
         let registry = Arc::new(Registry::new(index, hosted, clusters));
         let changes = Changes { clock, overrides: overrides.clone(), audit, rules: Arc::new(rules) };
         let expiry = Expiry::start(&registry, changes.clone()).await;
-        let metrics = Metrics::default();
+        let metrics = Metrics::new(clock);
         let api = Api {
             registry: Arc::clone(&registry),
             changes,

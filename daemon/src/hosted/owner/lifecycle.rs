@@ -22,7 +22,9 @@ impl Owner {
             return self.discard_on_end(now, self.lifecycle.state());
         }
         match &self.spec.tasks {
-            Tasks::Rehearsal(wanted) => self.rehearsal.start(Arc::clone(&self.spec), wanted.clone()),
+            Tasks::Rehearsal(wanted) => {
+                self.rehearsal.start(self.clock, Arc::clone(&self.spec), wanted.clone());
+            }
             Tasks::Programs { .. } => self.enter(now, JobState::Created, None),
         }
     }

@@ -1,6 +1,6 @@
 //! The events of all jobs as one stream, also of those that come later.
 
-use crate::clock::wall_millis;
+use crate::clock::Clock;
 use crate::registry::{JobChange, Registry};
 use crate::seam::JobCoordinator;
 use ckpt_api::{self as api, Happening, JobState};
@@ -19,16 +19,23 @@ type Key = (String, JobId);
 
 /// Events of all jobs from now on. The stream begins with the state of each; a job that comes later begins with its
 /// state too, and one that is not there any more is told of with its last state and why.
-pub(super) fn all(registry: Arc<Registry>) -> impl Stream<Item = api::Event> + Send {
+pub(super) fn all(registry: Arc<Registry>, clock: Clock) -> impl Stream<Item = api::Event> + Send {
     let changes = registry.changes();
-    let mut feed =
-        Feed { registry, changes, followed: HashMap::new(), events: SelectAll::new(), told: VecDeque::new() };
+    let mut feed = Feed {
+        registry,
+        clock,
+        changes,
+        followed: HashMap::new(),
+        events: SelectAll::new(),
+        told: VecDeque::new(),
+    };
     feed.look();
     stream::unfold(feed, |mut feed| async move { Some((feed.next().await?, feed)) })
 }
 
 struct Feed {
     registry: Arc<Registry>,
+    clock: Clock,
     changes: broadcast::Receiver<JobChange>,
     followed: HashMap<Key, Followed>,
     /// The events of each job, which hold no more than the job's own channel does. A job's end with `None`.
@@ -90,7 +97,7 @@ impl Feed {
         let Some(followed) = self.followed.remove(key) else { return };
         if followed.is_there {
             let why = "it is not known any more".to_owned();
-            self.told.push_back(state(key.clone(), followed.state, Some(why)));
+            self.told.push_back(state(self.clock, key.clone(), followed.state, Some(why)));
         }
     }
 
@@ -103,22 +110,27 @@ impl Feed {
         }
         let Some(followed) = self.followed.get_mut(&key) else {
             // Subscribed first, so that nothing is missed after the state that is told.
-            self.events.push(events_of(key.clone(), job));
+            self.events.push(events_of(key.clone(), job, self.clock));
             let followed = Followed { state: job.last_state(), is_there, is_over: false };
-            self.told.push_back(state(key.clone(), followed.state, missing(is_there, &key.0)));
+            self.told.push_back(state(self.clock, key.clone(), followed.state, missing(is_there, &key.0)));
             self.followed.insert(key, followed);
             return;
         };
         if followed.is_there != is_there {
             followed.is_there = is_there;
-            self.told.push_back(state(key.clone(), job.last_state(), missing(is_there, &key.0)));
+            self.told.push_back(state(self.clock, key.clone(), job.last_state(), missing(is_there, &key.0)));
         }
     }
 }
 
-fn events_of(key: Key, job: &dyn JobCoordinator) -> BoxStream<'static, (Key, Option<api::Event>)> {
+fn events_of(
+    key: Key,
+    job: &dyn JobCoordinator,
+    clock: Clock,
+) -> BoxStream<'static, (Key, Option<api::Event>)> {
     let last = (key.clone(), None);
-    let lagged = |(cluster, job_id): Key, missed| event(cluster, job_id, Happening::Lagged { missed });
+    let lagged =
+        move |(cluster, job_id): Key, missed| event(clock, cluster, job_id, Happening::Lagged { missed });
     let events = BroadcastStream::new(job.events()).map(move |event| {
         let event = event.unwrap_or_else(|Lagged(missed)| lagged(key.clone(), missed));
         (key.clone(), Some(event))
@@ -130,10 +142,10 @@ fn missing(is_there: bool, cluster: &str) -> Option<String> {
     (!is_there).then(|| format!("cluster {cluster} does not list this job"))
 }
 
-fn state((cluster, job_id): Key, state: JobState, reason: Option<String>) -> api::Event {
-    event(cluster, job_id, Happening::State { state, reason })
+fn state(clock: Clock, (cluster, job_id): Key, state: JobState, reason: Option<String>) -> api::Event {
+    event(clock, cluster, job_id, Happening::State { state, reason })
 }
 
-pub(super) fn event(cluster: String, job_id: JobId, what: Happening) -> api::Event {
-    api::Event { schema: api::SCHEMA.to_owned(), cluster, job_id, at: wall_millis(), what }
+pub(super) fn event(clock: Clock, cluster: String, job_id: JobId, what: Happening) -> api::Event {
+    api::Event { schema: api::SCHEMA.to_owned(), cluster, job_id, at: clock.wall_millis(), what }
 }
