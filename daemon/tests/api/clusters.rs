@@ -11,6 +11,7 @@
 //! | `native` | a cluster that has FLIP-571 itself |
 //! | `standing` | whether overrides hold: lost, foreign, paused, orphaned and adopted |
 //! | `temporary` | overrides that end by themselves |
+//! | `earlier_state` | records of an earlier version |
 //! | `lives` | ckptd restarts, jobs end, vanish and come again |
 //! | `history` | what is remembered of checkpoints, and the stream of all jobs |
 //! | `metrics` | what Prometheus is told of them |
@@ -22,6 +23,7 @@
 
 mod diagnosis;
 mod doctor;
+mod earlier_state;
 mod history;
 mod list;
 mod lives;

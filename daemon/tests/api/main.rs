@@ -16,6 +16,7 @@
 //! | `triggers` | checkpoints made by hand |
 //! | `savepoints`, `from_savepoint` | savepoints, and jobs that start from one |
 //! | `damage` | checkpoints that are damaged when a job is restored, and what its end leaves |
+//! | `earlier_state` | state directories of an earlier version |
 //! | `errors` | unknown paths, vertices and checkpoints, wrong methods |
 //! | `guard` | who may do what |
 //! | `events` | what is pushed |
@@ -40,6 +41,7 @@ mod damage;
 mod diagnosis;
 mod disk;
 mod documented;
+mod earlier_state;
 mod errors;
 mod events;
 mod fake_flink;
