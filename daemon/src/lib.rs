@@ -22,13 +22,12 @@
 //! | [`flink`] | coordinators of real Flink clusters |
 //! | [`job_file`] | a job as it is submitted |
 //! | [`state_dir`], [`durable`] | the state directory, and files that survive a crash |
-//! | [`attach`] | reaching a running JVM on this machine |
 //! | [`demo`] | the demonstration |
 //!
-//! Crates of their own: `ckpt-coordinator`, the state machine behind a hosted job, and `ckpt-clock`, the clock.
+//! Crates of their own: `ckpt-coordinator`, the state machine behind a hosted job, `ckpt-attach`, access to a running
+//! JVM, and `ckpt-clock`, the clock.
 
 pub mod anatomy;
-pub mod attach;
 pub mod audit;
 pub mod change;
 mod checkpoint_log;

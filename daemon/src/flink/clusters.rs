@@ -4,7 +4,6 @@ use super::doctor;
 use super::owner::Cluster;
 use super::rest;
 use super::settings::{ClusterSettings, Consent, Settings};
-use crate::attach::find;
 use crate::clock::Clock;
 use crate::overrides::OverrideStore;
 use crate::pauses::Pauses;
@@ -90,7 +89,7 @@ impl Clusters {
 /// Looks for JobManagers of this machine, again and again, and follows those that are not followed yet.
 async fn search(followed: Arc<RwLock<Vec<Arc<Cluster>>>>, services: Services, consent: Consent) {
     loop {
-        let managers = tokio::task::spawn_blocking(find::job_managers).await.unwrap_or_default();
+        let managers = tokio::task::spawn_blocking(ckpt_attach::job_managers).await.unwrap_or_default();
         let there: Vec<_> = managers.into_iter().flat_map(|manager| manager.ports).collect();
         followed.write().unwrap_or_else(PoisonError::into_inner).retain(|cluster| {
             let is_gone = !there.iter().any(|address| is_at(&cluster.link.settings, *address));

@@ -6,10 +6,10 @@ use super::link::Link;
 use super::owner::Cluster;
 use super::route_search::{JVM_TIMEOUT, Search, behind, candidates};
 use super::settings::Attach;
-use crate::attach::{self, AttachError, Jvm};
 use crate::seam::JobCoordinator;
 use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
 use ckpt_api::{Check, ClusterDiagnosis, OverrideState, Verdict, Via};
+use ckpt_attach::{AttachError, AttachPolicy, Jvm};
 
 /// The releases whose classes are known.
 const OLDEST: (u32, u32) = (1, 15);
@@ -179,15 +179,15 @@ struct Inside {
 }
 
 async fn inside(link: &Link, jvm: Jvm) -> Inside {
-    let consent: attach::Consent = link.settings.consent.into();
-    let preflight = tokio::task::spawn_blocking(move || attach::preflight(&jvm, &consent).checks).await;
+    let consent: AttachPolicy = link.settings.consent.into();
+    let preflight = tokio::task::spawn_blocking(move || ckpt_attach::preflight(&jvm, &consent).checks).await;
     let mut checks = preflight.unwrap_or_default();
     if checks.iter().any(|check| check.verdict == Verdict::Failed) {
         checks.push(skipped("agent", "not loaded, since the above would fail"));
         return Inside { checks, leader: None };
     }
     let mut leads_elsewhere = None;
-    match attach::ask(&jvm, &consent, Ask::Jobs, JVM_TIMEOUT).await {
+    match ckpt_attach::ask(&jvm, &consent, Ask::Jobs, JVM_TIMEOUT).await {
         Ok(Answered::Jobs(jobs)) => {
             checks.push(passed("agent", "it was loaded and answered; nothing was written"));
             checks.push(layout(&jobs));
@@ -215,7 +215,7 @@ async fn inside(link: &Link, jvm: Jvm) -> Inside {
 fn layout(jobs: &[LedJob]) -> Check {
     let broken = jobs.iter().find_map(|job| match &job.refusal {
         Some(refusal @ (Refusal::Unexpected { .. } | Refusal::Failed { .. })) => {
-            Some(format!("job {}: {}", job.job, attach::sentence(refusal)))
+            Some(format!("job {}: {}", job.job, ckpt_attach::describe_refusal(refusal)))
         }
         _ => None,
     });

@@ -2,10 +2,10 @@
 //! override again. It tells values that were lost with a coordinator from those that were changed in the same one,
 //! stops at the third foreign change, and backs off while applying fails. No clock and no I/O.
 
-use crate::attach::Jvm;
 use crate::clock::Moment;
 use crate::seam::SeamError;
 use ckpt_api::{OverrideState, OverrideStatus};
+use ckpt_attach::Jvm;
 use ckpt_coordinator::Monotonic;
 use std::time::Duration;
 

@@ -5,12 +5,11 @@ use super::facts::ClusterFacts;
 use super::link::Link;
 use super::routes::{Lesson, Route, Routes};
 use super::settings::{Attach, Consent};
-use crate::attach::find::{self, Listeners};
-use crate::attach::{self, AttachError, Jvm};
 use crate::seam::SeamError;
 use ckpt_agent::protocol::{Answered, Ask, Refusal};
 use ckpt_api::Verdict;
 use ckpt_api::flink::JobOverview;
+use ckpt_attach::{AttachError, AttachPolicy, Jvm, Listeners};
 use ckpt_types::duration::Exact;
 use ckpt_types::ids::JobId;
 use std::net::SocketAddr;
@@ -123,7 +122,7 @@ impl<'a> Search<'a> {
         let consent = self.link.settings.consent;
         let first = self.routes.first_process().filter(|_| consent.attach != Attach::Never);
         if let Some(jvm) = first {
-            match attach::ask(&jvm, &consent.into(), ask.clone(), JVM_TIMEOUT).await {
+            match ckpt_attach::ask(&jvm, &consent.into(), ask.clone(), JVM_TIMEOUT).await {
                 Ok(answer) => return Ok(self.answered(jvm, answer)),
                 Err(AttachError::Refusal(Refusal::NotLeading { leader, .. })) => {
                     self.learn(Lesson::LeaderLost);
@@ -136,7 +135,7 @@ impl<'a> Search<'a> {
         }
         let mut why = None;
         for jvm in candidates(self.link).await.map_err(SeamError::NoWay)? {
-            match attach::ask(&jvm, &consent.into(), ask.clone(), JVM_TIMEOUT).await {
+            match ckpt_attach::ask(&jvm, &consent.into(), ask.clone(), JVM_TIMEOUT).await {
                 Ok(answer) => return Ok(self.answered(jvm, answer)),
                 Err(AttachError::Refusal(Refusal::NotLeading { leader, .. })) => {
                     return self.ask_leader(job, ask, jvm, leader).await;
@@ -169,7 +168,7 @@ impl<'a> Search<'a> {
         };
         let consent = self.link.settings.consent.into();
         for jvm in jvms.into_iter().filter(|jvm| *jvm != standby) {
-            match attach::ask(&jvm, &consent, ask.clone(), JVM_TIMEOUT).await {
+            match ckpt_attach::ask(&jvm, &consent, ask.clone(), JVM_TIMEOUT).await {
                 Ok(answer) => return Ok(self.answered(jvm, answer)),
                 Err(AttachError::Gone { .. } | AttachError::Refusal(Refusal::NotLeading { .. })) => {}
                 Err(error) => return Err(self.refused(job, &error, &ask)),
@@ -219,7 +218,7 @@ impl<'a> Search<'a> {
     }
 }
 
-impl From<Consent> for attach::Consent {
+impl From<Consent> for AttachPolicy {
     fn from(consent: Consent) -> Self {
         Self { other_users: consent.other_users }
     }
@@ -247,11 +246,12 @@ pub(super) async fn candidates(link: &Link) -> Result<Vec<Jvm>, String> {
     let resolved = timeout(RESOLVE_TIMEOUT, lookup_host((host.as_str(), port))).await;
     let Ok(Ok(addresses)) = resolved else { return Err(format!("its host {host} cannot be resolved")) };
     let addresses: Vec<SocketAddr> = addresses.collect();
-    let is_local = addresses.iter().any(|address| find::is_local(address.ip().to_canonical()));
+    let is_local = addresses.iter().any(|address| ckpt_attach::is_local(address.ip().to_canonical()));
     let mut found = Vec::new();
     let mut unseen = Vec::new();
     for address in addresses {
-        let Listeners { processes, unseen: others } = off_thread(move || find::listening_on(address)).await;
+        let Listeners { processes, unseen: others } =
+            off_thread(move || ckpt_attach::listening_on(address)).await;
         found.extend(processes);
         unseen.extend(others);
     }
@@ -269,8 +269,8 @@ pub(super) async fn candidates(link: &Link) -> Result<Vec<Jvm>, String> {
 
 /// The first check that fails, as a sentence.
 async fn obstacle(jvm: Jvm, consent: Consent) -> Option<String> {
-    let checks = off_thread(move || attach::preflight(&jvm, &consent.into()).checks).await;
-    checks.iter().find(|check| check.verdict == Verdict::Failed).map(attach::in_words)
+    let checks = off_thread(move || ckpt_attach::preflight(&jvm, &consent.into()).checks).await;
+    checks.iter().find(|check| check.verdict == Verdict::Failed).map(ckpt_attach::describe_check)
 }
 
 /// The processes of this machine that listen where a JobManager's RPC address leads, such as
@@ -285,7 +285,7 @@ pub(super) async fn behind(rpc: &str) -> Result<Vec<Jvm>, String> {
     let mut unseen = Vec::new();
     for address in &addresses {
         let address = *address;
-        let listeners = off_thread(move || find::listening_on(address)).await;
+        let listeners = off_thread(move || ckpt_attach::listening_on(address)).await;
         if !listeners.processes.is_empty() {
             return Ok(listeners.processes);
         }
@@ -293,7 +293,9 @@ pub(super) async fn behind(rpc: &str) -> Result<Vec<Jvm>, String> {
     }
     match unseen.pop() {
         Some(why) => Err(why),
-        None if addresses.iter().any(|address| find::is_local(address.ip().to_canonical())) => Ok(Vec::new()),
+        None if addresses.iter().any(|address| ckpt_attach::is_local(address.ip().to_canonical())) => {
+            Ok(Vec::new())
+        }
         None => Err(format!("another JobManager leads: {rpc}; run ckptd there")),
     }
 }

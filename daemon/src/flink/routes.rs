@@ -1,9 +1,9 @@
 //! Knowledge about the routes of a change into a cluster's coordinators: the cluster's own FLIP-571, the agent in its
 //! JobManager, or none. No I/O here: searches report [`Lesson`]s, from which the owner learns.
 
-use crate::attach::Jvm;
 use crate::seam::Reach;
 use ckpt_api::Via;
+use ckpt_attach::Jvm;
 use ckpt_coordinator::Monotonic;
 use std::time::Duration;
 

@@ -5,8 +5,8 @@ use crate::job::Job;
 use crate::rig::{Rig, restart};
 use ckpt_agent::protocol::{Answered, Ask};
 use ckpt_api::{Diagnosis, Verdict, Via};
+use ckpt_attach::{AttachPolicy, Jvm};
 use ckpt_local_flink::Cluster;
-use ckptd::attach::{self, Consent, Jvm};
 
 /// What of ckptd is mapped into the JobManager's process.
 pub(crate) fn loaded(cluster: &Cluster) -> Vec<String> {
@@ -90,14 +90,14 @@ pub(crate) async fn the_agent_knows_the_family_of_the_release(rig: &'static Rig)
     };
     let pid = i32::try_from(cluster.job_manager_pid().unwrap()).unwrap();
     let jvm = Jvm::of(pid).unwrap();
-    let consent = Consent { other_users: false };
-    let look =
-        async |job: &Job<'_>| match attach::ask(&jvm, &consent, Ask::Read { job: job.id.clone() }, LIMIT)
-            .await
-        {
+    let consent = AttachPolicy { other_users: false };
+    let look = async |job: &Job<'_>| {
+        let ask = Ask::Read { job: job.id.clone() };
+        match ckpt_attach::ask(&jvm, &consent, ask, LIMIT).await {
             Ok(Answered::Read(sight)) => sight,
             other => panic!("{other:?}"),
-        };
+        }
+    };
     let mut identities = Vec::new();
     for job in &jobs {
         job.until_running().await;

@@ -2,8 +2,8 @@
 
 use crate::daemon::LIMIT;
 use ckpt_agent::protocol::{Answered, Ask};
+use ckpt_attach::{AttachPolicy, Jvm};
 use ckpt_local_flink::Cluster;
-use ckptd::attach::{self, Consent, Jvm};
 use ckptd::clock::wall_millis;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -110,7 +110,7 @@ impl Samples {
 /// The values in force in the coordinator, if there is one.
 pub(super) async fn look(jvm: &Jvm, job: &str) -> Option<(u64, u64)> {
     let ask = Ask::Read { job: job.to_owned() };
-    match attach::ask(jvm, &Consent::default(), ask, ANSWER_LIMIT).await {
+    match ckpt_attach::ask(jvm, &AttachPolicy::default(), ask, ANSWER_LIMIT).await {
         Ok(Answered::Read(sight)) => {
             Some((u64::try_from(sight.interval).ok()?, u64::try_from(sight.timeout).ok()?))
         }

@@ -4,7 +4,6 @@ use super::super::event::{
     ChangeAnswer, ClusterAction, ClusterEvent, ListAnswer, Records, Reply, Request, RequestId, RestAnswer,
 };
 use super::super::{ClusterIdentity, ClusterState};
-use crate::attach::Jvm;
 use crate::clock::Moment;
 use crate::flink::facts::{JobFacts, RestRead};
 use crate::flink::rest::CACHE_AGE;
@@ -15,6 +14,7 @@ use crate::seam::SeamError;
 use ckpt_agent::protocol::{Shown, Sight};
 use ckpt_api::flink::{CheckpointConfig, CheckpointStatistics, JobOverview};
 use ckpt_api::{JobState, OverrideState};
+use ckpt_attach::Jvm;
 use ckpt_coordinator::Monotonic;
 use ckpt_types::ids::JobId;
 use serde_json::{Value, json};

@@ -1,15 +1,14 @@
-//! What ckptd puts into a JVM's `/tmp`: the library, and a file for one answer.
+//! Files that ckptd puts into a JVM's `/tmp`: the library, and a file for one answer.
 //!
-//! `/tmp` is everybody's, and what is loaded from there runs in the JobManager. So both are in a directory
-//! that is the JobManager's own user's and that nobody else can write to, every step starts from an open directory,
-//! and no symbolic link is followed. All of it is done as that user, see [`super::user`]. The library is named by its content and never written to in place: a
-//! JVM may have it mapped.
+//! `/tmp` is shared, and what is loaded from there runs in the JobManager. So both are in a directory that belongs
+//! to the JobManager's own user and that no other can write to, every step starts from an open directory, and no
+//! symbolic link is followed. All of it is done as that user, see [`super::user`]. The library is named by its
+//! content and never written to in place: a JVM may have it mapped.
 
 use super::AttachError;
-use super::preflight::{Finding, Found};
-use super::process::Target;
-use super::user::User;
-use crate::durable::DRAFT;
+use super::preflight::{CheckOutcome, CheckPass};
+use super::process::AttachTarget;
+use super::user::JvmUser;
 use rand::RngExt;
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -20,36 +19,39 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::LazyLock;
 
-/// The agent, as `build.rs` made it. No constant, which would be in the program once for each place that uses it.
-pub(super) static LIBRARY: &[u8] = include_bytes!(env!("CKPT_AGENT"));
+/// Agent, as `build.rs` made it. No constant, which would be in the program once for each place that uses it.
+pub(crate) static AGENT_LIBRARY: &[u8] = include_bytes!(env!("CKPT_AGENT"));
 
-/// Its name.
-static NAME: LazyLock<String> = LazyLock::new(|| {
-    let digest = Sha256::digest(LIBRARY);
+/// File name of the library.
+static LIBRARY_NAME: LazyLock<String> = LazyLock::new(|| {
+    let digest = Sha256::digest(AGENT_LIBRARY);
     let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("libckpt-agent-{hex}.so")
 });
 
-/// The largest answer that is read, in bytes.
-const LARGEST_ANSWER: usize = 16 << 20;
+/// Prefix of the library's name while it is being written.
+const DRAFT_PREFIX: &str = ".draft-";
 
-/// What may be set on a directory of ckptd's, or a library in it: reading for all, writing for its owner.
+/// Largest answer that is read, in bytes.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
+
+/// Mode bits that must not be set on ckptd's directory, or on a library in it.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// The directory's name; each user whose JVM is reached has one.
-fn directory_name(user: User) -> String {
+/// Name of the directory; each user whose JVM is reached has one.
+fn directory_name(user: JvmUser) -> String {
     format!("ckptd-{}", user.uid)
 }
 
-/// Looks whether the library can be placed, and places nothing.
-pub(super) fn look(target: &Target) -> Finding {
-    target.act(|| look_as_its_user(target)).unwrap_or_else(|error| {
+/// Checks that the library can be placed, and places nothing.
+pub(crate) fn check(target: &AttachTarget) -> CheckOutcome {
+    target.act(|| check_as_user(target)).unwrap_or_else(|error| {
         let found = format!("ckptd cannot act as user {}: {error}", target.user.uid);
         Err((found, format!("run it as user {}", target.user.uid)))
     })
 }
 
-fn look_as_its_user(target: &Target) -> Finding {
+fn check_as_user(target: &AttachTarget) -> CheckOutcome {
     let advice = "make /tmp writable for the JobManager's user and for ckptd";
     let failed = |found: String, advice: &str| Err((found, advice.to_owned()));
     let refused = |error: io::Error| {
@@ -77,9 +79,9 @@ fn look_as_its_user(target: &Target) -> Finding {
         (format!("{} cannot be used: {error}", path.display()), "have its owner or root remove it".to_owned())
     })?;
     if there.as_ref().is_some_and(|directory| is_placed(directory, target.user).unwrap_or(false)) {
-        return Ok(Found::Well("in place".to_owned()));
+        return Ok(CheckPass::Passed("in place".to_owned()));
     }
-    may_create(there.as_ref().unwrap_or(&target.tmp)).map_err(|error| {
+    check_writable(there.as_ref().unwrap_or(&target.tmp)).map_err(|error| {
         let path = path.display();
         (
             format!("nothing can be made in {path}: {error}"),
@@ -87,15 +89,15 @@ fn look_as_its_user(target: &Target) -> Finding {
         )
     })?;
     let free = mount.f_bavail.saturating_mul(mount.f_frsize);
-    match free < LIBRARY.len() as u64 + (1 << 20) {
+    match free < AGENT_LIBRARY.len() as u64 + (1 << 20) {
         true => failed(format!("its /tmp is full: {free} bytes are left"), "make room in it"),
-        false => Ok(Found::Well(format!("can be placed in {}", path.display()))),
+        false => Ok(CheckPass::Passed(format!("can be placed in {}", path.display()))),
     }
 }
 
-/// Whether a file can be made in a directory, found out with one that has no name. Permissions do not tell it
-/// all: a user without a place in the user namespace of a mount can make nothing there, and be it root.
-fn may_create(directory: &OwnedFd) -> io::Result<()> {
+/// Checks that a file can be made in a directory, by making one without a name. Permissions are not enough to
+/// tell: a user without a place in the user namespace of a mount can make nothing there, and be it root.
+fn check_writable(directory: &OwnedFd) -> io::Result<()> {
     let how = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     match rustix::fs::openat(directory, ".", how, Mode::from_raw_mode(0o600)) {
         Ok(_) => Ok(()),
@@ -108,23 +110,23 @@ fn may_create(directory: &OwnedFd) -> io::Result<()> {
     }
 }
 
-/// The library, and a file for one answer, which is deleted with this value.
+/// Library, and a file for one answer, which is deleted on drop.
 #[derive(Debug)]
-pub(super) struct Placed {
-    user: User,
+pub(crate) struct PlacedAgent {
+    user: JvmUser,
     directory: OwnedFd,
     name: String,
     answer: File,
 }
 
-impl Placed {
+impl PlacedAgent {
     /// Places both.
-    pub(super) fn new(target: &Target) -> Result<Self, AttachError> {
-        let acted = target.act(|| Self::as_its_user(target));
+    pub(crate) fn new(target: &AttachTarget) -> Result<Self, AttachError> {
+        let acted = target.act(|| Self::place_as_user(target));
         acted.unwrap_or_else(|cause| Err(AttachError::NotPlaced { path: target.shown(""), cause }))
     }
 
-    fn as_its_user(target: &Target) -> Result<Self, AttachError> {
+    fn place_as_user(target: &AttachTarget) -> Result<Self, AttachError> {
         let failed = |name: &str| {
             let path = target.shown(directory_name(target.user)).join(name);
             |cause: io::Error| match target.is_alive() {
@@ -133,43 +135,43 @@ impl Placed {
             }
         };
         let directory = make_directory(target).map_err(failed(""))?;
-        place(&directory, target.user).map_err(failed(&NAME))?;
+        place(&directory, target.user).map_err(failed(&LIBRARY_NAME))?;
         let name = format!("answer-{:016x}", rand::rng().random::<u64>());
         let answer = create(&directory, &name, OFlags::RDWR, 0o600).map_err(failed(&name))?;
         Ok(Self { user: target.user, directory, name, answer })
     }
 
-    /// The library, as the JVM sees it.
-    pub(super) fn library_path(&self) -> String {
-        format!("/tmp/{}/{}", directory_name(self.user), *NAME)
+    /// Path of the library, as the JVM sees it.
+    pub(crate) fn library_path(&self) -> String {
+        format!("/tmp/{}/{}", directory_name(self.user), *LIBRARY_NAME)
     }
 
-    /// The answer's file, as the JVM sees it.
-    pub(super) fn answer_path(&self) -> String {
+    /// Path of the answer's file, as the JVM sees it.
+    pub(crate) fn answer_path(&self) -> String {
         format!("/tmp/{}/{}", directory_name(self.user), self.name)
     }
 
-    /// What is in the answer's file.
-    pub(super) fn read_answer(&self) -> Result<Vec<u8>, AttachError> {
+    /// Contents of the answer's file.
+    pub(crate) fn read_answer(&self) -> Result<Vec<u8>, AttachError> {
         let mut answer = Vec::new();
-        let read = (&self.answer).take(LARGEST_ANSWER as u64 + 1).read_to_end(&mut answer);
+        let read = (&self.answer).take(MAX_ANSWER_BYTES as u64 + 1).read_to_end(&mut answer);
         let cause = match read {
-            Ok(size) if size <= LARGEST_ANSWER => return Ok(answer),
-            Ok(_) => format!("it has more than {LARGEST_ANSWER} bytes"),
+            Ok(size) if size <= MAX_ANSWER_BYTES => return Ok(answer),
+            Ok(_) => format!("it has more than {MAX_ANSWER_BYTES} bytes"),
             Err(error) => error.to_string(),
         };
         Err(AttachError::Unintelligible { cause })
     }
 }
 
-impl Drop for Placed {
+impl Drop for PlacedAgent {
     fn drop(&mut self) {
         let _ = self.user.act(|| rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty()));
     }
 }
 
-/// ckptd's directory in the target's `/tmp`, made when it is not there.
-fn make_directory(target: &Target) -> io::Result<OwnedFd> {
+/// Opens ckptd's directory in the target's `/tmp`, and makes it when it is not there.
+fn make_directory(target: &AttachTarget) -> io::Result<OwnedFd> {
     match rustix::fs::mkdirat(&target.tmp, directory_name(target.user), Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
@@ -178,8 +180,8 @@ fn make_directory(target: &Target) -> io::Result<OwnedFd> {
     Ok(directory)
 }
 
-/// ckptd's directory, if it is there; an error when it is not to be trusted.
-fn open_directory(target: &Target) -> io::Result<Option<OwnedFd>> {
+/// Opens ckptd's directory, if it is there; an error when it is not to be trusted.
+fn open_directory(target: &AttachTarget) -> io::Result<Option<OwnedFd>> {
     let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = match rustix::fs::openat(&target.tmp, directory_name(target.user), how, Mode::empty()) {
         Ok(directory) => directory,
@@ -202,15 +204,15 @@ fn untrusted(why: &str) -> io::Error {
 }
 
 /// Places the library, unless it is there already.
-fn place(directory: &OwnedFd, user: User) -> io::Result<()> {
+fn place(directory: &OwnedFd, user: JvmUser) -> io::Result<()> {
     if is_placed(directory, user)? {
         return Ok(());
     }
-    let draft = format!("{DRAFT}{:016x}", rand::rng().random::<u64>());
+    let draft = format!("{DRAFT_PREFIX}{:016x}", rand::rng().random::<u64>());
     let mut file = create(directory, &draft, OFlags::WRONLY, 0o644)?;
-    let placed = file.write_all(LIBRARY).and_then(|()| {
+    let placed = file.write_all(AGENT_LIBRARY).and_then(|()| {
         rustix::fs::fchmod(&file, Mode::from_raw_mode(0o644))?;
-        Ok(rustix::fs::renameat(directory, &draft, directory, NAME.as_str())?)
+        Ok(rustix::fs::renameat(directory, &draft, directory, LIBRARY_NAME.as_str())?)
     });
     if placed.is_err() {
         let _ = rustix::fs::unlinkat(directory, &draft, AtFlags::empty());
@@ -218,10 +220,10 @@ fn place(directory: &OwnedFd, user: User) -> io::Result<()> {
     placed
 }
 
-/// Whether the library is there, whole and nobody else's. If something else is, it gets replaced.
-fn is_placed(directory: &OwnedFd, user: User) -> io::Result<bool> {
+/// True if the library is there, whole and of this user. Anything else in its place gets replaced.
+fn is_placed(directory: &OwnedFd, user: JvmUser) -> io::Result<bool> {
     let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(directory, NAME.as_str(), how, Mode::empty()) {
+    let file = match rustix::fs::openat(directory, LIBRARY_NAME.as_str(), how, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(Errno::NOENT | Errno::LOOP) => return Ok(false),
         Err(error) => return Err(error.into()),
@@ -231,16 +233,16 @@ fn is_placed(directory: &OwnedFd, user: User) -> io::Result<bool> {
         && stat.st_uid == user.uid
         && stat.st_mode & WRITABLE_BY_OTHERS == 0
         && stat.st_mode & 0o444 == 0o444
-        && u64::try_from(stat.st_size) == Ok(LIBRARY.len() as u64);
+        && u64::try_from(stat.st_size) == Ok(AGENT_LIBRARY.len() as u64);
     if !ours {
         return Ok(false);
     }
-    let mut content = vec![0; LIBRARY.len()];
+    let mut content = vec![0; AGENT_LIBRARY.len()];
     file.read_exact_at(&mut content, 0)?;
-    Ok(content == LIBRARY)
+    Ok(content == AGENT_LIBRARY)
 }
 
-/// Makes a file that is not there yet.
+/// Makes a file; an error when it exists.
 fn create(directory: &OwnedFd, name: &str, access: OFlags, mode: u32) -> io::Result<File> {
     let how = access | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(directory, name, how, Mode::from_raw_mode(mode))?.into())

@@ -1,7 +1,7 @@
-//! Asked is a JVM that this process plays, in a `/tmp` of its own; refused are processes that are none.
+//! Questions to a JVM that this process plays, in a `/tmp` of its own, and to processes that are no JVM.
 
-use super::process::Target;
-use super::user::User;
+use super::process::AttachTarget;
+use super::user::JvmUser;
 use super::*;
 use ckpt_agent::protocol::LedJob;
 use ckpt_api::Verdict;
@@ -18,9 +18,9 @@ use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The pid that the JVM which is played has in its container.
+/// Pid that the simulated JVM has in its container.
 const INNER_PID: i32 = 4_711;
-/// A limit that is not reached.
+/// Limit that is not reached.
 const AMPLE: Duration = Duration::from_secs(60);
 const LOADED: &str = "0\nreturn code: 0\n";
 
@@ -28,19 +28,19 @@ fn own_pid() -> i32 {
     i32::try_from(std::process::id()).unwrap()
 }
 
-fn target_of(pid: i32, tmp: &Path) -> Arc<Target> {
+fn target_of(pid: i32, tmp: &Path) -> Arc<AttachTarget> {
     let process = Process::new(pid).unwrap();
-    let signals = Target::signals(&process).unwrap();
+    let signals = AttachTarget::signals(&process).unwrap();
     let tmp = rustix::fs::open(tmp, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-    Arc::new(Target { process, signals, user: User::us(), inner_pid: INNER_PID, tmp })
+    Arc::new(AttachTarget { process, signals, user: JvmUser::current(), inner_pid: INNER_PID, tmp })
 }
 
-fn target(tmp: &TempDir) -> Arc<Target> {
+fn target(tmp: &TempDir) -> Arc<AttachTarget> {
     target_of(own_pid(), tmp.path())
 }
 
-fn until(limit: Duration) -> Until {
-    Until { limit, instant: Instant::now() + limit }
+fn until(limit: Duration) -> QuestionDeadline {
+    QuestionDeadline { limit, instant: Instant::now() + limit }
 }
 
 fn socket(tmp: &Path) -> UnixListener {
@@ -62,7 +62,7 @@ fn serve(tmp: &Path, listener: UnixListener, reply: &'static str, answer: String
         let words: Vec<_> = request.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
         assert_eq!((&*words[0], &*words[1], &*words[3], &*words[5]), ("1", "load", "true", ""));
         let here = |path: &str| tmp.join(path.strip_prefix("/tmp/").unwrap());
-        assert_eq!(fs::read(here(&words[2])).unwrap(), place::LIBRARY);
+        assert_eq!(fs::read(here(&words[2])).unwrap(), placement::AGENT_LIBRARY);
         let question: Question = serde_json::from_str(&words[4]).unwrap();
         let file = fs::OpenOptions::new().write(true).open(here(&question.answer));
         file.unwrap().write_all(answer.as_bytes()).unwrap();
@@ -75,7 +75,7 @@ fn answer() -> Answer {
     Ok(Answered::Jobs(vec![LedJob { job: "7".repeat(32), refusal: None }]))
 }
 
-/// What is left in ckptd's directory, and beside it.
+/// Names of files left in ckptd's directory, and beside it.
 fn left(tmp: &TempDir) -> Vec<String> {
     let ours = tmp.path().join(format!("ckptd-{}", geteuid().as_raw()));
     let all = fs::read_dir(tmp.path()).unwrap().chain(fs::read_dir(ours).unwrap());
@@ -85,10 +85,10 @@ fn left(tmp: &TempDir) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_question_is_answered_and_leaves_nothing_but_the_library() {
+async fn answered_question_leaves_only_library() {
     let tmp = tempfile::tempdir().unwrap();
     let jvm = serve(tmp.path(), socket(tmp.path()), LOADED, serde_json::to_string(&answer()).unwrap());
-    let before = clock::machine_millis();
+    let before = ckpt_clock::machine_millis();
     let answered = converse(target(&tmp), Ask::Jobs, until(AMPLE)).await.unwrap();
     assert_eq!(Ok(answered), answer());
     let question = jvm.join().unwrap();
@@ -99,7 +99,7 @@ async fn a_question_is_answered_and_leaves_nothing_but_the_library() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_told_from_one() {
+async fn rejects_broken_answers() {
     let good = serde_json::to_string(&answer()).unwrap();
     let half = good[..good.len() / 2].to_owned();
     let no = serde_json::to_string(&Answer::Err(Refusal::NoSuchJob)).unwrap();
@@ -124,7 +124,7 @@ async fn what_is_no_answer_is_told_from_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_jvm_that_says_nothing_is_given_up_at_the_limit() {
+async fn silent_jvm_times_out() {
     let tmp = tempfile::tempdir().unwrap();
     let _listener = socket(tmp.path());
     let (began, limit) = (Instant::now(), Duration::from_secs(5));
@@ -136,7 +136,7 @@ async fn a_jvm_that_says_nothing_is_given_up_at_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_jvm_that_only_prints_its_threads_is_given_up_unasked() {
+async fn unattachable_jvm_times_out_unasked() {
     let _caught = signal(SignalKind::quit()).unwrap();
     let tmp = tempfile::tempdir().unwrap();
     let (began, limit) = (Instant::now(), Duration::from_secs(5));
@@ -147,7 +147,7 @@ async fn a_jvm_that_only_prints_its_threads_is_given_up_unasked() {
 }
 
 #[tokio::test]
-async fn a_jvm_that_does_not_listen_yet_is_asked_to_also_where_another_left_its_socket() {
+async fn triggers_listener_despite_stale_socket() {
     for stale in [false, true] {
         let mut quits = signal(SignalKind::quit()).unwrap();
         let tmp = tempfile::tempdir().unwrap();
@@ -172,7 +172,7 @@ async fn a_jvm_that_does_not_listen_yet_is_asked_to_also_where_another_left_its_
 }
 
 #[tokio::test]
-async fn a_question_that_hotspot_would_swallow_is_not_sent() {
+async fn oversized_question_is_not_sent() {
     let tmp = tempfile::tempdir().unwrap();
     let _listener = socket(tmp.path());
     let ask = Ask::Read { job: "7".repeat(LONGEST_QUESTION) };
@@ -180,7 +180,7 @@ async fn a_question_that_hotspot_would_swallow_is_not_sent() {
     assert!(matches!(error, AttachError::TooLong { bytes } if bytes > LONGEST_QUESTION), "{error}");
 }
 
-/// A process that dies of SIGQUIT, as most do.
+/// Process that dies of SIGQUIT, as most do.
 struct Sleeper(Child);
 
 impl Sleeper {
@@ -201,10 +201,10 @@ impl Drop for Sleeper {
 }
 
 #[tokio::test]
-async fn what_is_no_jvm_is_refused_and_lives() {
+async fn refused_process_survives() {
     let mut sleeper = Sleeper::start();
     let jvm = Jvm::of(sleeper.pid()).unwrap();
-    let error = ask(&jvm, &Consent::default(), Ask::Jobs, AMPLE).await.unwrap_err();
+    let error = ask(&jvm, &AttachPolicy::default(), Ask::Jobs, AMPLE).await.unwrap_err();
     assert!(matches!(&error, AttachError::Refused(check) if check.check == "JVM"), "{error}");
     assert!(error.to_string().contains("it is no JVM"), "{error}");
     // And if it had been taken for one, the last look before the signal saves it.
@@ -217,7 +217,7 @@ async fn what_is_no_jvm_is_refused_and_lives() {
 }
 
 #[tokio::test]
-async fn a_process_that_has_ended_is_gone_whoever_has_its_pid() {
+async fn reused_pid_is_gone() {
     let sleeper = Sleeper::start();
     let jvm = Jvm::of(sleeper.pid()).unwrap();
     assert!(jvm.is_alive());
@@ -226,58 +226,58 @@ async fn a_process_that_has_ended_is_gone_whoever_has_its_pid() {
     let reused = Jvm { pid: later.pid(), ..jvm };
     for gone in [jvm, Jvm { started: reused.started - 1, ..reused }] {
         assert!(!gone.is_alive());
-        let error = ask(&gone, &Consent::default(), Ask::Jobs, AMPLE).await.unwrap_err();
+        let error = ask(&gone, &AttachPolicy::default(), Ask::Jobs, AMPLE).await.unwrap_err();
         assert!(matches!(error, AttachError::Gone { pid } if pid == gone.pid()), "{error}");
     }
-    let checks = preflight(&jvm, &Consent::default()).checks;
+    let checks = preflight(&jvm, &AttachPolicy::default()).checks;
     assert_eq!(checks[0].verdict, Verdict::Failed);
     assert!(checks[1..].iter().all(|check| check.verdict == Verdict::Skipped));
 }
 
 #[test]
-fn the_checks_are_the_same_ones_in_the_same_order_however_far_they_get() {
+fn checks_keep_their_order() {
     let names = |preflight: &Preflight| {
         preflight.checks.iter().map(|check| check.check.clone()).collect::<Vec<_>>().join(", ")
     };
-    let us = preflight(&Jvm::of(own_pid()).unwrap(), &Consent::default());
+    let us = preflight(&Jvm::of(own_pid()).unwrap(), &AttachPolicy::default());
     let all = "process, user, JVM, JVM options, namespaces, attach socket, library";
     assert_eq!(names(&us), all);
-    assert!(!us.is_clear());
     let verdicts: Vec<_> = us.checks.iter().map(|check| check.verdict).collect();
     use Verdict::{Failed, Passed, Skipped};
     assert_eq!(verdicts, [Passed, Passed, Failed, Passed, Passed, Skipped, Skipped]);
     let failed = us.checks.iter().filter(|check| check.verdict == Failed);
     assert!(failed.into_iter().all(|check| check.advice.is_some()));
-    assert!(place::look(&target_of(own_pid(), Path::new("/proc"))).is_err());
+    assert!(us.into_target().is_err());
+    assert!(placement::check(&target_of(own_pid(), Path::new("/proc"))).is_err());
 }
 
 #[test]
-fn another_user_is_reached_by_root_alone_and_with_consent_alone() {
+fn other_users_need_root_and_consent() {
     let jvm = Jvm::of(1).unwrap();
-    let user = |consent| preflight(&jvm, &consent).checks.swap_remove(1);
-    let without = user(Consent::default());
+    let user = |policy| preflight(&jvm, &policy).checks.swap_remove(1);
+    let without = user(AttachPolicy::default());
     if fs::metadata("/proc/1").unwrap().uid() == geteuid().as_raw() {
         assert_eq!(without.verdict, Verdict::Passed);
     } else {
         assert_eq!(without.verdict, Verdict::Failed);
-        assert_eq!(user(Consent { other_users: true }).verdict, Verdict::Failed);
+        assert_eq!(user(AttachPolicy { other_users: true }).verdict, Verdict::Failed);
     }
 }
 
 #[test]
-fn the_library_stays_as_it_is_and_what_is_not_it_gives_way() {
+fn library_is_kept_unless_altered() {
     let tmp = tempfile::tempdir().unwrap();
     let target = target(&tmp);
-    let path = |placed: &Placed| tmp.path().join(placed.library_path().strip_prefix("/tmp/").unwrap());
+    let path = |placed: &PlacedAgent| tmp.path().join(placed.library_path().strip_prefix("/tmp/").unwrap());
     let inode = |path: &Path| fs::symlink_metadata(path).unwrap().ino();
-    let library = path(&Placed::new(&target).unwrap());
+    let library = path(&PlacedAgent::new(&target).unwrap());
     let first = inode(&library);
-    assert!(place::look(&target).is_ok());
-    Placed::new(&target).unwrap();
+    assert!(placement::check(&target).is_ok());
+    PlacedAgent::new(&target).unwrap();
     assert_eq!(inode(&library), first, "the same file, which a JVM may have loaded");
     let mapped = fs::File::open(&library).unwrap();
     fs::set_permissions(&library, Permissions::from_mode(0o666)).unwrap();
-    Placed::new(&target).unwrap();
+    PlacedAgent::new(&target).unwrap();
     assert_ne!(inode(&library), first, "others could have written to it");
     assert_eq!(mapped.metadata().unwrap().nlink(), 0, "and the one that may be loaded was not written to");
     let precious = tmp.path().join("precious");
@@ -289,27 +289,27 @@ fn the_library_stays_as_it_is_and_what_is_not_it_gives_way() {
             "directory" => fs::create_dir(&library).unwrap(),
             _ => fs::write(&library, "y").unwrap(),
         }
-        let placed = Placed::new(&target);
+        let placed = PlacedAgent::new(&target);
         assert_eq!(placed.is_ok(), other != "directory");
         if placed.is_err() {
             fs::remove_dir(&library).unwrap();
-            Placed::new(&target).unwrap();
+            PlacedAgent::new(&target).unwrap();
         }
         assert!(fs::symlink_metadata(&library).unwrap().is_file());
-        assert_eq!(fs::read(&library).unwrap(), place::LIBRARY);
+        assert_eq!(fs::read(&library).unwrap(), placement::AGENT_LIBRARY);
     }
     assert_eq!(fs::read_to_string(precious).unwrap(), "x");
     assert_eq!(left(&tmp), ["precious"]);
 }
 
 #[test]
-fn a_directory_that_somebody_else_prepared_is_refused() {
+fn refuses_foreign_directory() {
     let home = tempfile::tempdir().unwrap();
-    let refused = |target: &Target, why: &str| {
-        let error = Placed::new(target).unwrap_err();
+    let refused = |target: &AttachTarget, why: &str| {
+        let error = PlacedAgent::new(target).unwrap_err();
         assert!(matches!(error, AttachError::NotPlaced { .. }));
         assert!(error.to_string().contains(why), "{error}");
-        assert!(place::look(target).is_err());
+        assert!(placement::check(target).is_err());
     };
     let target = target(&home);
     let directory = home.path().join(format!("ckptd-{}", geteuid().as_raw()));
@@ -325,7 +325,7 @@ fn a_directory_that_somebody_else_prepared_is_refused() {
     fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
     refused(&target, "others can write to it");
     fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
-    Placed::new(&target).unwrap();
+    PlacedAgent::new(&target).unwrap();
     if geteuid().is_root() {
         chown(&directory, Some(12_345), None).unwrap();
         refused(&target, "it belongs to user 12345");
@@ -333,21 +333,21 @@ fn a_directory_that_somebody_else_prepared_is_refused() {
 }
 
 #[test]
-fn a_tmp_in_which_everybody_can_replace_files_is_refused() {
+fn refuses_tmp_without_sticky_bit() {
     let tmp = tempfile::tempdir().unwrap();
     fs::set_permissions(tmp.path(), Permissions::from_mode(0o777)).unwrap();
-    let (found, _) = place::look(&target(&tmp)).unwrap_err();
+    let (found, _) = placement::check(&target(&tmp)).unwrap_err();
     assert!(found.contains("sticky"), "{found}");
     fs::set_permissions(tmp.path(), Permissions::from_mode(0o1777)).unwrap();
-    assert!(place::look(&target(&tmp)).is_ok());
+    assert!(placement::check(&target(&tmp)).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_question_at_a_time_is_put_to_a_jvm_and_turns_are_forgotten() {
+async fn questions_take_turns() {
     let jvm = Jvm::of(own_pid()).unwrap();
     let held = turn(jvm);
     let taken = held.lock().await;
-    let error = ask(&jvm, &Consent::default(), Ask::Jobs, Duration::from_secs(3)).await.unwrap_err();
+    let error = ask(&jvm, &AttachPolicy::default(), Ask::Jobs, Duration::from_secs(3)).await.unwrap_err();
     assert!(matches!(error, AttachError::Silent { asked: false, .. }), "{error}");
     drop(taken);
     let weak = Arc::downgrade(&held);

@@ -5,8 +5,8 @@
 //! a zero byte, answered by a line with a number, then text, then the end.
 
 use super::AttachError;
-use super::preflight::{Finding, Found};
-use super::process::Target;
+use super::preflight::{CheckOutcome, CheckPass};
+use super::process::AttachTarget;
 use ckpt_agent::protocol::ANSWERED_AGAIN;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -20,23 +20,23 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// How long to wait between two looks for the socket, at first and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
-/// What is read of a reply, and what is shown of it; in bytes and characters.
-const LARGEST_REPLY: u64 = 64 << 10;
-const SHOWN: usize = 300;
+/// Pause between two looks for the socket, at first and at most.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(2);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Bytes that are read of a reply, and characters that are quoted of it.
+const MAX_REPLY_BYTES: u64 = 64 << 10;
+const MAX_QUOTED_CHARS: usize = 300;
 
-fn socket_name(target: &Target) -> String {
+fn socket_name(target: &AttachTarget) -> String {
     format!(".java_pid{}", target.inner_pid)
 }
 
-/// Looks whether the socket is there, or could come to be.
-pub(super) fn look(target: &Target) -> Finding {
+/// Checks that the socket is there, or could come to be.
+pub(crate) fn check(target: &AttachTarget) -> CheckOutcome {
     let name = socket_name(target);
     match stat(target, &name) {
-        Ok(None) => Ok(Found::Well("not there yet; SIGQUIT brings it".to_owned())),
-        Ok(Some(stat)) if is_possible_socket(target, &stat) => Ok(Found::Well("there".to_owned())),
+        Ok(None) => Ok(CheckPass::Passed("not there yet; SIGQUIT brings it".to_owned())),
+        Ok(Some(stat)) if is_possible_socket(target, &stat) => Ok(CheckPass::Passed("there".to_owned())),
         Ok(Some(stat)) => Err((
             format!("{} is in the way, a file of user {}", target.shown(&name).display(), stat.st_uid),
             "remove it".to_owned(),
@@ -48,7 +48,7 @@ pub(super) fn look(target: &Target) -> Finding {
     }
 }
 
-fn stat(target: &Target, name: &str) -> io::Result<Option<Stat>> {
+fn stat(target: &AttachTarget, name: &str) -> io::Result<Option<Stat>> {
     match rustix::fs::statat(&target.tmp, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::NOENT) => Ok(None),
@@ -56,16 +56,16 @@ fn stat(target: &Target, name: &str) -> io::Result<Option<Stat>> {
     }
 }
 
-/// Whether a file may be the JVM's socket, or one of a former process that it will replace.
-fn is_possible_socket(target: &Target, stat: &Stat) -> bool {
+/// True if a file may be the JVM's socket, or one of a former process that it will replace.
+fn is_possible_socket(target: &AttachTarget, stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Socket
         && (stat.st_uid == target.user.uid || stat.st_uid == 0)
 }
 
-/// Connects to the JVM, which is made to listen first when it does not. Returns only when it does or cannot.
-pub(super) async fn connect(target: &Arc<Target>) -> Result<UnixStream, AttachError> {
+/// Connects to the JVM, which is made to listen first when it does not. Retries until it does or cannot.
+pub(crate) async fn connect(target: &Arc<AttachTarget>) -> Result<UnixStream, AttachError> {
     let mut trigger = None;
-    let mut pause = FIRST_PAUSE;
+    let mut pause = MIN_POLL_INTERVAL;
     loop {
         if let Some(socket) = try_connect(target).await? {
             return Ok(socket);
@@ -75,18 +75,18 @@ pub(super) async fn connect(target: &Arc<Target>) -> Result<UnixStream, AttachEr
         }
         if trigger.is_none() {
             let target = Arc::clone(target);
-            trigger = Some(super::off_thread(move || Trigger::pull(&target)).await?);
+            trigger = Some(super::off_thread(move || AttachTrigger::send(&target)).await?);
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_POLL_INTERVAL);
     }
 }
 
-/// `None` when nobody listens there, or somebody else does.
-async fn try_connect(target: &Arc<Target>) -> Result<Option<UnixStream>, AttachError> {
+/// Connects once. `None` when nothing listens there, or another process does.
+async fn try_connect(target: &Arc<AttachTarget>) -> Result<Option<UnixStream>, AttachError> {
     let failed = |cause| AttachError::NotPlaced { path: target.shown(socket_name(target)), cause };
     let there = Arc::clone(target);
-    match super::off_thread(move || Ok(knock(&there))).await? {
+    match super::off_thread(move || Ok(connect_as_user(&there))).await? {
         Ok(None) => Ok(None),
         // Whoever listens, the process itself must have asked to: `/tmp` may be shared by containers, whose
         // JVMs often have the same pid.
@@ -107,7 +107,7 @@ async fn try_connect(target: &Arc<Target>) -> Result<Option<UnixStream>, AttachE
 }
 
 /// Connects, as the JVM's user, if there is anything to connect to.
-fn knock(target: &Target) -> io::Result<Option<OwnedFd>> {
+fn connect_as_user(target: &AttachTarget) -> io::Result<Option<OwnedFd>> {
     let name = socket_name(target);
     match stat(target, &name)? {
         Some(stat) if is_possible_socket(target, &stat) => {}
@@ -122,15 +122,15 @@ fn knock(target: &Target) -> io::Result<Option<OwnedFd>> {
     Ok(Some(socket))
 }
 
-/// The file that turns SIGQUIT from a thread dump into an invitation. It is deleted with this value.
-struct Trigger(Arc<Target>);
+/// File that makes SIGQUIT start the attach listener instead of printing threads. Deleted on drop.
+struct AttachTrigger(Arc<AttachTarget>);
 
-impl Trigger {
-    fn name(target: &Target) -> String {
+impl AttachTrigger {
+    fn name(target: &AttachTarget) -> String {
         format!(".attach_pid{}", target.inner_pid)
     }
 
-    fn pull(target: &Arc<Target>) -> Result<Self, AttachError> {
+    fn send(target: &Arc<AttachTarget>) -> Result<Self, AttachError> {
         let name = Self::name(target);
         let failed = |cause: io::Error| match target.is_alive() {
             true => AttachError::NotPlaced { path: target.shown(&name), cause },
@@ -140,7 +140,7 @@ impl Trigger {
         let create = || rustix::fs::openat(&target.tmp, &name, how, Mode::from_raw_mode(0o600));
         match target.act(create).map_err(failed)? {
             Ok(_) => {}
-            // Somebody else attaches at this moment, or was interrupted.
+            // Another program attaches at this moment, or was interrupted.
             Err(Errno::EXIST) => {
                 let theirs = stat(target, &name).map_err(failed)?;
                 if theirs.is_some_and(|it| it.st_uid != target.user.uid && it.st_uid != 0) {
@@ -157,29 +157,29 @@ impl Trigger {
     }
 }
 
-impl Drop for Trigger {
+impl Drop for AttachTrigger {
     fn drop(&mut self) {
         let name = Self::name(&self.0);
         let _ = self.0.act(|| rustix::fs::unlinkat(&self.0.tmp, &name, AtFlags::empty()));
     }
 }
 
-/// Has the library at `library` loaded and handed `options`. Returns when it has done what they say.
-pub(super) async fn load(mut socket: UnixStream, library: &str, options: &str) -> Result<(), AttachError> {
+/// Loads the library at `library` with `options`. Returns when it has carried them out.
+pub(crate) async fn load(mut socket: UnixStream, library: &str, options: &str) -> Result<(), AttachError> {
     let request = format!("1\0load\0{library}\0true\0{options}\0");
     let mut reply = Vec::new();
     let exchange = async {
         socket.write_all(request.as_bytes()).await?;
-        (&mut socket).take(LARGEST_REPLY).read_to_end(&mut reply).await
+        (&mut socket).take(MAX_REPLY_BYTES).read_to_end(&mut reply).await
     };
     match exchange.await {
-        Ok(_) => verdict(&reply),
+        Ok(_) => parse_reply(&reply),
         Err(error) => Err(AttachError::NotLoaded { said: format!("it broke the connection off ({error})") }),
     }
 }
 
-/// What a JVM's reply means. The number in front is not enough: JDK 25 says 0, then that it does not load.
-fn verdict(reply: &[u8]) -> Result<(), AttachError> {
+/// Checks a JVM's reply. The number in front is not enough: JDK 25 says 0, then that it does not load.
+fn parse_reply(reply: &[u8]) -> Result<(), AttachError> {
     let reply = String::from_utf8_lossy(reply);
     let (number, text) = reply.split_once('\n').unwrap_or((&reply, ""));
     let text = text.trim();
@@ -188,14 +188,15 @@ fn verdict(reply: &[u8]) -> Result<(), AttachError> {
     match (number.trim(), text) {
         ("0", _) if matches!(code, Ok(0 | ANSWERED_AGAIN)) => Ok(()),
         ("", "") => Err(AttachError::NotLoaded { said: "it said nothing".to_owned() }),
-        (number, "") => Err(AttachError::NotLoaded { said: format!("it said {}", shown(number)) }),
-        (_, text) => Err(AttachError::NotLoaded { said: format!("it said {}", shown(text)) }),
+        (number, "") => Err(AttachError::NotLoaded { said: format!("it said {}", quoted(number)) }),
+        (_, text) => Err(AttachError::NotLoaded { said: format!("it said {}", quoted(text)) }),
     }
 }
 
-/// Foreign words, on one line and without what a terminal could take for a command.
-fn shown(words: &str) -> String {
-    let all: String = words.chars().map(|one| if one.is_control() { ' ' } else { one }).take(SHOWN).collect();
+/// Quotes foreign text, on one line and without what a terminal could take for a command.
+fn quoted(words: &str) -> String {
+    let all: String =
+        words.chars().map(|one| if one.is_control() { ' ' } else { one }).take(MAX_QUOTED_CHARS).collect();
     format!("\"{}\"", all.trim())
 }
 
@@ -204,14 +205,14 @@ mod tests {
     use super::*;
 
     fn said(reply: &str) -> String {
-        match verdict(reply.as_bytes()) {
+        match parse_reply(reply.as_bytes()) {
             Ok(()) => "loaded".to_owned(),
             Err(error) => error.to_string(),
         }
     }
 
     #[test]
-    fn a_library_is_loaded_only_when_the_jvm_says_so_and_nothing_else() {
+    fn only_plain_success_means_loaded() {
         assert_eq!(said("0\nreturn code: 0\n"), "loaded");
         assert_eq!(said("0\n0\n"), "loaded");
         assert_eq!(said("0\nreturn code: 4\n"), "loaded");

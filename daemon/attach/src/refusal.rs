@@ -1,10 +1,10 @@
-//! What the agent's refusals mean to people.
+//! Sentences for the agent's refusals.
 
 use ckpt_agent::protocol::Refusal;
 
-/// One sentence for a refusal: what, why, and what to do next.
+/// Sentence for a refusal: what happened, why, and what to do next.
 #[must_use]
-pub fn sentence(refusal: &Refusal) -> String {
+pub fn describe_refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotFlink => {
             "no Flink JobManager runs in this JVM; name the process or the REST address of the JobManager"

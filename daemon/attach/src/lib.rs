@@ -1,25 +1,25 @@
-//! Reaching a running JVM on this machine from outside: the agent is placed where the JVM sees it, loaded
-//! through HotSpot's attach protocol, and answers one question at a time.
+//! Access to a running JVM on this machine from outside: the agent is placed where the JVM sees it, loaded through
+//! HotSpot's attach protocol, and answers one question at a time.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`find`] | who listens on a port; which processes are JobManagers |
+//! | `discovery` | the processes that listen on an address, and those that are JobManagers |
 //! | `process` | a process that is not mistaken for another with the same pid |
-//! | `preflight` | whether it may and can be reached: what a diagnosis shows, and what guards every question |
-//! | `options` | the JVM options that forbid it |
-//! | `libc` | whether its C library can carry the agent |
-//! | `place` | the library and the answer's file, in a directory that nobody else can write to |
+//! | `preflight` | the checks that a diagnosis shows, and that guard every question |
+//! | `jvm_options` | the JVM options that forbid an attach |
+//! | `libc` | the check that its C library can carry the agent |
+//! | `placement` | the library and the answer's file, in a directory that no other user can write to |
 //! | `hotspot` | the attach protocol |
-//! | `user` | doing what is done there as the JVM's own user |
-//! | `refusal` | what the agent's refusals mean to people |
+//! | `user` | work done as the JVM's own user |
+//! | `refusal` | sentences for the agent's refusals |
 //!
 //! A question costs about a millisecond once the JVM has its socket, and no safepoint.
 
-pub mod find;
+mod discovery;
 mod hotspot;
+mod jvm_options;
 mod libc;
-mod options;
-mod place;
+mod placement;
 mod preflight;
 mod process;
 mod refusal;
@@ -27,16 +27,16 @@ mod refusal;
 mod tests;
 mod user;
 
-pub use preflight::{Consent, Preflight, preflight};
+pub use discovery::{HiddenListener, JobManagerProcess, Listeners, is_local, job_managers, listening_on};
+pub use preflight::{AttachPolicy, Preflight, preflight};
 pub use process::Jvm;
-pub use refusal::sentence;
+pub use refusal::describe_refusal;
 
-use crate::clock;
 use ckpt_agent::protocol::{Answer, Answered, Ask, LONGEST_QUESTION, Question, Refusal};
 use ckpt_api::Check;
 use ckpt_types::duration::{Exact, millis};
-use place::Placed;
-use process::Target;
+use placement::PlacedAgent;
+use process::AttachTarget;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -44,65 +44,65 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// The last part of a question's time, one tenth, is for its answer to come back: the agent writes nothing in
-/// it any more, so that whoever gives up has not missed what was done.
-const TIME_TO_ANSWER: u32 = 10;
+/// Part of a question's time that is reserved for its answer to come back: one tenth. The agent writes nothing in
+/// it any more, so that a caller that gives up has not missed a change.
+const RESPONSE_SHARE: u32 = 10;
 
-/// Why a question got no answer. It may have been carried out all the same after [`AttachError::Silent`] with
-/// `asked` and after [`AttachError::Unintelligible`]; after [`AttachError::Gone`] it does not matter any more.
+/// Reason why a question got no answer. It may have been carried out all the same after [`AttachError::Silent`]
+/// with `asked` and after [`AttachError::Unintelligible`]; after [`AttachError::Gone`] it does not matter any more.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// The process is not there any more.
+    /// The process has ended.
     #[error("process {pid} has ended; look for the JobManager that takes its place")]
     Gone {
-        /// Its pid.
+        /// Process id.
         pid: i32,
     },
     /// A check failed. Nothing was sent.
-    #[error("{}", in_words(.0))]
+    #[error("{}", describe_check(.0))]
     Refused(Check),
-    /// What has to be placed cannot be placed, or is not safe there. Nothing was sent.
+    /// A file cannot be placed, or is not safe there. Nothing was sent.
     #[error("cannot use {path}: {cause}", path = .path.display())]
     NotPlaced {
-        /// The file or directory, as ckptd sees it.
+        /// File or directory, as ckptd sees it.
         path: PathBuf,
-        /// Why, and what to do.
+        /// Cause, with advice.
         cause: io::Error,
     },
     /// The question is longer than HotSpot takes. Nothing was sent.
     #[error("the question has {bytes} bytes and a JVM takes {LONGEST_QUESTION}; ask with a shorter job id")]
     TooLong {
-        /// Its length.
+        /// Length of the question.
         bytes: usize,
     },
     /// The JVM did not load the library.
     #[error("the JVM did not load the agent: {said}; its log may tell more")]
     NotLoaded {
-        /// What it said.
+        /// Reply of the JVM.
         said: String,
     },
-    /// Nothing came within the limit.
+    /// No answer came within the limit.
     #[error("{}", silent(.limit, *.asked))]
     Silent {
-        /// The limit.
+        /// Limit that was given.
         limit: Duration,
-        /// Whether the question had been sent.
+        /// True if the question had been sent.
         asked: bool,
     },
-    /// An answer that is none.
+    /// The answer cannot be parsed.
     #[error("the agent's answer cannot be read: {cause}; look at the job before asking again")]
     Unintelligible {
-        /// Why.
+        /// Cause.
         cause: String,
     },
-    /// The agent says no. Nothing was changed.
-    #[error("{}", sentence(.0))]
+    /// The agent refused. Nothing was changed.
+    #[error("{}", describe_refusal(.0))]
     Refusal(Refusal),
 }
 
-/// A failed check in one sentence.
+/// Sentence for a failed check: the finding, and the advice if there is any.
 #[must_use]
-pub fn in_words(check: &Check) -> String {
+pub fn describe_check(check: &Check) -> String {
     match &check.advice {
         Some(advice) => format!("{}; {advice}", check.found),
         None => check.found.clone(),
@@ -123,48 +123,57 @@ fn silent(limit: &Duration, asked: bool) -> String {
     }
 }
 
-/// Asks the agent in `jvm`, which is loaded when it is not there yet. Takes no longer than `limit`; one
-/// question at a time is put to a JVM, others wait for their turn within their own limits.
+/// Asks the agent in `jvm`, which is loaded when it is not there yet. Takes no longer than `limit`; a JVM is asked
+/// one question at a time, others wait for their turn within their own limits.
 ///
 /// # Errors
 /// [`AttachError`].
-pub async fn ask(jvm: &Jvm, consent: &Consent, ask: Ask, limit: Duration) -> Result<Answered, AttachError> {
-    let until = Until { limit, instant: Instant::now() + limit };
+pub async fn ask(
+    jvm: &Jvm,
+    policy: &AttachPolicy,
+    ask: Ask,
+    limit: Duration,
+) -> Result<Answered, AttachError> {
+    let until = QuestionDeadline { limit, instant: Instant::now() + limit };
     let not_asked = |_| until.silent(false);
     let turn = turn(*jvm);
     let _turn = timeout_at(until.instant, turn.lock()).await.map_err(not_asked)?;
-    let (jvm, consent) = (*jvm, *consent);
-    let target = off_thread(move || preflight(&jvm, &consent).into_target());
+    let (jvm, policy) = (*jvm, *policy);
+    let target = off_thread(move || preflight(&jvm, &policy).into_target());
     let target = timeout_at(until.instant, target).await.map_err(not_asked)??;
     converse(Arc::new(target), ask, until).await
 }
 
-/// When a question is given up.
+/// Time at which a question is given up.
 #[derive(Debug, Clone, Copy)]
-struct Until {
+struct QuestionDeadline {
     limit: Duration,
     instant: Instant,
 }
 
-impl Until {
+impl QuestionDeadline {
     fn silent(self, asked: bool) -> AttachError {
         AttachError::Silent { limit: self.limit, asked }
     }
 
-    /// When the agent stops acting, on the clock that it shares with ckptd.
-    fn deadline(self) -> u64 {
+    /// Milliseconds at which the agent stops acting, on the clock that it shares with ckptd.
+    fn agent_deadline(self) -> u64 {
         let left = self.instant.saturating_duration_since(Instant::now());
-        clock::machine_millis() + millis(left - left / TIME_TO_ANSWER)
+        ckpt_clock::machine_millis() + millis(left - left / RESPONSE_SHARE)
     }
 }
 
-/// Everything after the checks: place, connect, ask, read.
-async fn converse(target: Arc<Target>, ask: Ask, until: Until) -> Result<Answered, AttachError> {
+/// Exchange after the checks: place, connect, ask, read.
+async fn converse(
+    target: Arc<AttachTarget>,
+    ask: Ask,
+    until: QuestionDeadline,
+) -> Result<Answered, AttachError> {
     let before = async {
         let there = Arc::clone(&target);
-        let placed = off_thread(move || Placed::new(&there)).await?;
+        let placed = off_thread(move || PlacedAgent::new(&there)).await?;
         let socket = hotspot::connect(&target).await?;
-        let question = Question { answer: placed.answer_path(), deadline: until.deadline(), ask };
+        let question = Question { answer: placed.answer_path(), deadline: until.agent_deadline(), ask };
         let question = serde_json::to_string(&question)
             .map_err(|error| AttachError::Unintelligible { cause: error.to_string() })?;
         if question.len() > LONGEST_QUESTION {
@@ -188,17 +197,17 @@ async fn converse(target: Arc<Target>, ask: Ask, until: Until) -> Result<Answere
     }
 }
 
-/// Does what may block on another thread. When it is not waited for, what it made is dropped there.
+/// Runs work that may block on another thread. When the caller stops waiting, the result is dropped there.
 async fn off_thread<T: Send + 'static>(
-    what: impl FnOnce() -> Result<T, AttachError> + Send + 'static,
+    work: impl FnOnce() -> Result<T, AttachError> + Send + 'static,
 ) -> Result<T, AttachError> {
-    match tokio::task::spawn_blocking(what).await {
+    match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(AttachError::Unintelligible { cause: error.to_string() }),
     }
 }
 
-/// What whoever asks this JVM has to hold. Those that nobody holds are forgotten.
+/// Lock to hold while this JVM is asked. Locks that no caller holds are forgotten.
 fn turn(jvm: Jvm) -> Arc<tokio::sync::Mutex<()>> {
     static TURNS: LazyLock<Mutex<HashMap<Jvm, Arc<tokio::sync::Mutex<()>>>>> = LazyLock::new(Mutex::default);
     let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);

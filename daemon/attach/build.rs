@@ -1,8 +1,8 @@
-//! Builds the library that ckptd loads into JobManagers, so that ckptd carries it and is one file.
+//! Builds the library that this crate loads into JobManagers, so that it is part of ckptd, which is one file.
 //!
 //! It is the crate `ckpt-agent` with its feature `jvm`, built by a cargo of its own in a target directory of
 //! its own: the one that runs this holds the lock of the common one and would be waited for for ever. That
-//! cargo decides whether there is anything to do. Offline, `cargo fetch` has to come first: ckptd itself does
+//! cargo decides whether there is anything to do. Offline, `cargo fetch` has to come first: this crate does
 //! not need what the library needs.
 
 #![allow(clippy::print_stdout, reason = "it is how a build script talks to cargo")]
@@ -12,9 +12,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// What would make the library something else than what its profile says, or have it built in the directory
+/// Variables that would make the library differ from what its profile says, or have it built in the directory
 /// of the cargo that runs this: clippy's wrapper, the flags of a coverage run, configured directories.
-const NOT_INHERITED: [&str; 9] = [
+const REMOVED_VARIABLES: [&str; 9] = [
     "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET_DIR",
@@ -27,22 +27,23 @@ const NOT_INHERITED: [&str; 9] = [
 ];
 
 fn main() -> ExitCode {
-    let workspace = Path::new("..");
+    let workspace = Path::new("../..");
+    let agent = Path::new("../agent");
     // Its own sources, and what decides which releases of its dependencies it is built with, and how.
-    for source in [Path::new("agent/src"), Path::new("agent/Cargo.toml")] {
+    for source in [agent.join("src"), agent.join("Cargo.toml")] {
         println!("cargo:rerun-if-changed={}", source.display());
     }
     for source in ["Cargo.toml", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", workspace.join(source).display());
     }
 
-    let target = given("TARGET");
-    let directory = PathBuf::from(given("OUT_DIR")).join("agent");
-    let mut cargo = Command::new(given("CARGO"));
+    let target = variable("TARGET");
+    let directory = PathBuf::from(variable("OUT_DIR")).join("agent");
+    let mut cargo = Command::new(variable("CARGO"));
     cargo
         .args(["build", "--locked", "--quiet", "--profile", "agent", "--features", "jvm", "--lib"])
         .arg("--manifest-path")
-        .arg(Path::new("agent").join("Cargo.toml"))
+        .arg(agent.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&directory)
         // Said even when it is the machine's own, so that the result is always at the same place.
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         .arg(&target)
         // Newer cargos may keep what they work with elsewhere, under a lock as well.
         .env("CARGO_BUILD_BUILD_DIR", &directory);
-    for name in NOT_INHERITED {
+    for name in REMOVED_VARIABLES {
         cargo.env_remove(name);
     }
     if env::var_os("RUSTC_WRAPPER").is_some_and(|it| it.to_string_lossy().contains("clippy")) {
@@ -70,7 +71,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What cargo tells every build script.
-fn given(name: &str) -> OsString {
+/// Value of a variable that cargo sets for every build script.
+fn variable(name: &str) -> OsString {
     env::var_os(name).unwrap_or_default()
 }

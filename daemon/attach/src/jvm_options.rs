@@ -1,35 +1,35 @@
-//! The JVM options that forbid an attach, found where a JVM takes options from.
+//! JVM options that forbid an attach, read from every place that a JVM takes options from.
 
 use procfs::process::Process;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 
-/// The variables that hold options, in the order in which a JVM takes them with its command line between.
-const BEFORE: [&str; 2] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"];
-const AFTER: &str = "_JAVA_OPTIONS";
+/// Variables that hold options, in the order in which a JVM takes them with its command line between.
+const VARIABLES_BEFORE: [&str; 2] = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"];
+const VARIABLE_AFTER: &str = "_JAVA_OPTIONS";
 
-/// Where no attach is possible: what switches it off, and whether that is an option that is on or off.
-const FORBIDDING: [(&str, bool); 2] =
+/// Options that switch attaching off, and the value with which they do.
+const FORBIDDING_OPTIONS: [(&str, bool); 2] =
     [("DisableAttachMechanism", true), ("EnableDynamicAgentLoading", false)];
 
-/// The option in force that forbids an attach, as it is written, and where it is.
-pub(super) fn forbidding(process: &Process) -> Option<(String, &'static str)> {
+/// Option in force that forbids an attach, as it is written, and the place where it is set.
+pub(crate) fn forbidding(process: &Process) -> Option<(String, &'static str)> {
     let environment = process.environ().unwrap_or_default();
     let of = |name: &'static str| {
         let words = environment.iter().find(|(key, _)| key.as_bytes() == name.as_bytes());
         let words = words.map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default();
         words.split_whitespace().map(|word| (word.to_owned(), name)).collect::<Vec<_>>()
     };
-    let mut words: Vec<_> = BEFORE.into_iter().flat_map(of).collect();
+    let mut words: Vec<_> = VARIABLES_BEFORE.into_iter().flat_map(of).collect();
     words.extend(command_line(process).into_iter().map(|word| (word, "its command line")));
-    words.extend(of(AFTER));
-    FORBIDDING.into_iter().find_map(|(option, bad)| {
+    words.extend(of(VARIABLE_AFTER));
+    FORBIDDING_OPTIONS.into_iter().find_map(|(option, bad)| {
         let (last, place) = words.iter().rfind(|(word, _)| setting(word, option).is_some())?;
         (setting(last, option) == Some(bad)).then(|| (last.clone(), *place))
     })
 }
 
-/// What a word says about an option, if anything.
+/// Value that a word gives to an option, if any.
 fn setting(word: &str, option: &str) -> Option<bool> {
     let word = word.trim_matches(['"', '\'']).strip_prefix("-XX:")?;
     match (word.strip_prefix('+'), word.strip_prefix('-')) {
@@ -39,8 +39,8 @@ fn setting(word: &str, option: &str) -> Option<bool> {
     }
 }
 
-/// The words of a command line; none when it may not be read or the process has ended.
-pub(super) fn command_line(process: &Process) -> Vec<String> {
+/// Words of a command line; none when it may not be read or the process has ended.
+pub(crate) fn command_line(process: &Process) -> Vec<String> {
     let mut line = Vec::new();
     let read = process.open_relative("cmdline").map(|mut file| file.read_to_end(&mut line));
     match read {
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_option_counts() {
+    fn ignores_similar_options() {
         assert_eq!(setting("-XX:+DisableAttachMechanism", "DisableAttachMechanism"), Some(true));
         assert_eq!(setting("'-XX:-DisableAttachMechanism'", "DisableAttachMechanism"), Some(false));
         assert_eq!(setting("-XX:+DisableAttachMechanismX", "DisableAttachMechanism"), None);

@@ -1,7 +1,7 @@
-//! Finding processes on this machine. What vanishes meanwhile, or may not be looked at, is passed over.
+//! Discovery of processes on this machine. Processes that vanish meanwhile, or may not be looked at, are skipped.
 
-use super::options::command_line;
-use super::preflight::to_see;
+use super::jvm_options::command_line;
+use super::preflight::visibility_advice;
 use super::process::Jvm;
 use procfs::ProcError;
 use procfs::net::{TcpNetEntry, TcpState};
@@ -12,36 +12,36 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// The longest wait for a connection to an address.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// Longest wait for a connection to an address.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Who listens on an address.
+/// Processes that listen on an address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listeners {
-    /// The processes.
+    /// Processes that ckptd sees.
     pub processes: Vec<Jvm>,
-    /// Those that ckptd does not see.
-    pub unseen: Vec<Unseen>,
+    /// Listeners that ckptd does not see.
+    pub unseen: Vec<HiddenListener>,
 }
 
-/// Somebody listens, and ckptd does not see which process it is.
+/// Listener whose process ckptd does not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unseen {
-    /// The user.
-    pub user: u32,
-    /// Whether a process of that user is there that may not be looked at; none is there when it is in another
-    /// pid namespace.
-    pub forbidden: bool,
+pub struct HiddenListener {
+    /// User of the socket.
+    pub(crate) user: u32,
+    /// True if a process of that user may not be looked at; false when there is none, as when it is in another pid
+    /// namespace.
+    pub(crate) is_forbidden: bool,
 }
 
-impl Unseen {
-    /// Who listens on this port, why it is not seen, and what to do.
+impl HiddenListener {
+    /// Sentence for people: the user that listens on this port, why the process is not seen, and what to do.
     #[must_use]
     pub fn sentence(self, port: u16) -> String {
         let user = self.user;
         let who = format!("the process that listens on port {port} is user {user}'s");
-        match self.forbidden {
-            true => format!("{who} and cannot be seen; {}", to_see(user)),
+        match self.is_forbidden {
+            true => format!("{who} and cannot be seen; {}", visibility_advice(user)),
             false => format!(
                 "{who} and not among the processes that ckptd sees, as when it is in another container; let ckptd \
                  share its pid namespace (shareProcessNamespace: true in a pod, --pid=container:NAME with Docker \
@@ -51,24 +51,24 @@ impl Unseen {
     }
 }
 
-/// A process that runs Flink's JobManager.
+/// Process that runs Flink's JobManager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobManager {
-    /// The process.
+pub struct JobManagerProcess {
+    /// Process to ask.
     pub jvm: Jvm,
-    /// Where it can be reached by TCP: the address of its REST API is among them. Loopback stands for every
-    /// address. None when it has a network namespace of its own or may not be looked at.
+    /// TCP addresses on which it listens: the one of its REST API is among them. Loopback stands for every
+    /// address. Empty when it has a network namespace of its own or may not be looked at.
     pub ports: Vec<SocketAddr>,
 }
 
-/// Whether an address is one of this machine's: only those can be bound.
+/// True if an address is one of this machine's: only those can be bound.
 #[must_use]
 pub fn is_local(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
-/// Who listens on this machine on `address`; nobody when the address is another machine's. Blocks, for as long as
-/// it takes to connect to it where JobManagers have networks of their own.
+/// Processes of this machine that listen on `address`; none when the address is another machine's. Blocks, for as
+/// long as it takes to connect to it where JobManagers have networks of their own.
 #[must_use]
 pub fn listening_on(address: SocketAddr) -> Listeners {
     let here =
@@ -79,7 +79,7 @@ pub fn listening_on(address: SocketAddr) -> Listeners {
     }
 }
 
-/// Who listens in ckptd's own network namespace.
+/// Listeners in ckptd's own network namespace.
 fn listening_here(address: SocketAddr) -> Listeners {
     let ip = address.ip().to_canonical();
     let on_it = |at: &SocketAddr| {
@@ -92,7 +92,7 @@ fn listening_here(address: SocketAddr) -> Listeners {
     let mut processes = Vec::new();
     let mut closed = HashSet::new();
     if !sockets.is_empty() {
-        for process in processes_there() {
+        for process in visible_processes() {
             let Ok(its) = sockets_of(&process) else {
                 closed.extend(process.status().map(|status| status.euid));
                 continue;
@@ -109,11 +109,12 @@ fn listening_here(address: SocketAddr) -> Listeners {
     let mut users: Vec<_> = sockets.into_iter().map(|socket| socket.uid).collect();
     users.sort_unstable();
     users.dedup();
-    let unseen = users.into_iter().map(|user| Unseen { user, forbidden: closed.contains(&user) }).collect();
+    let unseen =
+        users.into_iter().map(|user| HiddenListener { user, is_forbidden: closed.contains(&user) }).collect();
     Listeners { processes, unseen }
 }
 
-/// The JobManagers with a network namespace of their own in which a connection to `address` ends. That the
+/// JobManagers with a network namespace of their own in which a connection to `address` ends. That the
 /// namespace has that address would prove nothing: other machines and other containers may have it, too.
 fn listening_elsewhere(address: SocketAddr) -> Vec<Jvm> {
     let network = |pid: &str| fs::metadata(format!("/proc/{pid}/ns/net")).map(|it| it.ino()).ok();
@@ -122,11 +123,11 @@ fn listening_elsewhere(address: SocketAddr) -> Vec<Jvm> {
         let its = network(&process.pid.to_string());
         its.is_some() && its != ours && is_job_manager(&command_line(process))
     };
-    let elsewhere: Vec<_> = processes_there().filter(is_elsewhere).collect();
+    let elsewhere: Vec<_> = visible_processes().filter(is_elsewhere).collect();
     if elsewhere.is_empty() {
         return Vec::new();
     }
-    let Ok(connection) = TcpStream::connect_timeout(&address, CONNECT_LIMIT) else { return Vec::new() };
+    let Ok(connection) = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) else { return Vec::new() };
     let Ok(us) = connection.local_addr() else { return Vec::new() };
     let ends_at = |process: &Process| {
         let sockets: Vec<_> = process.tcp().into_iter().chain(process.tcp6()).flatten().collect();
@@ -147,23 +148,23 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     (address.ip().to_canonical(), address.port()).into()
 }
 
-/// The JobManagers on this machine, by their command lines, with where they listen. Blocks.
+/// JobManagers on this machine, by their command lines, with the addresses on which they listen. Blocks.
 #[must_use]
-pub fn job_managers() -> Vec<JobManager> {
+pub fn job_managers() -> Vec<JobManagerProcess> {
     let sockets = listening_sockets();
-    let found = processes_there().filter(|process| is_job_manager(&command_line(process)));
+    let found = visible_processes().filter(|process| is_job_manager(&command_line(process)));
     let with_ports = found.filter_map(|process| {
         let its = sockets_of(&process).unwrap_or_default();
         let mine = sockets.iter().filter(|socket| its.contains(&socket.inode));
         let mut ports: Vec<_> = mine.map(|socket| reachable(socket.local_address)).collect();
         ports.sort_unstable();
         ports.dedup();
-        Some(JobManager { jvm: Jvm::pin(&process)?, ports })
+        Some(JobManagerProcess { jvm: Jvm::pin(&process)?, ports })
     });
     with_ports.collect()
 }
 
-/// Whether a command line runs one of Flink's `…ClusterEntrypoint` classes, as all its JobManagers do and
+/// True if a command line runs one of Flink's `…ClusterEntrypoint` classes, as all its JobManagers do and
 /// no TaskManager.
 fn is_job_manager(words: &[String]) -> bool {
     let program = words.first().map(|word| word.rsplit('/').next().unwrap_or(word));
@@ -175,7 +176,7 @@ fn is_job_manager(words: &[String]) -> bool {
     program == Some("java") && words.iter().skip(1).any(class)
 }
 
-/// Where a socket that listens there is reached. Java's sockets that take every IPv6 address take every
+/// Address at which a listening socket is reached. Java's sockets that take every IPv6 address take every
 /// IPv4 address too.
 fn reachable(listening: SocketAddr) -> SocketAddr {
     match listening.ip().to_canonical() {
@@ -189,11 +190,11 @@ fn listening_sockets() -> Vec<TcpNetEntry> {
     all.filter(|socket| socket.state == TcpState::Listen).collect()
 }
 
-fn processes_there() -> impl Iterator<Item = Process> {
+fn visible_processes() -> impl Iterator<Item = Process> {
     all_processes().into_iter().flatten().flatten()
 }
 
-/// The inodes of a process's sockets; an error when they may not be looked at.
+/// Inodes of a process's sockets; an error when they may not be looked at.
 fn sockets_of(process: &Process) -> Result<Vec<u64>, ProcError> {
     // The list may be read by the process's user and by root, who may still be kept from what is on it; then
     // procfs passes that over. This link is guarded in the same way.
@@ -212,7 +213,7 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn who_listens_is_found_on_each_address_that_leads_there() {
+    fn finds_listeners_on_each_address() {
         let one = TcpListener::bind("127.0.0.1:0").unwrap();
         let all = TcpListener::bind("0.0.0.0:0").unwrap();
         let us = Jvm::of(i32::try_from(std::process::id()).unwrap()).unwrap();
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn job_managers_are_told_from_task_managers_and_from_those_who_talk_about_them() {
+    fn recognizes_only_job_managers() {
         let runs = |line: &str| is_job_manager(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
         for class in [
             "runtime.entrypoint.StandaloneSessionClusterEntrypoint",

@@ -1,10 +1,10 @@
-//! What has to hold before a JVM is asked anything. A diagnosis shows these checks and every question is
-//! guarded by them, so the two cannot disagree.
+//! Checks before a JVM is asked anything. A diagnosis shows them and every question is guarded by them, so the two
+//! cannot disagree.
 
-use super::options::forbidding;
-use super::process::{Jvm, Target, catches_quit};
-use super::user::User;
-use super::{AttachError, hotspot, libc, place};
+use super::jvm_options::forbidding;
+use super::process::{AttachTarget, Jvm, catches_quit};
+use super::user::JvmUser;
+use super::{AttachError, hotspot, libc, placement};
 use ckpt_api::{Check, Verdict};
 use procfs::process::{Process, Status};
 use rustix::process::{getegid, geteuid};
@@ -12,30 +12,24 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 
-/// Whom ckptd may reach.
+/// Limits on the JVMs that may be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Consent {
-    /// Also the JVMs of other users than its own, which only root can.
+pub struct AttachPolicy {
+    /// Allows root to reach the JVMs of other users.
     pub other_users: bool,
 }
 
-/// What the checks came to, in order.
+/// Results of the checks, in order.
 #[derive(Debug)]
 pub struct Preflight {
-    /// The checks. Those that make no sense after one that failed are skipped.
+    /// Checks, in a fixed order. After a failed one, the checks that depend on it are skipped.
     pub checks: Vec<Check>,
-    reached: Result<Target, Option<i32>>,
+    reached: Result<AttachTarget, Option<i32>>,
 }
 
 impl Preflight {
-    /// Whether the JVM can be asked, as far as can be told without asking.
-    #[must_use]
-    pub fn is_clear(&self) -> bool {
-        self.reached.is_ok()
-    }
-
-    /// The process, or the first check that failed.
-    pub(super) fn into_target(self) -> Result<Target, AttachError> {
+    /// Process to ask, or the first check that failed.
+    pub(crate) fn into_target(self) -> Result<AttachTarget, AttachError> {
         self.reached.map_err(|gone| match (gone, self.checks.into_iter().find(is_failed)) {
             (None, Some(check)) => AttachError::Refused(check),
             (gone, _) => AttachError::Gone { pid: gone.unwrap_or_default() },
@@ -47,29 +41,29 @@ fn is_failed(check: &Check) -> bool {
     check.verdict == Verdict::Failed
 }
 
-/// What a check found. `Err` is for what makes an attach impossible: what was found, and what to do.
-pub(super) type Finding = Result<Found, (String, String)>;
+/// Result of a check. The error is for what makes an attach impossible: the finding and the advice.
+pub(crate) type CheckOutcome = Result<CheckPass, (String, String)>;
 
-/// What is as it has to be.
+/// Finding of a check that passed.
 #[derive(Debug)]
-pub(super) enum Found {
-    Well(String),
-    /// Well too, and unusual.
-    Notable(String),
+pub(crate) enum CheckPass {
+    Passed(String),
+    /// Passed, and unusual.
+    Noted(String),
 }
 
-/// Looks whether a JVM may and can be reached, and touches nothing. Blocks, for about a millisecond.
+/// Checks whether a JVM may and can be reached, and touches nothing. Blocks, for about a millisecond.
 #[must_use]
-pub fn preflight(jvm: &Jvm, consent: &Consent) -> Preflight {
-    let mut checks = Checks::default();
+pub fn preflight(jvm: &Jvm, policy: &AttachPolicy) -> Preflight {
+    let mut checks = CheckList::default();
     let Some(process) = jvm.open() else {
         let found = format!("process {} has ended", jvm.pid());
         checks.add("process", Err((found, "look for the JobManager that takes its place".to_owned())));
         return checks.stopped(Some(jvm.pid()));
     };
-    checks.add("process", Ok(Found::Well(format!("{} runs", jvm.pid()))));
+    checks.add("process", Ok(CheckPass::Passed(format!("{} runs", jvm.pid()))));
     let Ok(status) = process.status() else { return checks.stopped(Some(jvm.pid())) };
-    checks.add("user", user(&status, *consent));
+    checks.add("user", user(&status, *policy));
     let ended = || (!process.is_alive()).then_some(jvm.pid());
     if checks.failed() {
         return checks.stopped(ended());
@@ -81,30 +75,31 @@ pub fn preflight(jvm: &Jvm, consent: &Consent) -> Preflight {
         return checks.stopped(ended());
     }
     let inner_pid = inner_pid(&process, &status);
-    let held = Target::tmp(&process).and_then(|tmp| Ok((tmp, Target::signals(&process)?)));
+    let held = AttachTarget::tmp(&process).and_then(|tmp| Ok((tmp, AttachTarget::signals(&process)?)));
     let (tmp, signals) = match held {
         Ok(held) => held,
         Err(error) => {
             let found = format!("its file system cannot be reached: {error}");
-            checks.add("attach socket", Err((found, to_see(status.euid))));
+            checks.add("attach socket", Err((found, visibility_advice(status.euid))));
             return checks.stopped(ended());
         }
     };
-    let user = User { uid: status.euid, gid: status.egid };
-    let target = Target { process, signals, user, inner_pid, tmp };
-    checks.add("attach socket", hotspot::look(&target));
-    checks.add("library", place::look(&target));
+    let user = JvmUser { uid: status.euid, gid: status.egid };
+    let target = AttachTarget { process, signals, user, inner_pid, tmp };
+    checks.add("attach socket", hotspot::check(&target));
+    checks.add("library", placement::check(&target));
     match checks.failed() {
         true => checks.stopped((!target.is_alive()).then_some(jvm.pid())),
         false => Preflight { checks: checks.0, reached: Ok(target) },
     }
 }
 
-/// What there is to check, in order.
-const ALL: [&str; 7] = ["process", "user", "JVM", "JVM options", "namespaces", "attach socket", "library"];
+/// Names of the checks, in order.
+const CHECK_NAMES: [&str; 7] =
+    ["process", "user", "JVM", "JVM options", "namespaces", "attach socket", "library"];
 
-/// What to do where the kernel does not let ckptd look at a process of this user.
-pub(super) fn to_see(uid: u32) -> String {
+/// Advice where the kernel does not let ckptd look at a process of this user.
+pub(crate) fn visibility_advice(uid: u32) -> String {
     match geteuid().as_raw() {
         0 => format!("give ckptd the capability SYS_PTRACE, or run it as user {uid}"),
         ours if ours == uid => "the JobManager is in a user namespace that another user made, or has \
@@ -116,13 +111,13 @@ pub(super) fn to_see(uid: u32) -> String {
 }
 
 #[derive(Debug, Default)]
-struct Checks(Vec<Check>);
+struct CheckList(Vec<Check>);
 
-impl Checks {
-    fn add(&mut self, check: &str, finding: Finding) {
+impl CheckList {
+    fn add(&mut self, check: &str, finding: CheckOutcome) {
         let (verdict, found, advice) = match finding {
-            Ok(Found::Well(found)) => (Verdict::Passed, found, None),
-            Ok(Found::Notable(found)) => (Verdict::Noted, found, None),
+            Ok(CheckPass::Passed(found)) => (Verdict::Passed, found, None),
+            Ok(CheckPass::Noted(found)) => (Verdict::Noted, found, None),
             Err((found, advice)) => (Verdict::Failed, found, Some(advice)),
         };
         self.0.push(Check { check: check.to_owned(), verdict, found, advice });
@@ -132,9 +127,9 @@ impl Checks {
         self.0.iter().any(is_failed)
     }
 
-    /// Ends here. `gone` is the pid of a process that has ended, maybe while it was looked at.
+    /// Skips the remaining checks. `gone` is the pid of a process that has ended, maybe while it was looked at.
     fn stopped(mut self, gone: Option<i32>) -> Preflight {
-        for check in &ALL[self.0.len()..] {
+        for check in &CHECK_NAMES[self.0.len()..] {
             let found = "not looked at".to_owned();
             self.0.push(Check { check: (*check).to_owned(), verdict: Verdict::Skipped, found, advice: None });
         }
@@ -142,21 +137,21 @@ impl Checks {
     }
 }
 
-/// HotSpot listens to its own effective user and group, and to root.
-fn user(status: &Status, consent: Consent) -> Finding {
+/// Checks the user: HotSpot listens to its own effective user and group, and to root.
+fn user(status: &Status, policy: AttachPolicy) -> CheckOutcome {
     let (uid, ours) = (status.euid, geteuid().as_raw());
     let group = getegid().as_raw();
     match (uid == ours, ours == 0) {
-        (true, true) => Ok(Found::Well("root, as ckptd".to_owned())),
+        (true, true) => Ok(CheckPass::Passed("root, as ckptd".to_owned())),
         (true, false) if status.egid != group => Err((
             format!("its group is {} and ckptd's is {group}, and a JVM listens only to its own", status.egid),
             format!("run ckptd with the group {}", status.egid),
         )),
-        (true, false) => Ok(Found::Well(format!("{uid}, as ckptd"))),
-        (false, true) if consent.other_users => match (User { uid, gid: status.egid }).act(|| ()) {
-            Ok(()) => {
-                Ok(Found::Notable(format!("{uid}; ckptd is root and is allowed to reach other users' JVMs")))
-            }
+        (true, false) => Ok(CheckPass::Passed(format!("{uid}, as ckptd"))),
+        (false, true) if policy.other_users => match (JvmUser { uid, gid: status.egid }).act(|| ()) {
+            Ok(()) => Ok(CheckPass::Noted(format!(
+                "{uid}; ckptd is root and is allowed to reach other users' JVMs"
+            ))),
             Err(error) => Err((
                 format!("it belongs to user {uid}, and ckptd, though root, cannot act as that user: {error}"),
                 format!("give ckptd the capabilities SETUID and SETGID, or run it as user {uid}"),
@@ -175,14 +170,14 @@ fn user(status: &Status, consent: Consent) -> Finding {
     }
 }
 
-fn is_hotspot(process: &Process, status: &Status) -> Finding {
+fn is_hotspot(process: &Process, status: &Status) -> CheckOutcome {
     let mut maps = Vec::new();
     let read = process
         .open_relative("maps")
         .map_err(|error| error.to_string())
         .and_then(|mut file| file.read_to_end(&mut maps).map_err(|error| error.to_string()));
     if let Err(error) = read {
-        return Err((format!("what runs in it cannot be seen: {error}"), to_see(status.euid)));
+        return Err((format!("what runs in it cannot be seen: {error}"), visibility_advice(status.euid)));
     }
     let maps = String::from_utf8_lossy(&maps);
     let Some(library) = maps.lines().find(|line| line.contains("/libjvm.so")) else {
@@ -198,7 +193,7 @@ fn is_hotspot(process: &Process, status: &Status) -> Finding {
             "run the JobManager with a HotSpot JVM, such as OpenJDK's".to_owned(),
         ));
     }
-    libc::carries_the_agent(&maps)?;
+    libc::check(&maps)?;
     if !catches_quit(process) {
         return Err((
             "it does not catch SIGQUIT: it is still starting, or it was started with -Xrs".to_owned(),
@@ -206,12 +201,12 @@ fn is_hotspot(process: &Process, status: &Status) -> Finding {
                 .to_owned(),
         ));
     }
-    Ok(Found::Well("HotSpot, and it catches SIGQUIT".to_owned()))
+    Ok(CheckPass::Passed("HotSpot, and it catches SIGQUIT".to_owned()))
 }
 
-fn options(process: &Process) -> Finding {
+fn options(process: &Process) -> CheckOutcome {
     match forbidding(process) {
-        None => Ok(Found::Well("none that forbids an attach".to_owned())),
+        None => Ok(CheckPass::Passed("none that forbids an attach".to_owned())),
         Some((option, place)) => Err((
             format!("{option} in {place} forbids an attach"),
             format!(
@@ -221,13 +216,13 @@ fn options(process: &Process) -> Finding {
     }
 }
 
-fn namespaces(process: &Process, status: &Status) -> Finding {
+fn namespaces(process: &Process, status: &Status) -> CheckOutcome {
     let of = |whose: &str, name: &str| {
         fs::metadata(format!("/proc/{whose}/ns/{name}")).map(|it| (it.dev(), it.ino()))
     };
     let its = process.pid.to_string();
     if let Err(error) = of(&its, "mnt") {
-        return Err((format!("its namespaces cannot be seen: {error}"), to_see(status.euid)));
+        return Err((format!("its namespaces cannot be seen: {error}"), visibility_advice(status.euid)));
     }
     // A kernel without one kind of them has it neither here nor there.
     let differs = |name: &&str| of("self", name).ok() != of(&its, name).ok();
@@ -239,8 +234,8 @@ fn namespaces(process: &Process, status: &Status) -> Finding {
     }
     let different: Vec<_> = ["mnt", "pid", "user"].into_iter().filter(differs).collect();
     match different.is_empty() {
-        true => Ok(Found::Well("the same as ckptd's".to_owned())),
-        false => Ok(Found::Notable(format!(
+        true => Ok(CheckPass::Passed("the same as ckptd's".to_owned())),
+        false => Ok(CheckPass::Noted(format!(
             "its own ({}), as in a container: reached through /proc/{}/root, where it has the pid {}",
             different.join(", "),
             process.pid,
@@ -249,7 +244,7 @@ fn namespaces(process: &Process, status: &Status) -> Finding {
     }
 }
 
-/// The pid that a process has for itself.
+/// Pid of a process as it sees itself.
 fn inner_pid(process: &Process, status: &Status) -> i32 {
     status.nspid.as_ref().and_then(|pids| pids.last().copied()).unwrap_or(process.pid)
 }
