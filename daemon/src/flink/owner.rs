@@ -178,7 +178,9 @@ impl Owner {
                     Some(Message::Learned(lessons)) => ClusterEvent::Learned(lessons),
                     Some(Message::Request(request, reply)) => {
                         // What was stored before the request is seen before it.
-                        self.handle(ClusterEvent::Stored(records(&self.link)));
+                        if overrides.take_stored() {
+                            self.handle(ClusterEvent::Stored(records(&self.link)));
+                        }
                         let id = self.next_request;
                         self.next_request += 1;
                         self.requests.insert(id, reply);

@@ -64,6 +64,15 @@ impl OverrideStore {
         self.durable.borrow_and_update();
     }
 
+    /// True if something was stored since the last time, without waiting; see [`Self::stored`].
+    pub fn take_stored(&mut self) -> bool {
+        let is_stored = self.durable.has_changed().unwrap_or(false);
+        if is_stored {
+            self.durable.borrow_and_update();
+        }
+        is_stored
+    }
+
     /// What would be left of a job's override if what has ended were taken away; `None` when nothing has.
     #[must_use]
     pub fn preview_expiry(&self, key: &Key) -> Option<Expired> {
