@@ -273,9 +273,6 @@ impl Owner {
     /// Publishes the facts that changed.
     fn publish(&mut self) {
         let changed = self.state.take_changed();
-        if changed.facts {
-            self.facts.send_replace(Arc::new(self.state.facts().clone()));
-        }
         for id in changed.jobs {
             let Some(facts) = self.state.job(id) else { continue };
             let Some(job) = self.published.get(&id) else {
@@ -305,6 +302,10 @@ impl Owner {
             });
             let handles = order.iter().filter_map(|id| Some(self.published.get(id)?.handle.clone()));
             self.jobs.send_replace(Arc::new(handles.collect()));
+        }
+        // After the jobs: whoever waits until the cluster has answered finds them as it listed them.
+        if changed.facts {
+            self.facts.send_replace(Arc::new(self.state.facts().clone()));
         }
     }
 
