@@ -1,5 +1,5 @@
 //! Every job that ckptd knows, indexed by id and by name. Those who host or follow jobs add and remove them here, and
-//! whoever has to know of that subscribes instead of polling.
+//! subscribers are told of it, so that they need not poll.
 
 use crate::flink::Clusters;
 use crate::hosted::HostedJobs;
@@ -111,7 +111,7 @@ impl JobIndex {
         entries.next_sequence += 1;
         entries.by_id.entry(identity.id).or_default().push(place.clone());
         entries.jobs.insert(place, Entry { job: Arc::clone(&job), sequence });
-        // Told while the index is locked, so that changes are told in their order. Nobody has to listen.
+        // Told while the index is locked, so that changes are told in their order. Without subscribers it is dropped.
         drop(self.0.changes.send(JobChange::Added(job)));
     }
 

@@ -177,7 +177,7 @@ impl JobFacts {
     }
 
     /// The submitted configuration, if it can be seen: of a coordinator that starts anew, is younger than the
-    /// record's `changed_at`, and so was not changed by anybody yet.
+    /// record's `changed_at`, and so was not changed yet.
     pub(super) fn submitted_anew(&self, changed_at: u64) -> Option<SubmittedConfig> {
         let is_young = match &self.agent {
             Some(agent) => !agent.sight.periodic,

@@ -43,7 +43,7 @@ pub(super) enum Message {
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) link: Arc<Link>,
-    /// True if it was found on this machine, and not named by anyone.
+    /// True if it was discovered on this machine; false if it was named at the start.
     pub(super) is_discovered: bool,
     facts: watch::Receiver<Arc<ClusterFacts>>,
     jobs: watch::Receiver<Arc<Vec<FlinkJob>>>,

@@ -214,12 +214,8 @@ impl ClusterState {
         let PresentChange { revision, wanted, requests, .. } = present;
         let Some(entry) = self.jobs.get(&job) else { return };
         let is_before_first_trigger = entry.is_before_first_trigger();
-        let view = self.view(now, &entry.facts);
-        let observed = match through {
-            Through::Agent => view.through_agent(),
-            Through::Rest => view.through_rest(),
-        };
-        let effective = observed.as_ref().map(|seen| seen.effective);
+        let submitted = entry.facts.submitted(self.records.get(&job));
+        let effective = entry.facts.in_force(&submitted);
         let holds = effective == Some(wanted);
         let (name, cluster) = (self.job_name(job), self.identity.name.clone());
         let Some(entry) = self.entry(job) else { return };

@@ -187,6 +187,17 @@ pub(in crate::flink) enum ClusterAction {
     Reply(RequestId, Reply),
 }
 
+/// Replies to requests that one read or list answers alike.
+pub(in crate::flink) fn replies(
+    requests: Vec<RequestId>,
+    outcome: &Result<(), RequestError>,
+) -> impl Iterator<Item = ClusterAction> {
+    requests.into_iter().map(move |id| {
+        let reply = outcome.as_ref().map_or_else(|error| Reply::Failed(error.clone()), |()| Reply::Done);
+        ClusterAction::Reply(id, reply)
+    })
+}
+
 /// A change to make.
 #[derive(Debug, Clone)]
 pub(in crate::flink) struct ChangeOrder {

@@ -1,6 +1,6 @@
 //! The list of a cluster's jobs: polling, jobs that come and go, jobs that share a name, and the end of records.
 
-use super::event::{ClusterAction, ListAnswer, Reply, RequestError, RequestId};
+use super::event::{ClusterAction, ListAnswer, RequestError, RequestId, replies};
 use super::reading::Reading;
 use super::tombstones::Tombstone;
 use super::{ClusterState, JobEntry};
@@ -134,15 +134,8 @@ impl ClusterState {
                 Err(trouble)
             }
         };
-        for id in requests {
-            actions.push(ClusterAction::Reply(
-                id,
-                match &reply {
-                    Ok(()) => Reply::Done,
-                    Err(why) => Reply::Failed(RequestError::Job(SeamError::Unreachable(why.clone()))),
-                },
-            ));
-        }
+        let outcome = reply.map_err(|why| RequestError::Job(SeamError::Unreachable(why)));
+        actions.extend(replies(requests, &outcome));
         self.conclude_confirmations(now, asked.monotonic, actions);
     }
 

@@ -1,7 +1,7 @@
 //! Reads of single jobs through the REST API and the agent: for requests, for checks, and every 10 s for the history of
 //! each job, since Flink forgets checkpoints after ten and says nothing of the timeouts that they had.
 
-use super::event::{ClusterAction, Reply, RequestError, RequestId, RestAnswer};
+use super::event::{ClusterAction, Reply, RequestError, RequestId, RestAnswer, replies};
 use super::reading::Reading;
 use super::{ClusterState, JobEntry};
 use crate::anatomy::CheckpointAnatomy;
@@ -136,15 +136,7 @@ impl ClusterState {
             let RestAnswer { config, statistics } = *answer;
             self.take_rest(job, RestRead { config, statistics, asked, answered }, actions);
         });
-        for id in requests {
-            actions.push(ClusterAction::Reply(
-                id,
-                match &outcome {
-                    Ok(()) => Reply::Done,
-                    Err(error) => Reply::Failed(RequestError::Rest(Arc::clone(error))),
-                },
-            ));
-        }
+        actions.extend(replies(requests, &outcome.clone().map_err(RequestError::Rest)));
         self.check_with_rest(now, job, asked, outcome, actions);
     }
 
@@ -200,15 +192,7 @@ impl ClusterState {
         if again {
             self.start_agent(job, actions);
         }
-        for id in requests {
-            actions.push(ClusterAction::Reply(
-                id,
-                match &outcome {
-                    Ok(()) => Reply::Done,
-                    Err(error) => Reply::Failed(RequestError::Job(error.clone())),
-                },
-            ));
-        }
+        actions.extend(replies(requests, &outcome.clone().map_err(RequestError::Job)));
         self.check_with_agent(now, job, asked, outcome, actions);
     }
 
@@ -257,20 +241,13 @@ impl ClusterState {
         actions: &mut Vec<ClusterAction>,
     ) {
         let Some(entry) = self.entry(job) else { return };
-        let (read, error) = match answer {
-            Ok(read) => (Some(*read), None),
-            Err(error) => (None, Some(error)),
+        let (read, outcome) = match answer {
+            Ok(read) => (Some(*read), Ok(())),
+            Err(error) => (None, Err(RequestError::Job(error))),
         };
         Arc::make_mut(&mut entry.facts.breakdown).record(answered.monotonic, read);
-        for id in self.finish_breakdown(job, actions) {
-            actions.push(ClusterAction::Reply(
-                id,
-                match &error {
-                    None => Reply::Done,
-                    Some(error) => Reply::Failed(RequestError::Job(error.clone())),
-                },
-            ));
-        }
+        let requests = self.finish_breakdown(job, actions);
+        actions.extend(replies(requests, &outcome));
     }
 
     pub(super) fn newest_read(
@@ -284,7 +261,7 @@ impl ClusterState {
         entry.reads.is_newest_alone = false;
         Arc::make_mut(&mut entry.facts.breakdown).record_background(answered.monotonic, ended);
         let requests = self.finish_breakdown(job, actions);
-        actions.extend(requests.into_iter().map(|id| ClusterAction::Reply(id, Reply::Done)));
+        actions.extend(replies(requests, &Ok(())));
     }
 
     /// Ends the present read by subtask, and starts the next one if it is wanted. Returns the requests that it answers.
