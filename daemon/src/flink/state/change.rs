@@ -48,12 +48,6 @@ impl Changing {
     pub(super) fn is_under_way(&self) -> bool {
         self.present.is_some()
     }
-
-    /// All requests, when there will be no more changes.
-    pub(super) fn abandon(&mut self) -> Vec<RequestId> {
-        let present = self.present.take().map(|present| present.requests).unwrap_or_default();
-        present.into_iter().chain(self.waiting.drain(..)).map(|request| request.id).collect()
-    }
 }
 
 impl ClusterState {

@@ -203,15 +203,17 @@ impl ClusterState {
         self.find_namesakes(now);
     }
 
-    /// A job with an override is not forgotten on an assumption: a JobManager that restarts lists none.
+    /// A job with an override is not forgotten on an assumption: a JobManager that restarts lists none. One that is
+    /// being changed is kept until the next list, so that a later change cannot overtake this one.
     fn drop_unlisted(&mut self, now: Monotonic, ids: &HashSet<JobId>, actions: &mut Vec<ClusterAction>) {
-        let (kept, dropped): (Vec<_>, Vec<_>) =
-            self.order.iter().partition(|id| ids.contains(id) || self.records.contains_key(id));
+        let is_changing = |id: &JobId| self.jobs.get(id).is_some_and(|entry| entry.changing.is_under_way());
+        let is_kept = |id: &JobId| ids.contains(id) || self.records.contains_key(id) || is_changing(id);
+        let (kept, dropped): (Vec<_>, Vec<_>) = self.order.iter().partition(|id| is_kept(id));
         self.changed.order |= !dropped.is_empty();
         self.order = kept;
         for id in dropped {
             let Some(mut entry) = self.jobs.remove(&id) else { continue };
-            let requests = entry.reads.abandon().into_iter().chain(entry.changing.abandon());
+            let requests = entry.reads.abandon().into_iter();
             actions.extend(requests.map(|id| ClusterAction::Reply(id, self.unknown_job())));
             // A job that has ended does not come back.
             if !entry.facts.state().has_ended() {

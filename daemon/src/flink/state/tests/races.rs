@@ -272,6 +272,24 @@ fn job_ended_during_change_ends_override() {
 }
 
 #[test]
+fn unlisted_job_is_kept_while_it_is_changed() {
+    let mut sim = Sim::new();
+    sim.settle();
+    let first = sim.apply();
+    sim.job.is_listed = false;
+    sim.request(Request::List);
+    let place = sim.find(is_list);
+    sim.deliver(place, false);
+    sim.store(LONGER);
+    let second = sim.apply();
+    assert_eq!(sim.pending.iter().filter(|pending| is_change(&pending.action)).count(), 1);
+    sim.deliver_all();
+    assert!(matches!(&sim.replies[&first], Reply::Applied(applied) if applied.revision == 0));
+    assert!(matches!(&sim.replies[&second], Reply::Applied(applied) if applied.revision == 1));
+    assert_eq!(sim.job.timeout, LONGER);
+}
+
+#[test]
 fn dropped_job_answers_its_requests() {
     let mut sim = Sim::new();
     sim.settle();
