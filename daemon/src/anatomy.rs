@@ -5,17 +5,8 @@ use ckpt_types::ids::{CheckpointId, VertexId};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
-    /// What an estimate needs, for whoever only looks: it takes no longer than [`GLANCE`], and may be a little old.
-    Glance,
-    /// All that can be found out, as fresh as it can be had.
-    Whole,
-}
-
-/// The longest that a glance takes.
-pub const GLANCE: Duration = Duration::from_millis(300);
+/// Longest wait for a breakdown that may be a little old.
+pub const CACHED_LIMIT: Duration = Duration::from_millis(300);
 /// The most subtasks of a job whose checkpoints are looked at subtask by subtask.
 pub const MOST_SUBTASKS: usize = 20_000;
 

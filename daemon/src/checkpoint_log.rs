@@ -7,12 +7,15 @@ mod record;
 #[cfg(test)]
 mod tests;
 mod timeouts;
+mod tracker;
 
 pub(crate) use flink::failure_reason;
+pub use record::CompletedCheckpoint;
 pub(crate) use record::{
     CheckpointOutcome, CheckpointProgress, CheckpointRecord, CompletedSample, SubtaskAck, SubtaskTable,
 };
 pub(crate) use timeouts::Flight;
+pub(crate) use tracker::{CheckpointTracker, CheckpointView};
 
 use crate::anatomy::CheckpointAnatomy;
 use crate::seam;
@@ -54,6 +57,8 @@ pub struct LogTail {
     pub newest: u64,
     /// The records, oldest first. One that was dropped before it was asked for is missing.
     pub checkpoints: Vec<EndedCheckpoint>,
+    /// Time at which that was seen, in milliseconds since the epoch.
+    pub observed_at: u64,
 }
 
 impl CheckpointLog {
@@ -140,16 +145,18 @@ impl CheckpointLog {
         self.records.iter().rev()
     }
 
-    /// The newest [`CheckpointHistory::MOST`] records, oldest first.
-    pub(crate) fn history(&self) -> Vec<EndedCheckpoint> {
+    /// Those of the newest [`CheckpointHistory::MOST`] records that are behind this sequence number, seen at
+    /// `observed_at`.
+    pub(crate) fn after(&self, sequence: u64, observed_at: u64) -> LogTail {
         let older = self.records.len().saturating_sub(CheckpointHistory::MOST);
-        self.records.iter().skip(older).map(CheckpointRecord::to_api).collect()
+        let tail = self.records.iter().skip(older).filter(|record| record.sequence > sequence);
+        let checkpoints = tail.map(CheckpointRecord::to_api).collect();
+        LogTail { newest: self.newest(), checkpoints, observed_at }
     }
 
-    /// The records behind this sequence number.
-    pub(crate) fn after(&self, sequence: u64) -> LogTail {
-        let tail = self.records.iter().filter(|record| record.sequence > sequence);
-        LogTail { newest: self.newest(), checkpoints: tail.map(CheckpointRecord::to_api).collect() }
+    #[cfg(test)]
+    pub(crate) fn history(&self) -> Vec<EndedCheckpoint> {
+        self.after(0, 0).checkpoints
     }
 
     /// The sequence number of the newest record, and each that follows.
@@ -180,6 +187,15 @@ impl CheckpointLog {
     /// The newest completed checkpoint or savepoint.
     pub(crate) fn newest_completed(&self, savepoint: bool) -> Option<&CheckpointRecord> {
         self.newest_first().find(|record| record.is_completed(savepoint))
+    }
+
+    /// The newest completed checkpoint that is no savepoint, in figures.
+    pub(crate) fn last_completed(&self) -> Option<CompletedCheckpoint> {
+        self.newest_completed(false).map(|record| CompletedCheckpoint {
+            triggered_at: record.progress.triggered_at,
+            duration: record.progress.duration,
+            state_size: record.progress.state_size,
+        })
     }
 
     /// The newest failed checkpoint that had an id.

@@ -11,9 +11,9 @@ mod sentence;
 mod verdict;
 mod vertices;
 
-use crate::anatomy::{Anatomy, Depth};
+use crate::anatomy::Anatomy;
 use crate::change::{self, Changes};
-use crate::seam::{JobCoordinator, SeamError};
+use crate::seam::{Freshness, JobCoordinator, SeamError};
 use ckpt_api::{CheckpointDiagnosis, Configuration, InFlight, SCHEMA, VertexProgress};
 use ckpt_types::duration::millis;
 use std::panic::resume_unwind;
@@ -29,7 +29,7 @@ pub async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuratio
     if configuration.in_flight.is_empty() || configuration.stale.is_some() {
         return;
     }
-    let Ok(anatomy) = job.anatomy(Depth::Glance).await else { return };
+    let Ok(anatomy) = job.breakdown(Freshness::Cached).await else { return };
     let (subtasks, timeout) = (anatomy.subtasks(), configuration.checkpoint_timeout.effective);
     let (mut in_flight, failed) = (configuration.in_flight.clone(), configuration.failures.consecutive);
     let reckon = move || {
@@ -91,10 +91,10 @@ impl Said {
 /// [`SeamError`] when the job's coordinator does not answer.
 pub async fn diagnose(job: &dyn JobCoordinator, changes: &Changes) -> Result<CheckpointDiagnosis, SeamError> {
     let look = async {
-        let observed = job.observe().await;
+        let observed = job.observe(Freshness::Current).await;
         change::shown(job, &changes.overrides, observed, changes.clock.wall_millis())
     };
-    let (configuration, anatomy) = tokio::join!(look, job.anatomy(Depth::Whole));
+    let (configuration, anatomy) = tokio::join!(look, job.breakdown(Freshness::Current));
     let configuration = configuration?;
     let mut warnings = configuration.warnings.clone();
     warnings.extend(configuration.stale.clone());

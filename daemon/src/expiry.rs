@@ -9,8 +9,8 @@ use crate::change::{self, Changes};
 use crate::durable::STORE_LIMIT;
 use crate::overrides::{Expired, Key};
 use crate::registry::{Job, Registry};
-use crate::seam::{Revision, SeamError, Settled};
-use ckpt_api::{AuditResult, HOSTED};
+use crate::seam::{Initiator, Revision, SeamError, Settled};
+use ckpt_api::AuditResult;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -61,19 +61,20 @@ async fn run(registry: Weak<Registry>, changes: Changes) {
         for key in ended {
             let Some(registry) = registry.upgrade() else { return };
             let job = registry.job_of(&key);
-            match end(job.as_ref(), &changes, &key, refused.contains(&key)).await {
-                Ok(Some(ended)) => {
-                    refused.remove(&key);
-                    let carrying = carrying.entry(key.cluster.clone());
-                    let carrying = Arc::clone(carrying.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))));
-                    let changes = changes.clone();
-                    tokio::spawn(async move {
-                        let _turn = carrying.acquire_owned().await;
-                        ended.carry_out(&changes).await;
-                    });
-                }
-                Ok(None) => {}
-                Err(()) => drop(refused.insert(key)),
+            let again = refused.contains(&key);
+            let Some(ended) = end(job, &changes, &key, again).await else { continue };
+            match ended.is_stored {
+                true => drop(refused.remove(&key)),
+                false => drop(refused.insert(key.clone())),
+            }
+            if ended.is_stored || !again {
+                let carrying = carrying.entry(key.cluster);
+                let carrying = Arc::clone(carrying.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))));
+                let changes = changes.clone();
+                tokio::spawn(async move {
+                    let _turn = carrying.acquire_owned().await;
+                    ended.carry_out(&changes).await;
+                });
             }
         }
         let pause = match overrides.next_end() {
@@ -90,48 +91,40 @@ async fn run(registry: Weak<Registry>, changes: Changes) {
     }
 }
 
-/// What ended durably, and is to be put in force.
+/// An override whose time is up, to be taken out of force. A disk that refuses does not let it go on.
 struct Ended {
     job: Option<Job>,
-    expired: Expired,
+    name: String,
+    /// The stored revision.
+    revision: u64,
+    is_stored: bool,
     begun: Option<Begun>,
 }
 
 /// Takes away what has ended, durably. The audit log does not keep an override alive that should be gone. What is tried
 /// again has its line when it is stored: before, there would be two more for each try.
-async fn end(job: Option<&Job>, changes: &Changes, key: &Key, again: bool) -> Result<Option<Ended>, ()> {
-    let Some(foreseen) = changes.overrides.preview_expiry(key) else { return Ok(None) };
+async fn end(job: Option<Job>, changes: &Changes, key: &Key, again: bool) -> Option<Ended> {
+    let foreseen = changes.overrides.preview_expiry(key)?;
+    let name = foreseen.now.name.clone();
     let mut begun = if again { None } else { begin(changes, &foreseen).await };
-    let refused = match changes.overrides.expire(key.clone()).await {
+    let (revision, why) = match changes.overrides.expire(key.clone()).await {
         Ok(Some(expired)) => {
             tell(&expired, changes.clock.wall_millis());
             if again {
                 begun = begin(changes, &expired).await;
             }
-            return Ok(Some(Ended { job: job.cloned(), expired, begun }));
+            return Some(Ended { job, name, revision: expired.now.revision, is_stored: true, begun });
         }
-        Ok(None) => None,
+        Ok(None) => (None, "somebody changed it meanwhile".to_owned()),
         Err(error) => {
-            tracing::error!(job = foreseen.now.name, %error, "an override has ended, which cannot be stored; it is tried again");
-            Some(error)
+            tracing::error!(job = name, %error, "an override has ended, which cannot be stored; it is tried again");
+            (Some(foreseen.before.revision), error.to_string())
         }
     };
     if let Some(begun) = begun {
-        let why =
-            refused.as_ref().map_or_else(|| "somebody changed it meanwhile".to_owned(), ToString::to_string);
         drop(begun.end(Ending::with(AuditResult::Refused, Some(why))).await);
     }
-    match refused {
-        Some(_) => {
-            if let Some(job) = job.filter(|job| !again && job.identity().cluster == HOSTED) {
-                // A disk that refuses does not let it go on. Of Flink's jobs, reconcile sees to that.
-                let revision = Revision { revision: foreseen.before.revision, ..Revision::default() };
-                drop(change::settle(job, &changes.overrides, revision).await);
-            }
-            Err(())
-        }
-        None => Ok(None),
-    }
+    revision.map(|revision| Ended { job, name, revision, is_stored: false, begun: None })
 }
 
 async fn begin(changes: &Changes, ending: &Expired) -> Option<Begun> {
@@ -141,38 +134,34 @@ async fn begin(changes: &Changes, ending: &Expired) -> Option<Begun> {
 }
 
 impl Ended {
-    /// Puts in force what was before, unless hands are off.
+    /// Waits until the owner of the job has put in force what was before, unless it may not now.
     async fn carry_out(self, changes: &Changes) {
-        let Self { job, expired, begun } = self;
-        let revision = Revision { revision: expired.now.revision, ..Revision::default() };
-        let applied = match &job {
+        let Self { job, name, revision, begun, .. } = self;
+        let revision = Revision { revision, initiator: Initiator::Expiry, ..Revision::default() };
+        let settled = match &job {
             None => Err("its job is not known here now".to_owned()),
-            Some(job) if !job.is_there() => Err("its cluster does not list the job now".to_owned()),
-            Some(job) => match job.hands_off() {
-                Some(why) => Err(why),
-                None => match change::settle(job, &changes.overrides, revision).await {
-                    Ok(Settled::Applied(applied)) if applied.observation.holds() => Ok(()),
-                    Ok(Settled::Applied(applied)) => {
-                        Err(SeamError::NotNow { state: applied.observation.state }.to_string())
-                    }
-                    Ok(Settled::Superseded { by }) => {
-                        Err(format!("superseded by revision {by} before it was applied"))
-                    }
-                    Err(error) => Err(error.to_string()),
-                },
-            },
+            Some(job) => {
+                change::settle(job, &changes.overrides, revision).await.map_err(|error| error.to_string())
+            }
         };
+        let applied = settled.and_then(|settled| match settled {
+            Settled::Applied(applied) if applied.observation.holds() => Ok(()),
+            Settled::Applied(applied) => {
+                Err(SeamError::NotNow { state: applied.observation.state }.to_string())
+            }
+            Settled::Superseded { by } => Err(format!("superseded by revision {by} before it was applied")),
+        });
         let ending = match applied {
             Ok(()) => Ending::with(AuditResult::Applied, None),
             Err(why) => {
-                tracing::warn!(job = expired.now.name, why, "what was before it is not in force yet");
+                tracing::warn!(job = name, why, "what was before it is not in force yet");
                 Ending::with(AuditResult::Stored, Some(why))
             }
         };
         if let Some(begun) = begun
             && let Err(cause) = begun.end(ending).await
         {
-            tracing::error!(job = expired.now.name, %cause, "its end has no result in the audit log");
+            tracing::error!(job = name, %cause, "its end has no result in the audit log");
         }
     }
 }

@@ -10,8 +10,7 @@
 //! | `files`, `metadata`, `disk` | checkpoint directories, what makes them complete, and threads that wait for them |
 //! | `restore`, `places` | restore points, and the directories of savepoints |
 //! | `override_in_force` | the override as the owner applies it |
-//! | `tracker` | checkpoints in flight and ended |
-//! | `report`, `anatomy` | the bodies of Flink's read paths, and the breakdown by subtask |
+//! | `anatomy` | the breakdown by subtask |
 //! | `triggers` | checkpoints and savepoints by hand |
 //! | `door` | the way of tasks to a job: claims, events, reports |
 //! | `sessions`, `mailbox` | the holders of subtasks, and their events |
@@ -34,13 +33,11 @@ mod owner;
 mod places;
 mod publisher;
 mod rehearsal;
-mod report;
 mod reports;
 mod restore;
 mod sessions;
 mod storage;
 mod store;
-mod tracker;
 mod triggers;
 
 pub use claims::ClaimRefused;
@@ -49,7 +46,6 @@ pub use job::{HostedJob, Setup};
 pub use lifecycle::Ended;
 pub use mailbox::{MissedEvents, Told};
 pub use metadata::{Metadata, StoredSubtask};
-pub(crate) use report::tolerable;
 pub use restore::FromSavepoint;
 pub(crate) use storage::ENDED_FILE;
 pub use store::{HostedJobs, RecoverError, SubmitError};

@@ -219,9 +219,10 @@ impl Entries {
 /// more gives way to others.
 fn narrowed(named: Vec<&Entry>) -> Vec<&Entry> {
     let (ended, live): (Vec<_>, Vec<_>) =
-        named.into_iter().partition(|entry| entry.job.last_state().has_ended());
+        named.into_iter().partition(|entry| entry.job.snapshot().state.has_ended());
     if !live.is_empty() {
-        let (there, gone): (Vec<_>, Vec<_>) = live.into_iter().partition(|entry| entry.job.is_there());
+        let (there, gone): (Vec<_>, Vec<_>) =
+            live.into_iter().partition(|entry| entry.job.snapshot().is_listed);
         return if there.is_empty() { gone } else { there };
     }
     let cluster = |entry: &&Entry| entry.job.identity().cluster.clone();

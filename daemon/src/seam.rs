@@ -3,13 +3,17 @@
 //! Everything above it (REST, overrides, revisions, dry runs) is the same for every job; everything
 //! below it is one implementation of [`JobCoordinator`]: a job that ckptd hosts itself
 //! ([`HostedJob`](crate::hosted::HostedJob)), or one of a Flink cluster
-//! ([`FlinkJob`](crate::flink::FlinkJob)).
+//! ([`FlinkJob`](crate::flink::FlinkJob)). Each verb means something for both; what only one of them has is not asked
+//! here.
 
-use crate::anatomy::{Anatomy, Depth};
-pub use crate::checkpoint_log::LogTail;
-use crate::hosted::TaskDoor;
+mod view;
+
+pub use crate::checkpoint_log::{CompletedCheckpoint, LogTail};
+pub use view::{FlinkBody, HostedView, JobPart, JobTimeline, PartView};
+
+use crate::anatomy::Anatomy;
 use async_trait::async_trait;
-use ckpt_api::flink;
+use ckpt_api::flink::{SavepointRequest, TriggerRequest};
 use ckpt_api::{self as api, JobState, Outcome, OverrideState, OverrideStatus, Via};
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
@@ -51,6 +55,8 @@ pub struct Observation {
     pub queued: u64,
     /// How long checkpoints that completed lately usually took, as far as that was seen.
     pub usual_duration: Option<Duration>,
+    /// The newest completed checkpoint that is no savepoint.
+    pub last_completed: Option<CompletedCheckpoint>,
     /// How its override stands, where that is not all said by whether it is in force.
     pub standing: Option<OverrideStatus>,
     /// Why the job does not run, or is not as it should be, when that is known.
@@ -71,24 +77,55 @@ impl Observation {
     }
 }
 
-/// A job as it was seen last.
+/// Facts about a job that are known without asking for them.
 #[derive(Debug, Clone)]
-pub struct Glance {
-    /// How it was.
-    pub observation: Observation,
-    /// The newest that completed and is no savepoint.
-    pub last_completed: Option<flink::Checkpoint>,
-    /// By how many milliseconds the clock that these times are of is ahead of ours.
-    pub ahead: i64,
+pub struct JobSnapshot {
+    /// The job's state when it was seen last.
+    pub state: JobState,
+    /// Time of that, in milliseconds since the epoch.
+    pub seen_at: u64,
+    /// False if its cluster answers without listing it, or has not answered yet.
+    pub is_listed: bool,
+    /// Status of the job's override, where a cluster's answers tell it.
+    pub override_status: Option<OverrideStatus>,
+    /// Earlier jobs of this name whose overrides it may adopt.
+    pub predecessors: Vec<JobId>,
 }
 
-/// The checkpoints of a job that have ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Past {
-    /// The newest ones, the oldest of them first.
-    pub checkpoints: Vec<api::EndedCheckpoint>,
-    /// When that was seen, in milliseconds since the epoch.
-    pub observed_at: u64,
+/// Currency of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Known already, or to be had within [`CACHED_LIMIT`](crate::anatomy::CACHED_LIMIT); may be a little old.
+    Cached,
+    /// As fresh as it can be had.
+    Current,
+}
+
+/// The purpose of [`JobCoordinator::prepare`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    /// Bring the pending trigger forward, if it is later than one interval from now.
+    pub pull_in: bool,
+    /// Only say what the change would do.
+    pub dry_run: bool,
+}
+
+/// A checkpoint or savepoint by hand.
+#[derive(Debug, Clone)]
+pub enum ManualTrigger {
+    /// A checkpoint.
+    Checkpoint(TriggerRequest),
+    /// A savepoint, after which the job may be cancelled.
+    Savepoint(SavepointRequest),
+}
+
+/// Feeds of a job.
+#[derive(Debug)]
+pub struct JobFeed {
+    /// Events from now on.
+    pub events: broadcast::Receiver<api::Event>,
+    /// The sequence number of the newest ended checkpoint in the job's log, and each that follows.
+    pub ended: watch::Receiver<u64>,
 }
 
 /// How long completed checkpoints usually took: the median of the newest ten. `newest_first` are their durations, in
@@ -131,6 +168,18 @@ pub struct Revision {
     pub pull_in: bool,
     /// Checkpoints that were in flight when the change was asked for.
     pub seen: Vec<CheckpointId>,
+    /// Who asks.
+    pub initiator: Initiator,
+}
+
+/// Initiator of a change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Initiator {
+    /// A person or a script: the change is made also while reconciliation is paused.
+    #[default]
+    Operator,
+    /// The end of an override's time: refused as [`SeamError::Busy`] while reconciliation is paused.
+    Expiry,
 }
 
 /// End of the wait for a revision.
@@ -194,6 +243,22 @@ pub enum SeamError {
     /// Its cluster refused.
     #[error("the cluster refused: {0}")]
     Refused(String),
+    /// The checkpoint is unknown or forgotten.
+    #[error("checkpoint {0} is unknown, or so old that it is forgotten; the job's history lists the newest")]
+    UnknownCheckpoint(CheckpointId),
+    /// The job has no such vertex.
+    #[error("the job has no vertex {0}; its details list them")]
+    UnknownVertex(VertexId),
+    /// No such checkpoint or savepoint was asked for, or it is forgotten.
+    #[error("there is no {kind} operation {id} for job {job}")]
+    UnknownTrigger {
+        /// `checkpoint` or `savepoint`.
+        kind: &'static str,
+        /// The id.
+        id: TriggerId,
+        /// The job.
+        job: JobId,
+    },
 }
 
 impl SeamError {
@@ -213,30 +278,32 @@ pub trait JobCoordinator: Send + Sync {
     /// Which job it is.
     fn identity(&self) -> &Identity;
 
-    /// The state that it was in last, without asking.
-    fn last_state(&self) -> JobState;
+    /// Facts that are known without asking.
+    fn snapshot(&self) -> JobSnapshot;
 
-    /// Whether it is still there, as far as is known.
-    fn is_there(&self) -> bool {
-        true
-    }
+    /// The same, after the first answer of its cluster to a ckptd that was just started, for which it waits a few
+    /// seconds.
+    async fn settled(&self) -> JobSnapshot;
 
-    /// Waits, a few seconds at most, until it is known whether it is there: a ckptd that has just been started has not
-    /// asked its cluster yet.
-    async fn settle(&self) {}
+    /// Its events and its ended checkpoints from now on.
+    fn subscribe(&self) -> JobFeed;
 
-    /// When its last state was seen, in milliseconds since the epoch, without asking.
-    fn last_seen(&self) -> u64;
+    /// The job at this moment, or as it was seen last.
+    async fn observe(&self, freshness: Freshness) -> Result<Observation, SeamError>;
 
-    /// Looks at it.
-    async fn observe(&self) -> Result<Observation, SeamError>;
+    /// The checkpoints behind a sequence number of the job's log.
+    async fn ended_after(&self, sequence: u64, freshness: Freshness) -> Result<LogTail, SeamError>;
 
-    /// How it was seen last, without asking its cluster.
-    async fn glance(&self) -> Result<Glance, SeamError>;
+    /// Its checkpoints, subtask by subtask: those in flight, and those that have ended lately. What cannot be found
+    /// out is a warning in it.
+    async fn breakdown(&self, freshness: Freshness) -> Result<Anatomy, SeamError>;
+
+    /// A part of it, for Flink's REST paths.
+    async fn view(&self, part: JobPart) -> Result<PartView, SeamError>;
 
     /// Looks at it before a change, and makes sure that one can be applied. It changes nothing. A dry run
     /// goes no further than a look may.
-    async fn prepare(&self, pull_in: bool, dry_run: bool) -> Result<Observation, SeamError>;
+    async fn prepare(&self, intent: Intent) -> Result<Observation, SeamError>;
 
     /// Says what [`Self::apply`] would do now, and does nothing.
     async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError>;
@@ -245,77 +312,9 @@ pub trait JobCoordinator: Send + Sync {
     /// without a coordinator takes it when one is built.
     async fn apply(&self, revision: Revision) -> Result<Settled, SeamError>;
 
-    /// Triggers a checkpoint by hand.
-    async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError>;
-
-    /// What became of that; `None` when nobody asked for it.
-    async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError>;
-
-    /// Asks for a savepoint, after which the job may be cancelled.
-    async fn savepoint(&self, request: flink::SavepointRequest) -> Result<TriggerId, SeamError>;
-
-    /// What became of that; `None` when nobody asked for it.
-    async fn savepoint_status(&self, id: TriggerId) -> Result<Option<flink::SavepointStatus>, SeamError>;
+    /// Triggers a checkpoint or a savepoint by hand; its id is asked for with [`Self::view`].
+    async fn trigger(&self, request: ManualTrigger) -> Result<TriggerId, SeamError>;
 
     /// Cancels the job.
     async fn cancel(&self) -> Result<(), SeamError>;
-
-    /// Flink's `/jobs/overview`, this job's part.
-    async fn overview(&self) -> Result<flink::JobOverview, SeamError>;
-
-    /// Flink's `/jobs/:jobid`.
-    async fn details(&self) -> Result<flink::JobDetails, SeamError>;
-
-    /// Flink's `/jobs/:jobid/checkpoints`.
-    async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError>;
-
-    /// The checkpoints that have ended, as far as they are remembered.
-    async fn history(&self) -> Result<Past, SeamError>;
-
-    /// The sequence number of the newest ended checkpoint in the job's log, and each that follows.
-    fn subscribe_ended(&self) -> watch::Receiver<u64>;
-
-    /// The ended checkpoints behind a sequence number, without asking the job's cluster.
-    async fn ended_after(&self, sequence: u64) -> Result<LogTail, SeamError>;
-
-    /// Flink's `/jobs/:jobid/checkpoints/config`, with the values in force.
-    async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError>;
-
-    /// Flink's `…/checkpoints/details/:id`; `None` when the checkpoint is unknown or forgotten.
-    async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError>;
-
-    /// Flink's `…/details/:id/subtasks/:vertexid`; the outer `None` when the checkpoint is unknown, the
-    /// inner one when the vertex is.
-    async fn subtasks(
-        &self,
-        id: CheckpointId,
-        vertex: VertexId,
-    ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError>;
-
-    /// Its checkpoints, subtask by subtask: those in flight, and those that have ended lately. What cannot be found
-    /// out is a warning in it.
-    async fn anatomy(&self, depth: Depth) -> Result<Anatomy, SeamError>;
-
-    /// Why nothing may be applied to it now unless somebody asks for it, if that is so.
-    fn hands_off(&self) -> Option<String> {
-        None
-    }
-
-    /// How its override stood when that was seen last, without asking.
-    fn standing(&self) -> Option<OverrideStatus> {
-        None
-    }
-
-    /// The jobs that had its name before, and left an override behind.
-    fn left_behind(&self) -> Vec<JobId> {
-        Vec::new()
-    }
-
-    /// The door for its tasks, if ckptd runs them.
-    fn tasks(&self) -> Option<TaskDoor> {
-        None
-    }
-
-    /// What happens to it from now on.
-    fn events(&self) -> broadcast::Receiver<api::Event>;
 }

@@ -8,7 +8,7 @@ use super::{ChangeError, Changes, Who};
 use crate::overrides::{Adoption, Key, Record};
 use crate::policy::{Asked, Refusal};
 use crate::registry::Job;
-use crate::seam::{Identity, Observation, SeamError};
+use crate::seam::{Identity, Intent, Observation, SeamError};
 use ckpt_api::{AdoptRequest, Configuration, Lasting};
 use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use ckpt_types::duration::millis;
@@ -72,7 +72,7 @@ async fn plan(
     AdoptRequest { from, lasting, reason }: AdoptRequest,
     dry_run: bool,
 ) -> Result<(Observation, Adoption), ChangeError> {
-    let left_behind = job.left_behind();
+    let left_behind = job.snapshot().predecessors;
     let from = match (from, left_behind.as_slice()) {
         (Some(from), left) if left.contains(&from) => from,
         (None, [only]) => *only,
@@ -81,7 +81,7 @@ async fn plan(
             return Err(ChangeError::NoneToAdopt { wanted: from, others: left.to_vec() });
         }
     };
-    let before = job.prepare(false, dry_run).await?;
+    let before = job.prepare(Intent { pull_in: false, dry_run }).await?;
     if before.state.has_ended() {
         return Err(SeamError::Ended { state: before.state }.into());
     }

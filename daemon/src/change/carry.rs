@@ -4,7 +4,7 @@ use super::look::{Held, Stage, answer};
 use super::{ChangeError, Changes};
 use crate::overrides::{Edited, Key, OverrideStore};
 use crate::registry::Job;
-use crate::seam::{Applied, Observation, Revision, SeamError, Settled, Wanted};
+use crate::seam::{Applied, Initiator, Observation, Revision, SeamError, Settled, Wanted};
 use ckpt_api::{Configuration, OverrideState, OverrideStatus};
 
 /// Waits until a stored revision is in force, and answers with what came of it.
@@ -25,7 +25,13 @@ pub(super) async fn carry_out(
         let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
         answer(job.identity(), &nothing, &held, Stage { stored: true, applied: false }, now)
     };
-    match settle(job, &changes.overrides, Revision { revision, pull_in, seen }).await {
+    match settle(
+        job,
+        &changes.overrides,
+        Revision { revision, pull_in, seen, initiator: Initiator::Operator },
+    )
+    .await
+    {
         Ok(Settled::Applied(applied)) => {
             let is_applied = applied.observation.revision_in_force == Some(revision);
             Ok(answer(job.identity(), &applied, &held, Stage { stored: true, applied: is_applied }, now))

@@ -3,14 +3,13 @@
 use super::Changes;
 use super::warnings::{Situation, warnings};
 use crate::diagnosis;
-use crate::hosted::tolerable;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
-use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use crate::seam::{Applied, Freshness, Identity, JobCoordinator, Observation, SeamError, Wanted};
 use ckpt_api::{
     Configuration, Failures, InFlight as SeenInFlight, InFlightChange, Origin, Outcome, OverrideState,
     OverrideStatus, SCHEMA, Value,
 };
-use ckpt_coordinator::config::Override;
+use ckpt_coordinator::config::{Override, SubmittedConfig, Tolerable};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_types::duration::millis;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use std::time::Duration;
 /// # Errors
 /// [`SeamError`] when its coordinator does not answer.
 pub async fn look(job: &dyn JobCoordinator, changes: &Changes) -> Result<Configuration, SeamError> {
-    let observed = job.observe().await;
+    let observed = job.observe(Freshness::Current).await;
     let mut seen = shown(job, &changes.overrides, observed, changes.clock.wall_millis())?;
     diagnosis::estimate(job, &mut seen).await;
     Ok(seen)
@@ -59,7 +58,7 @@ pub fn unseen(
     why: &SeamError,
     now: u64,
 ) -> Configuration {
-    let identity = job.identity();
+    let (identity, snapshot) = (job.identity(), job.snapshot());
     let record = overrides.record(&Key::of(identity));
     let submitted = record.as_ref().and_then(|record| record.submitted);
     let value = |submitted, layers: Option<&Layers>| {
@@ -75,7 +74,7 @@ pub fn unseen(
         cluster: identity.cluster.clone(),
         job_id: identity.id,
         name: identity.name.clone(),
-        state: job.last_state(),
+        state: snapshot.state,
         revision: record.as_ref().map_or(0, |record| record.revision),
         stored: true,
         applied: false,
@@ -87,7 +86,7 @@ pub fn unseen(
                 since: None,
                 next_try: None,
             };
-            job.standing().unwrap_or(waits)
+            snapshot.override_status.unwrap_or(waits)
         }),
         checkpoint_interval: value(
             submitted.and_then(|submitted| submitted.checkpoint_interval),
@@ -104,7 +103,15 @@ pub fn unseen(
         via: None,
         via_detail: None,
         stale,
-        observed_at: job.last_seen(),
+        observed_at: snapshot.seen_at,
+    }
+}
+
+/// The tolerable failures as Flink writes them.
+pub(crate) fn tolerable(submitted: &SubmittedConfig) -> u32 {
+    match submitted.tolerable_failures {
+        Tolerable::AtMost(number) => number,
+        Tolerable::Unlimited => Failures::UNLIMITED,
     }
 }
 
@@ -228,7 +235,6 @@ fn configuration(
         failures: Failures { consecutive: observation.consecutive_failures, tolerable: tolerable(submitted) },
         next_trigger: observation.next_trigger,
         warnings: warnings(&Situation {
-            identity,
             observation,
             changes,
             overridden: wanted.overridden,

@@ -8,7 +8,7 @@ use super::{ChangeError, Changes, Request};
 use crate::overrides::{Edit, EditError, Key};
 use crate::policy::Asked;
 use crate::registry::Job;
-use crate::seam::{Observation, SeamError};
+use crate::seam::{Freshness, Intent, Observation, SeamError};
 use ckpt_api::{Configuration, ConfigurationPatch, Field};
 use ckpt_coordinator::config::SubmittedConfig;
 use ckpt_types::bounds::CheckpointTimeout;
@@ -23,8 +23,7 @@ use std::time::Duration;
 /// # Errors
 /// [`ChangeError`]; nothing has changed then.
 pub async fn change(job: Job, changes: Changes, request: Request) -> Result<Configuration, ChangeError> {
-    job.settle().await;
-    let is_there = job.is_there();
+    let is_there = job.settled().await.is_listed;
     let at = changes.clock.wall_millis();
     let asked = match !is_there && clears_all(&request.patch) {
         true => record::forgets(at, job.identity(), &request.who, request.patch.reason.clone()),
@@ -81,7 +80,7 @@ async fn plan(job: &Job, changes: &Changes, request: Request) -> Result<Planned,
     // What is not allowed anyway reaches no cluster.
     changes.rules.check(&asked)?;
     let lasts = if patch.sets_something() { changes.rules.lasts(patch.lasting)? } else { None };
-    let before = job.prepare(patch.pull_in, dry_run).await?;
+    let before = job.prepare(Intent { pull_in: patch.pull_in, dry_run }).await?;
     if before.state.has_ended() {
         return Err(SeamError::Ended { state: before.state }.into());
     }
@@ -119,7 +118,7 @@ async fn forget(
     let Changes { overrides, rules, clock, .. } = changes;
     let now = clock.wall_millis();
     if !clears_all(&patch) {
-        let why = match job.observe().await {
+        let why = match job.observe(Freshness::Current).await {
             Ok(observation) => observation.stale.unwrap_or_else(|| "the job is not there now".to_owned()),
             Err(error) => error.to_string(),
         };

@@ -2,8 +2,8 @@
 //! was submitted so is nobody's news.
 
 use crate::overrides::Record;
-use crate::seam::{Identity, Observation};
-use ckpt_api::HOSTED;
+use crate::seam::Observation;
+use ckpt_api::Via;
 use ckpt_coordinator::InFlight;
 use ckpt_coordinator::config::{Override, Tolerable};
 use ckpt_types::duration::{Exact, Rough, millis};
@@ -19,7 +19,6 @@ const LAST_MINUTES: Duration = Duration::from_secs(5 * 60);
 /// What is warned of.
 #[derive(Clone, Copy)]
 pub(super) struct Situation<'a> {
-    pub(super) identity: &'a Identity,
     pub(super) observation: &'a Observation,
     /// Whether this is said to somebody who changes it.
     pub(super) changes: bool,
@@ -121,7 +120,7 @@ fn kafka(it: &Situation<'_>) -> Option<String> {
 fn health_check(it: &Situation<'_>) -> Option<String> {
     let submitted = &it.observation.submitted;
     let Tolerable::AtMost(tolerable) = submitted.tolerable_failures else { return None };
-    if it.identity.cluster == HOSTED {
+    if it.observation.reach.via == Some(Via::Hosted) {
         return None;
     }
     let longest = submitted.interval?.get().max(submitted.timeout.get());
@@ -191,7 +190,7 @@ mod tests {
     use crate::seam::Reach;
     use ckpt_api::JobState;
     use ckpt_coordinator::config::{EffectiveConfig, SubmittedConfig};
-    use ckpt_types::ids::{CheckpointId, JobId};
+    use ckpt_types::ids::CheckpointId;
 
     fn submitted(interval: &str, timeout: &str) -> SubmittedConfig {
         SubmittedConfig {
@@ -214,6 +213,7 @@ mod tests {
             merged: 0,
             queued: 0,
             usual_duration: Some(Duration::from_secs(30)),
+            last_completed: None,
             standing: None,
             trouble: None,
             reach: Reach::HOSTED,
@@ -222,18 +222,10 @@ mod tests {
         }
     }
 
-    fn said(cluster: &str, submitted: SubmittedConfig, overridden: Override) -> Vec<String> {
-        let identity =
-            Identity { cluster: cluster.to_owned(), id: JobId::from_bits(1), name: "a".to_owned() };
-        let observation = observation(submitted, &overridden);
-        warnings(&Situation {
-            identity: &identity,
-            observation: &observation,
-            changes: false,
-            overridden,
-            record: None,
-            now: 0,
-        })
+    fn said(via: Via, submitted: SubmittedConfig, overridden: Override) -> Vec<String> {
+        let reach = Reach { via: Some(via), detail: None };
+        let observation = Observation { reach, ..observation(submitted, &overridden) };
+        warnings(&Situation { observation: &observation, changes: false, overridden, record: None, now: 0 })
     }
 
     fn set(interval: Option<&str>, timeout: Option<&str>) -> Override {
@@ -245,25 +237,29 @@ mod tests {
 
     #[test]
     fn what_was_submitted_is_nobodys_news() {
-        assert_eq!(said("prod", submitted("1h", "10s"), set(None, None)), Vec::<String>::new());
-        assert_eq!(said("prod", submitted("1h", "10m"), set(None, Some("9m"))), Vec::<String>::new());
-        assert_eq!(said("prod", submitted("1m", "10m"), set(None, Some("13m"))), Vec::<String>::new());
+        assert_eq!(said(Via::Attach, submitted("1h", "10s"), set(None, None)), Vec::<String>::new());
+        assert_eq!(said(Via::Attach, submitted("1h", "10m"), set(None, Some("9m"))), Vec::<String>::new());
+        assert_eq!(said(Via::Attach, submitted("1m", "10m"), set(None, Some("13m"))), Vec::<String>::new());
     }
 
     #[test]
     fn a_change_that_lets_transactions_grow_old_is_warned_of() {
-        let warned = said(HOSTED, submitted("1m", "10m"), set(None, Some("14m")));
+        let warned = said(Via::Hosted, submitted("1m", "10m"), set(None, Some("14m")));
         assert_eq!(warned.len(), 1, "{warned:?}");
         assert!(
             warned[0].starts_with("interval + timeout is 15m now; an exactly-once Kafka sink"),
             "{warned:?}"
         );
-        assert_eq!(said(HOSTED, submitted("10m", "10m"), set(None, Some("11m"))).len(), 1, "it has grown");
+        assert_eq!(
+            said(Via::Hosted, submitted("10m", "10m"), set(None, Some("11m"))).len(),
+            1,
+            "it has grown"
+        );
     }
 
     #[test]
     fn the_operators_window_follows_from_what_was_submitted() {
-        let warned = said("prod", submitted("1m", "2m"), set(None, Some("4m")));
+        let warned = said(Via::Attach, submitted("1m", "2m"), set(None, Some("4m")));
         assert_eq!(warned.len(), 1, "{warned:?}");
         assert!(
             warned[0].contains("interval + timeout is 5m") && warned[0].contains("which is 4m"),
@@ -271,21 +267,19 @@ mod tests {
         );
         let mut any = submitted("1m", "2m");
         any.tolerable_failures = Tolerable::Unlimited;
-        assert_eq!(said("prod", any, set(None, Some("4m"))), Vec::<String>::new());
+        assert_eq!(said(Via::Attach, any, set(None, Some("4m"))), Vec::<String>::new());
     }
 
     #[test]
     fn what_is_shorter_than_usual_is_warned_of_when_it_was_set() {
-        let warned = said(HOSTED, submitted("1m", "2m"), set(Some("29s"), Some("20s")));
+        let warned = said(Via::Hosted, submitted("1m", "2m"), set(Some("29s"), Some("20s")));
         assert_eq!(warned.len(), 2, "{warned:?}");
         assert!(warned[0].starts_with("the timeout 20s is shorter than the 30s"), "{warned:?}");
         assert!(warned[1].starts_with("the interval 29s is shorter than the 30s"), "{warned:?}");
-        assert_eq!(said(HOSTED, submitted("10s", "20s"), set(None, None)), Vec::<String>::new());
+        assert_eq!(said(Via::Hosted, submitted("10s", "20s"), set(None, None)), Vec::<String>::new());
         // Whoever resets it is told that the incident comes back.
-        let identity = Identity { cluster: HOSTED.to_owned(), id: JobId::from_bits(1), name: "a".to_owned() };
         let observation = observation(submitted("1m", "20s"), &set(None, None));
         let it = Situation {
-            identity: &identity,
             observation: &observation,
             changes: true,
             overridden: set(None, None),
@@ -297,7 +291,6 @@ mod tests {
 
     #[test]
     fn a_checkpoint_that_would_not_outlive_the_override_is_named_in_its_last_minutes() {
-        let identity = Identity { cluster: HOSTED.to_owned(), id: JobId::from_bits(1), name: "a".to_owned() };
         let overridden = set(None, Some("10m"));
         let mut observation = observation(submitted("1m", "2m"), &overridden);
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
@@ -328,7 +321,6 @@ mod tests {
             submitted: None,
         };
         let it = Situation {
-            identity: &identity,
             observation: &observation,
             changes: false,
             overridden,

@@ -78,6 +78,17 @@ pub(crate) struct CheckpointRecord {
     pub(super) rescued: bool,
 }
 
+/// A completed checkpoint in figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompletedCheckpoint {
+    /// Time of its trigger on ckptd's clock, in milliseconds since the epoch.
+    pub triggered_at: u64,
+    /// From its trigger to its newest acknowledgement, in milliseconds.
+    pub duration: Option<u64>,
+    /// Size of its state, in bytes.
+    pub state_size: Option<u64>,
+}
+
 /// A completed checkpoint in the distributions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CompletedSample {

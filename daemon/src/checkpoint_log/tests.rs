@@ -136,9 +136,9 @@ fn tail_has_rising_sequence_numbers() {
     complete(&mut log, 3, 30, 1);
     assert!(subscriber.has_changed().unwrap());
     assert_eq!(*subscriber.borrow(), 3);
-    let tail = log.after(1);
+    let tail = log.after(1, 0);
     assert_eq!((tail.newest, ids(&tail.checkpoints)), (3, vec![2, 3]));
-    assert!(log.after(3).checkpoints.is_empty());
+    assert!(log.after(3, 0).checkpoints.is_empty());
 }
 
 #[test]

@@ -6,7 +6,6 @@ use super::link::Link;
 use super::owner::Cluster;
 use super::route_search::{JVM_TIMEOUT, Search, behind, candidates};
 use super::settings::Attach;
-use crate::seam::JobCoordinator;
 use ckpt_agent::protocol::{Answered, Ask, LedJob, Refusal};
 use ckpt_api::{Check, ClusterDiagnosis, OverrideState, Verdict, Via};
 use ckpt_attach::{AttachError, AttachPolicy, Jvm};
@@ -24,7 +23,7 @@ pub(super) async fn diagnose(cluster: &Cluster) -> ClusterDiagnosis {
     let (link, facts, jobs) = (&*cluster.link, cluster.facts(), cluster.jobs());
     let mut checks = vec![rest_api(&facts)];
     checks.extend(release(&facts));
-    let live = jobs.iter().find(|job| job.is_there() && !job.last_state().has_ended());
+    let live = jobs.iter().find(|job| job.is_live());
     let mut search = Search::new(link, &facts);
     let native = search.is_native(live.map(FlinkJob::id)).await;
     let forbidden = search.forbidden();

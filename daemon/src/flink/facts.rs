@@ -131,6 +131,12 @@ impl JobFacts {
         self.overview.jid
     }
 
+    /// Reason why the end of an override's time changes nothing now.
+    pub(super) fn obstacle_to_expiry(&self, cluster: &ClusterFacts) -> Option<String> {
+        let missing = self.is_missing.then(|| "its cluster does not list the job now".to_owned());
+        missing.or_else(|| cluster.pause.clone())
+    }
+
     pub(super) fn state(&self) -> JobState {
         self.overview.state
     }

@@ -10,16 +10,17 @@ use super::routes::Route;
 use super::settings::Attach;
 use super::state::event::{Reply, Request, RequestError};
 use super::view::JobView;
-use crate::anatomy::{Anatomy, Depth, GLANCE};
+use crate::anatomy::{Anatomy, CACHED_LIMIT};
 use crate::seam::{
-    Applied, Glance, Identity, JobCoordinator, LogTail, Observation, Past, Revision, SeamError, Settled,
+    Applied, FlinkBody, Freshness, Identity, Intent, JobCoordinator, JobFeed, JobPart, JobSnapshot, LogTail,
+    ManualTrigger, Observation, PartView, Revision, SeamError, Settled,
 };
 use async_trait::async_trait;
 use ckpt_api::flink::{self, CheckpointStatus, NO_INTERVAL};
-use ckpt_api::{self as api, JobState, Outcome, OverrideStatus};
+use ckpt_api::{self as api, Outcome, OverrideStatus};
 use ckpt_coordinator::InFlight;
 use ckpt_coordinator::config::{EffectiveConfig, Override};
-use ckpt_types::ids::{CheckpointId, JobId, TriggerId, VertexId};
+use ckpt_types::ids::{CheckpointId, JobId, TriggerId};
 use futures::future::join_all;
 use std::fmt;
 use std::sync::Arc;
@@ -231,6 +232,30 @@ impl FlinkJob {
         };
         self.read(path).await?.ok_or_else(gone)
     }
+
+    /// What Flink shows, with the values in force.
+    async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
+        let read = self.ask(Request::ReadRest(self.id())).await;
+        read.map_err(|error| match error {
+            RequestError::Rest(error) => self.link().refused(&error),
+            RequestError::Job(error) => error,
+        })?;
+        let facts = self.facts();
+        let submitted = facts.submitted(self.link().record(self.id()).as_ref());
+        let in_force = facts.in_force(&submitted).ok_or(SeamError::Silent)?;
+        let shown = facts.rest.as_ref().map(|rest| rest.config.clone()).ok_or(SeamError::Silent)?;
+        Ok(flink::CheckpointConfig {
+            interval: in_force.interval().map_or(NO_INTERVAL, java_millis),
+            timeout: java_millis(in_force.timeout()),
+            ..shown
+        })
+    }
+
+    /// Whether it runs, as far as is known.
+    pub(super) fn is_live(&self) -> bool {
+        let facts = self.facts();
+        !facts.is_missing && !facts.state().has_ended()
+    }
 }
 
 #[async_trait]
@@ -239,30 +264,41 @@ impl JobCoordinator for FlinkJob {
         &self.0.identity
     }
 
-    fn last_state(&self) -> JobState {
-        self.facts().state()
+    fn snapshot(&self) -> JobSnapshot {
+        self.view(|view| JobSnapshot {
+            state: view.job.state(),
+            seen_at: view.facts.health.observed_at.unwrap_or_else(|| view.now.wall_millis()),
+            is_listed: !view.job.is_missing,
+            override_status: view.status(),
+            predecessors: if view.job.is_missing { Vec::new() } else { view.job.namesakes.clone() },
+        })
     }
 
-    fn is_there(&self) -> bool {
-        !self.facts().is_missing
-    }
-
-    async fn settle(&self) {
+    async fn settled(&self) -> JobSnapshot {
         if self.facts().is_missing {
             let mut cluster = self.0.cluster.clone();
             drop(timeout(FIRST_ANSWER_TIMEOUT, cluster.wait_for(|facts| facts.is_tried)).await);
         }
+        self.snapshot()
     }
 
-    fn last_seen(&self) -> u64 {
-        self.cluster().health.observed_at.unwrap_or_else(|| self.link().clock.now().wall_millis())
+    fn subscribe(&self) -> JobFeed {
+        let events = match self.0.events.upgrade() {
+            Some(events) => events.subscribe(),
+            // The job is not known any more: nothing will be told.
+            None => broadcast::channel(1).1,
+        };
+        JobFeed { events, ended: self.facts().log.subscribe() }
     }
 
-    async fn observe(&self) -> Result<Observation, SeamError> {
+    async fn observe(&self, freshness: Freshness) -> Result<Observation, SeamError> {
+        if freshness == Freshness::Cached {
+            return self.view(|view| view.cached()).map(|seen| self.with_trouble(seen));
+        }
         let sees_inside = self.sees_with_agent()
             && self.cluster().pause.is_none()
             && self.view(|view| view.obstacle().is_none())
-            && !self.last_state().has_ended();
+            && !self.facts().state().has_ended();
         if sees_inside {
             let now = self.link().clock.now().monotonic;
             if self.facts().wants_rest(now) {
@@ -281,14 +317,73 @@ impl JobCoordinator for FlinkJob {
         self.look().await
     }
 
-    async fn glance(&self) -> Result<Glance, SeamError> {
-        let mut glance = self.view(|view| view.glance())?;
-        glance.observation = self.with_trouble(glance.observation);
-        Ok(glance)
+    async fn ended_after(&self, sequence: u64, freshness: Freshness) -> Result<LogTail, SeamError> {
+        // What is remembered is told also if its cluster does not answer.
+        let now = self.link().clock.now().monotonic;
+        let obstacle = self.view(|view| view.obstacle());
+        let is_current = freshness == Freshness::Current;
+        if is_current
+            && obstacle.is_none()
+            && !self.facts().state().has_ended()
+            && self.facts().wants_rest(now)
+        {
+            drop(self.read_rest().await);
+        }
+        let facts = self.facts();
+        match &facts.rest {
+            Some(rest) => Ok(facts.log.after(sequence, rest.answered.wall_millis())),
+            None => Err(SeamError::Unreachable(obstacle.unwrap_or_else(|| {
+                format!("cluster {} has not told of this job's checkpoints yet", self.link().name())
+            }))),
+        }
     }
 
-    async fn prepare(&self, pull_in: bool, dry_run: bool) -> Result<Observation, SeamError> {
-        let state = self.last_state();
+    async fn breakdown(&self, freshness: Freshness) -> Result<Anatomy, SeamError> {
+        let with_places = freshness == Freshness::Current;
+        let read = self.ask(Request::ReadBreakdown { job: self.id(), with_places });
+        match freshness {
+            // It goes on without a reader: the next one has it.
+            Freshness::Cached => drop(timeout(CACHED_LIMIT, read).await),
+            Freshness::Current => drop(read.await.map_err(|error| self.error(error))?),
+        }
+        Ok(self.facts().breakdown.anatomy())
+    }
+
+    async fn view(&self, part: JobPart) -> Result<PartView, SeamError> {
+        let client = self.link().client();
+        let unknown = |kind, id| SeamError::UnknownTrigger { kind, id, job: self.id() };
+        let body = match part {
+            JobPart::Overview => FlinkBody::Overview(self.facts().overview.clone()),
+            JobPart::Details => FlinkBody::Details(Box::new(self.must_read("").await?)),
+            JobPart::Checkpoints => FlinkBody::Checkpoints(Box::new(self.must_read("/checkpoints").await?)),
+            JobPart::CheckpointConfig => FlinkBody::CheckpointConfig(self.checkpoint_config().await?),
+            JobPart::Checkpoint(id) => {
+                let found = rest::checkpoint(client, self.id(), id).await;
+                let found = found.map_err(|error| self.link().refused(&error))?;
+                FlinkBody::Checkpoint(Box::new(found.ok_or(SeamError::UnknownCheckpoint(id))?))
+            }
+            JobPart::Subtasks(id, vertex) => {
+                let known = rest::remembered(client, self.id(), id).await;
+                known
+                    .map_err(|error| self.link().refused(&error))?
+                    .ok_or(SeamError::UnknownCheckpoint(id))?;
+                let found = self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await?;
+                FlinkBody::Subtasks(Box::new(found.ok_or(SeamError::UnknownVertex(vertex))?))
+            }
+            JobPart::CheckpointTrigger(id) => {
+                let found = self.read(&format!("/checkpoints/{id}")).await?;
+                FlinkBody::CheckpointTrigger(found.ok_or_else(|| unknown("checkpoint", id))?)
+            }
+            JobPart::SavepointTrigger(id) => {
+                let found = self.read(&format!("/savepoints/{id}")).await?;
+                FlinkBody::SavepointTrigger(found.ok_or_else(|| unknown("savepoint", id))?)
+            }
+        };
+        Ok(PartView::Body(body))
+    }
+
+    async fn prepare(&self, Intent { pull_in, dry_run }: Intent) -> Result<Observation, SeamError> {
+        let state = self.facts().state();
         if state.has_ended() {
             return Err(SeamError::Ended { state });
         }
@@ -330,14 +425,15 @@ impl JobCoordinator for FlinkJob {
     }
 
     async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError> {
-        let mut observation = self.prepare(pull_in, true).await?;
+        let mut observation = self.prepare(Intent { pull_in, dry_run: true }).await?;
         observation.effective = EffectiveConfig::of(&observation.submitted, &overridden);
         let updates = observation::foreseen(&observation.in_flight, observation.effective.timeout());
         Ok(Applied { observation, updates, ended: Vec::new() })
     }
 
-    async fn apply(&self, Revision { revision, pull_in, seen }: Revision) -> Result<Settled, SeamError> {
-        let request = Request::Apply { job: self.id(), revision, pull_in };
+    async fn apply(&self, revision: Revision) -> Result<Settled, SeamError> {
+        let Revision { revision, pull_in, seen, initiator } = revision;
+        let request = Request::Apply { job: self.id(), revision, pull_in, initiator };
         let mut applied = match self.ask_within(CHANGE_TIMEOUT, request).await {
             Ok(Reply::Applied(applied)) => applied.applied,
             Ok(Reply::Superseded { by }) => return Ok(Settled::Superseded { by }),
@@ -355,137 +451,25 @@ impl JobCoordinator for FlinkJob {
         Ok(Settled::Applied(Box::new(applied)))
     }
 
-    async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError> {
-        let id = self.id().to_string();
-        let answer = self.link().client().trigger(&id, &request).await;
-        answer.map(|answer| answer.value.request_id).map_err(|error| self.link().refused(&error))
-    }
-
-    async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError> {
-        self.read(&format!("/checkpoints/{id}")).await
-    }
-
-    async fn savepoint(&self, request: flink::SavepointRequest) -> Result<TriggerId, SeamError> {
-        let id = self.id().to_string();
-        match self.link().client().savepoint(&id, &request).await {
-            Ok(answer) => Ok(answer.value.request_id),
-            Err(error) if error.status().is_some_and(|status| status.as_u16() == 400) => {
-                Err(SeamError::Mistake(format!("cluster {}: {error}", self.link().name())))
+    async fn trigger(&self, request: ManualTrigger) -> Result<TriggerId, SeamError> {
+        let (client, id) = (self.link().client(), self.id().to_string());
+        match request {
+            ManualTrigger::Checkpoint(request) => {
+                let answer = client.trigger(&id, &request).await;
+                answer.map(|answer| answer.value.request_id).map_err(|error| self.link().refused(&error))
             }
-            Err(error) => Err(self.link().refused(&error)),
+            ManualTrigger::Savepoint(request) => match client.savepoint(&id, &request).await {
+                Ok(answer) => Ok(answer.value.request_id),
+                Err(error) if error.status().is_some_and(|status| status.as_u16() == 400) => {
+                    Err(SeamError::Mistake(format!("cluster {}: {error}", self.link().name())))
+                }
+                Err(error) => Err(self.link().refused(&error)),
+            },
         }
-    }
-
-    async fn savepoint_status(&self, id: TriggerId) -> Result<Option<flink::SavepointStatus>, SeamError> {
-        self.read(&format!("/savepoints/{id}")).await
     }
 
     async fn cancel(&self) -> Result<(), SeamError> {
         let id = self.id().to_string();
         self.link().client().cancel(&id).await.map(drop).map_err(|error| self.link().refused(&error))
-    }
-
-    async fn overview(&self) -> Result<flink::JobOverview, SeamError> {
-        Ok(self.facts().overview.clone())
-    }
-
-    async fn details(&self) -> Result<flink::JobDetails, SeamError> {
-        self.must_read("").await
-    }
-
-    async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
-        self.must_read("/checkpoints").await
-    }
-
-    async fn history(&self) -> Result<Past, SeamError> {
-        // What is remembered is told also if its cluster does not answer.
-        let now = self.link().clock.now().monotonic;
-        let obstacle = self.view(|view| view.obstacle());
-        if obstacle.is_none() && !self.last_state().has_ended() && self.facts().wants_rest(now) {
-            drop(self.read_rest().await);
-        }
-        let facts = self.facts();
-        match &facts.rest {
-            Some(rest) => {
-                Ok(Past { checkpoints: facts.log.history(), observed_at: rest.answered.wall_millis() })
-            }
-            None => Err(SeamError::Unreachable(obstacle.unwrap_or_else(|| {
-                format!("cluster {} has not told of this job's checkpoints yet", self.link().name())
-            }))),
-        }
-    }
-
-    fn subscribe_ended(&self) -> watch::Receiver<u64> {
-        self.facts().log.subscribe()
-    }
-
-    async fn ended_after(&self, sequence: u64) -> Result<LogTail, SeamError> {
-        Ok(self.facts().log.after(sequence))
-    }
-
-    async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
-        let read = self.ask(Request::ReadRest(self.id())).await;
-        read.map_err(|error| match error {
-            RequestError::Rest(error) => self.link().refused(&error),
-            RequestError::Job(error) => error,
-        })?;
-        let facts = self.facts();
-        let submitted = facts.submitted(self.link().record(self.id()).as_ref());
-        let in_force = facts.in_force(&submitted).ok_or(SeamError::Silent)?;
-        let shown = facts.rest.as_ref().map(|rest| rest.config.clone()).ok_or(SeamError::Silent)?;
-        Ok(flink::CheckpointConfig {
-            interval: in_force.interval().map_or(NO_INTERVAL, java_millis),
-            timeout: java_millis(in_force.timeout()),
-            ..shown
-        })
-    }
-
-    async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError> {
-        let found = rest::checkpoint(self.link().client(), self.id(), id).await;
-        found.map_err(|error| self.link().refused(&error))
-    }
-
-    async fn subtasks(
-        &self,
-        id: CheckpointId,
-        vertex: VertexId,
-    ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
-        let known = rest::remembered(self.link().client(), self.id(), id).await;
-        match known.map_err(|error| self.link().refused(&error))? {
-            None => Ok(None),
-            Some(_) => self.read(&format!("/checkpoints/details/{id}/subtasks/{vertex}")).await.map(Some),
-        }
-    }
-
-    async fn anatomy(&self, depth: Depth) -> Result<Anatomy, SeamError> {
-        let with_places = depth == Depth::Whole;
-        let read = self.ask(Request::ReadBreakdown { job: self.id(), with_places });
-        match depth {
-            // It goes on without a reader: the next one has it.
-            Depth::Glance => drop(timeout(GLANCE, read).await),
-            Depth::Whole => drop(read.await.map_err(|error| self.error(error))?),
-        }
-        Ok(self.facts().breakdown.anatomy())
-    }
-
-    fn hands_off(&self) -> Option<String> {
-        self.cluster().pause.clone()
-    }
-
-    fn standing(&self) -> Option<OverrideStatus> {
-        self.view(|view| view.status())
-    }
-
-    fn left_behind(&self) -> Vec<JobId> {
-        let facts = self.facts();
-        if facts.is_missing { Vec::new() } else { facts.namesakes.clone() }
-    }
-
-    fn events(&self) -> broadcast::Receiver<api::Event> {
-        match self.0.events.upgrade() {
-            Some(events) => events.subscribe(),
-            // The job is not known any more: nothing will be told.
-            None => broadcast::channel(1).1,
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::rest;
 use crate::overrides::Record;
-use crate::seam::{Observation, Reach};
+use crate::seam::{CompletedCheckpoint, Observation, Reach};
 use ckpt_agent::protocol::{Pending, Sight, Update};
 use ckpt_api::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
 use ckpt_api::{JobState, Outcome, OverrideState, OverrideStatus, Via};
@@ -25,6 +25,7 @@ pub(super) struct Base {
     pub(super) trouble: Option<String>,
     /// Usual duration of checkpoints by the newest answers of the REST API.
     pub(super) usual_duration: Option<Duration>,
+    pub(super) last_completed: Option<CompletedCheckpoint>,
     pub(super) observed_at: u64,
 }
 
@@ -84,6 +85,7 @@ impl Base {
             merged: 0,
             queued: 0,
             usual_duration: self.usual_duration,
+            last_completed: self.last_completed,
             standing,
             trouble: self.trouble,
             reach: self.reach,

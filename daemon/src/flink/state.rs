@@ -26,7 +26,7 @@ use super::facts::{ClusterFacts, JobFacts};
 use super::settings::Attach;
 use super::view::JobView;
 use crate::clock::Moment;
-use change::Changing;
+use change::{ApplyRequest, Changing};
 use check::Check;
 use ckpt_coordinator::Monotonic;
 use ckpt_types::ids::JobId;
@@ -189,8 +189,8 @@ impl ClusterState {
             Request::ReadBreakdown { job, with_places } => {
                 self.request_breakdown(now, id, job, with_places, actions);
             }
-            Request::Apply { job, revision, pull_in } => {
-                self.request_change(now, id, job, (revision, pull_in), actions);
+            Request::Apply { job, revision, pull_in, initiator } => {
+                self.request_change(now, job, ApplyRequest { id, revision, pull_in, initiator }, actions);
             }
         }
     }

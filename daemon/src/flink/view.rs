@@ -5,7 +5,7 @@ use super::observation::{self, Base};
 use super::rest;
 use crate::clock::Moment;
 use crate::overrides::Record;
-use crate::seam::{Glance, Observation, SeamError};
+use crate::seam::{Observation, SeamError};
 use ckpt_api::{OverrideState, OverrideStatus};
 use ckpt_coordinator::Monotonic;
 use ckpt_coordinator::config::EffectiveConfig;
@@ -68,6 +68,7 @@ impl JobView<'_> {
             status: self.status(),
             trouble: self.not_kept(),
             usual_duration: self.job.rest.as_ref().and_then(|rest| rest::usual_duration(&rest.statistics)),
+            last_completed: self.job.log.last_completed(),
             observed_at,
         }
     }
@@ -136,18 +137,12 @@ impl JobView<'_> {
     ///
     /// # Errors
     /// [`SeamError::Silent`] if there was none.
-    pub(super) fn glance(&self) -> Result<Glance, SeamError> {
+    pub(super) fn cached(&self) -> Result<Observation, SeamError> {
         let rest = self.job.rest.as_ref().ok_or(SeamError::Silent)?;
-        let observation =
-            match self.obstacle().or_else(|| silence(self.now.monotonic, rest.answered.monotonic)) {
-                Some(why) => self.stale(why)?,
-                None => self.through_rest().ok_or(SeamError::Silent)?,
-            };
-        Ok(Glance {
-            observation,
-            last_completed: rest.statistics.latest.completed.clone(),
-            ahead: self.facts.health.ahead,
-        })
+        match self.obstacle().or_else(|| silence(self.now.monotonic, rest.answered.monotonic)) {
+            Some(why) => self.stale(why),
+            None => self.through_rest().ok_or(SeamError::Silent),
+        }
     }
 }
 

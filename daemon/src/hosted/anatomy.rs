@@ -1,14 +1,14 @@
 //! The breakdown of a hosted job's checkpoints by subtask.
 
-use super::tracker::{CheckpointTracker, CheckpointView};
 use crate::anatomy::{Anatomy, CheckpointAnatomy, MOST_SUBTASKS, VertexAnatomy};
-use crate::job_file::JobSpec;
+use crate::checkpoint_log::CheckpointView;
+use crate::seam::HostedView;
 use ckpt_coordinator::Monotonic;
 use ckpt_types::ids::VertexId;
 use std::sync::Arc;
 
 /// The checkpoints in flight and the newest ended ones.
-pub(super) fn of(spec: &JobSpec, tracker: &CheckpointTracker, now: Monotonic) -> Anatomy {
+pub(super) fn of(HostedView { spec, checkpoints, .. }: &HostedView, now: Monotonic) -> Anatomy {
     let size = |parallelism: u32| usize::try_from(parallelism).unwrap_or(usize::MAX);
     let vertices = spec
         .vertices
@@ -23,10 +23,10 @@ pub(super) fn of(spec: &JobSpec, tracker: &CheckpointTracker, now: Monotonic) ->
         )
     };
     let order: Vec<VertexId> = vertices.iter().filter(|_| !too_large).map(|vertex| vertex.id).collect();
-    let in_flight = tracker.in_flight().filter_map(|seen| in_flight(seen, &order, now));
+    let in_flight = checkpoints.in_flight().filter_map(|seen| in_flight(seen, &order, now));
     let in_flight: Vec<_> = in_flight.map(Arc::new).collect();
     Anatomy {
-        ended: tracker.log().breakdowns(&order, in_flight.len()),
+        ended: checkpoints.log().breakdowns(&order, in_flight.len()),
         in_flight,
         warnings: too_large.then(warning).into_iter().collect(),
         vertices,

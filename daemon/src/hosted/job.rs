@@ -1,22 +1,23 @@
 //! A hosted job as the rest of ckptd sees it: a handle that asks its owner.
 
+use super::anatomy;
 use super::disk::Disk;
 use super::door::{MOST_LOOKS, TaskDoor};
 use super::lifecycle::Ended;
 use super::owner::Owner;
 use super::restore::FromSavepoint;
-use crate::anatomy::{Anatomy, Depth};
+use crate::anatomy::Anatomy;
 use crate::clock::{Clock, Moment};
 use crate::job_file::JobSpec;
 use crate::overrides::OverrideStore;
 use crate::seam::{
-    Applied, Glance, Identity, JobCoordinator, LogTail, Observation, Past, Revision, SeamError, Settled,
+    Applied, FlinkBody, Freshness, HostedView, Identity, Intent, JobCoordinator, JobFeed, JobPart,
+    JobSnapshot, LogTail, ManualTrigger, Observation, PartView, Revision, SeamError, Settled,
 };
 use async_trait::async_trait;
-use ckpt_api::flink;
 use ckpt_api::{self as api, JobState};
 use ckpt_coordinator::config::Override;
-use ckpt_types::ids::{CheckpointId, TriggerId, VertexId};
+use ckpt_types::ids::TriggerId;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,15 @@ impl HostedJob {
         *self.state.borrow()
     }
 
+    /// The door for its tasks.
+    pub(crate) fn tasks(&self) -> TaskDoor {
+        self.tasks.clone()
+    }
+
+    async fn facts(&self) -> Result<HostedView, SeamError> {
+        self.ask(|owner, now| owner.view(now)).await
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Owner, Moment) -> T + Send + 'static,
@@ -119,24 +129,57 @@ impl JobCoordinator for HostedJob {
         &self.identity
     }
 
-    fn last_state(&self) -> JobState {
-        self.state()
+    fn snapshot(&self) -> JobSnapshot {
+        JobSnapshot {
+            state: self.state(),
+            seen_at: self.clock.wall_millis(),
+            is_listed: true,
+            override_status: None,
+            predecessors: Vec::new(),
+        }
     }
 
-    fn last_seen(&self) -> u64 {
-        self.clock.wall_millis()
+    async fn settled(&self) -> JobSnapshot {
+        self.snapshot()
     }
 
-    async fn observe(&self) -> Result<Observation, SeamError> {
+    fn subscribe(&self) -> JobFeed {
+        JobFeed { events: self.events.subscribe(), ended: self.ended.clone() }
+    }
+
+    async fn observe(&self, _freshness: Freshness) -> Result<Observation, SeamError> {
         self.ask(|owner, now| owner.observe(now)).await
     }
 
-    async fn glance(&self) -> Result<Glance, SeamError> {
-        self.ask(|owner, now| owner.glance(now)).await
+    async fn ended_after(&self, sequence: u64, _freshness: Freshness) -> Result<LogTail, SeamError> {
+        let view = self.facts().await?;
+        Ok(view.checkpoints.log().after(sequence, view.timeline.now))
     }
 
-    async fn prepare(&self, _pull_in: bool, _dry_run: bool) -> Result<Observation, SeamError> {
-        self.observe().await
+    async fn breakdown(&self, _freshness: Freshness) -> Result<Anatomy, SeamError> {
+        let view = self.facts().await?;
+        Ok(anatomy::of(&view, self.clock.now().monotonic))
+    }
+
+    async fn view(&self, part: JobPart) -> Result<PartView, SeamError> {
+        let unknown = |kind, id| SeamError::UnknownTrigger { kind, id, job: self.identity.id };
+        match part {
+            JobPart::CheckpointTrigger(id) => {
+                let status = self.ask(move |owner, _| owner.checkpoint_trigger(id)).await?;
+                let status = status.ok_or_else(|| unknown("checkpoint", id))?;
+                Ok(PartView::Body(FlinkBody::CheckpointTrigger(status)))
+            }
+            JobPart::SavepointTrigger(id) => {
+                let status = self.ask(move |owner, _| owner.savepoint_trigger(id)).await?;
+                let status = status.ok_or_else(|| unknown("savepoint", id))?;
+                Ok(PartView::Body(FlinkBody::SavepointTrigger(status)))
+            }
+            _ => self.facts().await.map(PartView::Hosted),
+        }
+    }
+
+    async fn prepare(&self, _intent: Intent) -> Result<Observation, SeamError> {
+        self.observe(Freshness::Current).await
     }
 
     async fn preview(&self, overridden: Override, pull_in: bool) -> Result<Applied, SeamError> {
@@ -147,75 +190,15 @@ impl JobCoordinator for HostedJob {
         self.ask(move |owner, now| owner.apply(now, &revision)).await?
     }
 
-    async fn trigger(&self, request: flink::TriggerRequest) -> Result<TriggerId, SeamError> {
-        self.ask(move |owner, now| owner.trigger(now, request)).await?
-    }
-
-    async fn trigger_status(&self, id: TriggerId) -> Result<Option<flink::TriggerStatus>, SeamError> {
-        self.ask(move |owner, _| owner.checkpoint_request(id)).await
-    }
-
-    async fn savepoint(&self, request: flink::SavepointRequest) -> Result<TriggerId, SeamError> {
-        self.ask(move |owner, now| owner.savepoint(now, &request)).await?
-    }
-
-    async fn savepoint_status(&self, id: TriggerId) -> Result<Option<flink::SavepointStatus>, SeamError> {
-        self.ask(move |owner, _| owner.savepoint_request(id)).await
+    async fn trigger(&self, request: ManualTrigger) -> Result<TriggerId, SeamError> {
+        self.ask(move |owner, now| match request {
+            ManualTrigger::Checkpoint(request) => owner.trigger(now, request),
+            ManualTrigger::Savepoint(request) => owner.savepoint(now, &request),
+        })
+        .await?
     }
 
     async fn cancel(&self) -> Result<(), SeamError> {
         self.ask(|owner, now| owner.cancel(now)).await?
-    }
-
-    async fn overview(&self) -> Result<flink::JobOverview, SeamError> {
-        self.ask(|owner, now| owner.overview(now)).await
-    }
-
-    async fn details(&self) -> Result<flink::JobDetails, SeamError> {
-        self.ask(|owner, now| owner.details(now)).await
-    }
-
-    async fn checkpoints(&self) -> Result<flink::CheckpointStatistics, SeamError> {
-        self.ask(|owner, _| owner.checkpoints()).await
-    }
-
-    async fn history(&self) -> Result<Past, SeamError> {
-        self.ask(|owner, now| owner.history(now)).await
-    }
-
-    fn subscribe_ended(&self) -> watch::Receiver<u64> {
-        self.ended.clone()
-    }
-
-    async fn ended_after(&self, sequence: u64) -> Result<LogTail, SeamError> {
-        self.ask(move |owner, _| owner.ended_after(sequence)).await
-    }
-
-    async fn checkpoint_config(&self) -> Result<flink::CheckpointConfig, SeamError> {
-        self.ask(|owner, _| owner.checkpoint_config()).await
-    }
-
-    async fn checkpoint(&self, id: CheckpointId) -> Result<Option<flink::Checkpoint>, SeamError> {
-        self.ask(move |owner, _| owner.checkpoint(id)).await
-    }
-
-    async fn subtasks(
-        &self,
-        id: CheckpointId,
-        vertex: VertexId,
-    ) -> Result<Option<Option<flink::TaskCheckpointWithSubtasks>>, SeamError> {
-        self.ask(move |owner, _| owner.subtasks(id, vertex)).await
-    }
-
-    async fn anatomy(&self, _depth: Depth) -> Result<Anatomy, SeamError> {
-        self.ask(|owner, now| owner.anatomy(now)).await
-    }
-
-    fn tasks(&self) -> Option<TaskDoor> {
-        Some(self.tasks.clone())
-    }
-
-    fn events(&self) -> broadcast::Receiver<api::Event> {
-        self.events.subscribe()
     }
 }

@@ -1,8 +1,7 @@
 //! The lifecycle of a hosted job: its state as Flink shows it, and the stage that its owner is in.
 
-use super::report::JobTimeline;
 use crate::clock::Moment;
-use crate::seam::SeamError;
+use crate::seam::{JobTimeline, SeamError};
 use ckpt_api::JobState;
 use ckpt_api::flink::StateTimestamps;
 use ckpt_coordinator::Monotonic;

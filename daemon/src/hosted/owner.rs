@@ -30,8 +30,8 @@ use super::publisher::EventPublisher;
 use super::rehearsal::RehearsalTasks;
 use super::sessions::Sessions;
 use super::storage::Storage;
-use super::tracker::CheckpointTracker;
 use super::triggers::Triggers;
+use crate::checkpoint_log::CheckpointTracker;
 use crate::clock::{Clock, Moment};
 use crate::job_file::JobSpec;
 use crate::overrides::Key;
@@ -45,7 +45,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 /// The owner of one job.
 pub(super) struct Owner {
-    identity: Identity,
+    identity: Arc<Identity>,
     spec: Arc<JobSpec>,
     clock: Clock,
     lifecycle: Lifecycle,
@@ -55,7 +55,8 @@ pub(super) struct Owner {
     next_id: CheckpointId,
     override_in_force: OverrideInForce,
     storage: Storage,
-    tracker: CheckpointTracker,
+    /// Shared with views, which are short-lived.
+    tracker: Arc<CheckpointTracker>,
     triggers: Triggers,
     sessions: Sessions,
     acknowledged_files: AcknowledgedFiles,
@@ -67,7 +68,7 @@ impl Owner {
     pub(super) fn new(setup: Setup, events: broadcast::Sender<api::Event>, door: TaskDoor) -> Self {
         let clock = setup.clock;
         let spec = Arc::new(setup.spec);
-        let identity = setup.identity;
+        let identity = Arc::new(setup.identity);
         let checkpoints = spec.directory.clone().unwrap_or(setup.checkpoints);
         let key = Key { cluster: identity.cluster.clone(), job: identity.id };
         Self {
@@ -77,12 +78,12 @@ impl Owner {
             next_id: CheckpointId::FIRST,
             override_in_force: OverrideInForce::load(setup.overrides, clock, key, Arc::clone(&spec)),
             storage: Storage::new(identity.id, &checkpoints, setup.job_dir, setup.from_savepoint),
-            tracker: CheckpointTracker::new(spec.graph()),
+            tracker: Arc::new(CheckpointTracker::new(spec.graph())),
             triggers: Triggers::default(),
             sessions: Sessions::new(Arc::clone(&spec)),
             acknowledged_files: AcknowledgedFiles::default(),
             rehearsal: RehearsalTasks::new(door),
-            publisher: EventPublisher::new(identity.clone(), events),
+            publisher: EventPublisher::new(Arc::clone(&identity), events),
             identity,
             spec,
         }

@@ -3,17 +3,18 @@
 use crate::clock::Moment;
 use crate::seam::Identity;
 use ckpt_api::{self as api, Happening};
+use std::sync::Arc;
 use tokio::sync::broadcast;
 
 /// The sender of a job's events.
 #[derive(Debug)]
 pub(super) struct EventPublisher {
-    identity: Identity,
+    identity: Arc<Identity>,
     events: broadcast::Sender<api::Event>,
 }
 
 impl EventPublisher {
-    pub(super) fn new(identity: Identity, events: broadcast::Sender<api::Event>) -> Self {
+    pub(super) fn new(identity: Arc<Identity>, events: broadcast::Sender<api::Event>) -> Self {
         Self { identity, events }
     }
 

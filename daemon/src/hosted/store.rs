@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::restore::{FROM_SAVEPOINT_FILE, Unfit};
-use super::{ENDED_FILE, Ended, FromSavepoint, HostedJob, Setup};
+use super::{ENDED_FILE, Ended, FromSavepoint, HostedJob, Setup, TaskDoor};
 use crate::clock::Clock;
 use crate::durable;
 use crate::job_file::{JobFileError, JobSpec};
@@ -12,10 +12,11 @@ use crate::seam::{Identity, JobCoordinator};
 use crate::state_dir::{StateDir, read_limited};
 use ckpt_api::{HOSTED, LARGEST_BODY};
 use ckpt_types::ids::JobId;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -96,7 +97,7 @@ pub enum RecoverError {
 pub struct HostedJobs {
     directory: Arc<StateDir>,
     overrides: OverrideStore,
-    hosted: RwLock<Vec<Hosted>>,
+    hosted: RwLock<HashMap<JobId, Hosted>>,
     /// One submission at a time: two of the same name must not both find it free.
     submitting: Mutex<()>,
     /// Looks at the savepoints of jobs that are submitted.
@@ -107,6 +108,8 @@ pub struct HostedJobs {
 
 #[derive(Debug, Clone)]
 struct Hosted {
+    /// Rises with each job.
+    sequence: usize,
     job: HostedJob,
     spec: Arc<JobSpec>,
     from_savepoint: Option<FromSavepoint>,
@@ -130,7 +133,7 @@ impl HostedJobs {
         clock: Clock,
     ) -> Result<Self, RecoverError> {
         let jobs = Self {
-            hosted: RwLock::new(Vec::new()),
+            hosted: RwLock::default(),
             submitting: Mutex::new(()),
             looks: Disk::new(MOST_LOOKS),
             directory: Arc::clone(&directory),
@@ -173,22 +176,34 @@ impl HostedJobs {
             ended: stored.ended,
             from_savepoint: stored.from_savepoint.clone(),
         });
-        let mut all = self.hosted.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = self.hosted.write().unwrap_or_else(PoisonError::into_inner);
         let (spec, from_savepoint) = (Arc::new(stored.spec), stored.from_savepoint);
-        all.push(Hosted { job: job.clone(), spec, from_savepoint });
-        let ended = all.iter().filter(|hosted| hosted.has_ended()).count();
-        if ended > ENDED_SHOWN
-            && let Some(oldest) = all.iter().position(Hosted::has_ended)
+        let sequence = all.values().map(|hosted| hosted.sequence + 1).max().unwrap_or(0);
+        all.insert(stored.id, Hosted { sequence, job: job.clone(), spec, from_savepoint });
+        let ended: Vec<_> = all.values().filter(|hosted| hosted.has_ended()).collect();
+        if ended.len() > ENDED_SHOWN
+            && let Some(oldest) = ended.iter().min_by_key(|hosted| hosted.sequence)
         {
-            let forgotten = all.remove(oldest);
-            self.index.remove(&Key::of(forgotten.job.identity()));
+            let oldest = oldest.job.identity().clone();
+            all.remove(&oldest.id);
+            self.index.remove(&Key::of(&oldest));
         }
         self.index.add(Arc::new(job.clone()));
         job
     }
 
-    fn all_hosted(&self) -> Vec<Hosted> {
-        self.hosted.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    fn hosted(&self) -> RwLockReadGuard<'_, HashMap<JobId, Hosted>> {
+        self.hosted.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The door for the tasks of a job, if ckptd hosts it.
+    #[must_use]
+    pub fn tasks(&self, identity: &Identity) -> Option<TaskDoor> {
+        let hosted = self.hosted();
+        hosted
+            .get(&identity.id)
+            .filter(|hosted| hosted.job.identity() == identity)
+            .map(|hosted| hosted.job.tasks())
     }
 
     /// Makes sure that all these job files can be submitted, before the first one is.
@@ -212,13 +227,14 @@ impl HostedJobs {
     /// started from.
     fn live(&self, spec: &JobSpec, from: Option<&FromSavepoint>) -> Result<Option<HostedJob>, SubmitError> {
         let namesake = |hosted: &Hosted| hosted.spec.name == spec.name && !hosted.has_ended();
-        let Some(live) = self.all_hosted().into_iter().find(namesake) else { return Ok(None) };
+        let hosted = self.hosted();
+        let Some(live) = hosted.values().find(|hosted| namesake(hosted)) else { return Ok(None) };
         let (name, id) = (spec.name.clone(), live.job.identity().id);
         if *live.spec != *spec {
             return Err(SubmitError::NameTaken { name, id });
         }
         match from.is_none_or(|from| live.from_savepoint.as_ref() == Some(from)) {
-            true => Ok(Some(live.job)),
+            true => Ok(Some(live.job.clone())),
             false => Err(SubmitError::StartedOtherwise { name, id }),
         }
     }

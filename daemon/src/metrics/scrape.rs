@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::overrides::{Key, OverrideStore};
 use crate::pauses::Pauses;
 use crate::registry::{Job, Registry};
-use ckpt_api::flink::Checkpoint;
+use crate::seam::{CompletedCheckpoint, Freshness};
 use ckpt_api::{ClusterState, Configuration, Failures, InFlight, OverrideState, Value};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -38,9 +38,7 @@ pub(super) struct Scrape {
 struct Seen {
     labels: Labels,
     configuration: Configuration,
-    last_completed: Option<Checkpoint>,
-    /// By how many milliseconds the clock of that is ahead of ours.
-    ahead: i64,
+    last_completed: Option<CompletedCheckpoint>,
     /// When its override was changed last.
     changed_at: Option<u64>,
 }
@@ -62,7 +60,7 @@ pub(super) async fn look(
     overrides: &OverrideStore,
     pauses: &Pauses,
 ) -> Scrape {
-    let all = registry.jobs().iter().filter(|job| !job.last_state().has_ended()).count();
+    let all = registry.jobs().iter().filter(|job| !job.snapshot().state.has_ended()).count();
     let jobs = live(registry);
     let looks = jobs.iter().map(|(key, job)| look_at(key, job, overrides, metrics.clock));
     let seen: Vec<_> = futures::future::join_all(looks).await.into_iter().flatten().collect();
@@ -86,17 +84,14 @@ pub(super) async fn look(
 
 /// `None` when its owner does not answer.
 async fn look_at(key: &Key, job: &Job, overrides: &OverrideStore, clock: Clock) -> Option<Seen> {
-    let glance = timeout(GLANCE_LIMIT, job.glance()).await.ok()?;
-    let last_completed = glance.as_ref().ok().and_then(|glance| glance.last_completed.clone());
-    let ahead = glance.as_ref().map_or(0, |glance| glance.ahead);
-    let observed = glance.map(|glance| glance.observation);
+    let observed = timeout(GLANCE_LIMIT, job.observe(Freshness::Cached)).await.ok()?;
+    let last_completed = observed.as_ref().ok().and_then(|observation| observation.last_completed);
     let now = clock.wall_millis();
     let configuration = change::shown(job.as_ref(), overrides, observed, now)
         .unwrap_or_else(|why| change::unseen(job.as_ref(), overrides, &why, now));
     Some(Seen {
         labels: of_job(key, &job.identity().name),
         last_completed,
-        ahead,
         changed_at: overrides.record(key).map(|record| record.changed_at),
         configuration,
     })
@@ -247,17 +242,13 @@ impl Scrape {
     }
 
     fn encode_checkpoints(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let last = |job: &Seen| job.last_completed.clone();
         self.gauge(encoder, &family::LAST_COMPLETED, |job| {
-            let last = last(job)?;
-            let there = last.trigger_timestamp.saturating_add(last.end_to_end_duration.max(0));
-            u64::try_from(there.saturating_sub(job.ahead)).ok().map(seconds)
+            let last = job.last_completed?;
+            Some(seconds(last.triggered_at.saturating_add(last.duration.unwrap_or(0))))
         })?;
-        self.gauge(encoder, &family::LAST_DURATION, |job| {
-            u64::try_from(last(job)?.end_to_end_duration).ok().map(seconds)
-        })?;
+        self.gauge(encoder, &family::LAST_DURATION, |job| job.last_completed?.duration.map(seconds))?;
         self.gauge(encoder, &family::LAST_SIZE, |job| {
-            Some(bytes(u64::try_from(last(job)?.state_size).unwrap_or(0)))
+            Some(bytes(job.last_completed?.state_size.unwrap_or(0)))
         })?;
         self.gauge(encoder, &family::IN_FLIGHT, |job| {
             job.fresh().map(|seen| f64::from(u32::try_from(seen.in_flight.len()).unwrap_or(u32::MAX)))

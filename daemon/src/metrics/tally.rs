@@ -172,7 +172,7 @@ mod tests {
         }
 
         fn count(&mut self) {
-            let tail = self.log.after(self.tally.counted());
+            let tail = self.log.after(self.tally.counted(), 0);
             self.tally.count(&tail);
         }
 
@@ -260,7 +260,7 @@ mod tests {
             let declined =
                 EndedCheckpoint { id: None, reason: Some("CHECKPOINT_DECLINED".to_owned()), ..ended(1) };
             let newest = job.tally.counted() + 1;
-            job.tally.count(&LogTail { newest, checkpoints: vec![declined] });
+            job.tally.count(&LogTail { newest, checkpoints: vec![declined], observed_at: 0 });
         }
         assert_eq!(job.tally.ends[&DECLINED], 3);
     }

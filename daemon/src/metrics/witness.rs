@@ -5,6 +5,7 @@ use super::tally::Tally;
 use super::{Inner, MOST_JOBS};
 use crate::overrides::Key;
 use crate::registry::{Job, JobChange, Registry};
+use crate::seam::Freshness;
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use std::collections::HashSet;
@@ -51,7 +52,7 @@ pub(super) async fn follow(metrics: Weak<Inner>, registry: Weak<Registry>) {
         let what = tokio::select! {
             _ = sweeps.tick() => Step::Sweep,
             change = changes.recv() => match change {
-                Ok(JobChange::Added(job)) if job.last_state().has_ended() => continue,
+                Ok(JobChange::Added(job)) if job.snapshot().state.has_ended() => continue,
                 Ok(JobChange::Added(job)) => Step::Follow(vec![(Key::of(job.identity()), job)]),
                 Ok(JobChange::Removed(_) | JobChange::Availability(_)) => continue,
                 Err(RecvError::Lagged(_)) => Step::Sweep,
@@ -97,14 +98,14 @@ pub(super) async fn follow(metrics: Weak<Inner>, registry: Weak<Registry>) {
 /// The jobs that are told of.
 pub(super) fn live(registry: &Registry) -> Vec<(Key, Job)> {
     let mut jobs = registry.jobs();
-    jobs.retain(|job| !job.last_state().has_ended());
+    jobs.retain(|job| !job.snapshot().state.has_ended());
     jobs.truncate(MOST_JOBS);
     jobs.into_iter().map(|job| (Key::of(job.identity()), job)).collect()
 }
 
 fn listen(key: Key, job: &Job) -> BoxStream<'static, (Key, LogNews)> {
     let closed = (key.clone(), LogNews::Closed);
-    let grown = WatchStream::from_changes(job.subscribe_ended()).map(move |_| (key.clone(), LogNews::Grown));
+    let grown = WatchStream::from_changes(job.subscribe().ended).map(move |_| (key.clone(), LogNews::Grown));
     grown.chain(futures::stream::once(async move { closed })).boxed()
 }
 
@@ -142,7 +143,7 @@ async fn count(metrics: &Arc<Inner>, key: &Key, job: &Job) {
     }) else {
         return;
     };
-    let tail = timeout(GLANCE_LIMIT, job.ended_after(counted)).await;
+    let tail = timeout(GLANCE_LIMIT, job.ended_after(counted, Freshness::Cached)).await;
     if let Some(tally) = metrics.tallies().get_mut(key) {
         match tail {
             Ok(Ok(tail)) => tally.count(&tail),

@@ -130,14 +130,14 @@ pub(super) async fn list(
     Known(query): Known<ListQuery>,
 ) -> Result<Response, ApiError> {
     let mut jobs = api.registry.jobs();
-    jobs.retain(|job| query.all || !job.last_state().has_ended());
+    jobs.retain(|job| query.all || !job.snapshot().state.has_ended());
     let looks = jobs.iter().map(|job| change::look(job.as_ref(), &api.changes));
     let mut seen = Vec::new();
     for (job, look) in jobs.iter().zip(futures::future::join_all(looks).await) {
         match look {
             Ok(configuration) if configuration.state.has_ended() && !query.all => {}
             Ok(configuration) => seen.push(configuration),
-            Err(_) if job.last_state().has_ended() && !query.all => {}
+            Err(_) if job.snapshot().state.has_ended() && !query.all => {}
             // It is shown all the same, and stands in nobody's way.
             Err(error) => {
                 let now = api.changes.clock.wall_millis();

@@ -57,6 +57,9 @@ impl From<SeamError> for ApiError {
             SeamError::Silent | SeamError::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
             SeamError::Mistake(_) => StatusCode::BAD_REQUEST,
             SeamError::NoWay(_) => StatusCode::NOT_IMPLEMENTED,
+            SeamError::UnknownCheckpoint(_)
+            | SeamError::UnknownVertex(_)
+            | SeamError::UnknownTrigger { .. } => StatusCode::NOT_FOUND,
         };
         Self::new(status, error.to_string())
     }

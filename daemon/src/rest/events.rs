@@ -41,7 +41,7 @@ pub(super) async fn events(State(api): State<Api>, Path(job): Path<String>) -> R
     let identity = job.identity();
     let (cluster, job_id) = (identity.cluster.clone(), identity.id);
     let clock = api.changes.clock;
-    let events = BroadcastStream::new(job.events()).map(move |event| {
+    let events = BroadcastStream::new(job.subscribe().events).map(move |event| {
         event.unwrap_or_else(|Lagged(missed)| {
             all::event(clock, cluster.clone(), job_id, Happening::Lagged { missed })
         })

@@ -1,8 +1,12 @@
 //! Flink's paths: what already reads Flink reads ckptd. No field is added to Flink's bodies.
 
+mod render;
+
 use super::Api;
 use super::error::ApiError;
 use super::input::{SmallBody, trigger_id};
+use crate::registry::Job;
+use crate::seam::{FlinkBody, JobPart, ManualTrigger, PartView, SeamError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
@@ -25,11 +29,7 @@ const COMMIT: &str = concat!("ckptd-", env!("CARGO_PKG_VERSION"));
 const UNKNOWN_CHECKPOINT: &str =
     "the checkpoint is unknown, or so old that it is forgotten; or the vertex is unknown.";
 
-/// An answer with the time at which it was true.
-pub(super) fn seen(api: &Api, body: impl Serialize) -> Response {
-    seen_at(body, api.changes.clock.wall_millis())
-}
-
+/// An answer with the time at which it was true, in milliseconds since the epoch.
 fn seen_at(body: impl Serialize, observed_at: u64) -> Response {
     let mut response = Json(body).into_response();
     response.headers_mut().insert(OBSERVED_AT, HeaderValue::from(observed_at));
@@ -44,8 +44,7 @@ fn seen_at(body: impl Serialize, observed_at: u64) -> Response {
     responses((status = 200, body = DashboardConfiguration, headers(("ckpt-observed-at" = u64))))
 )]
 pub(super) async fn config(State(api): State<Api>) -> Response {
-    seen(
-        &api,
+    seen_at(
         DashboardConfiguration {
             refresh_interval: REFRESH_INTERVAL,
             timezone_name: "Coordinated Universal Time".to_owned(),
@@ -59,6 +58,7 @@ pub(super) async fn config(State(api): State<Api>) -> Response {
                 web_history: false,
             },
         },
+        api.changes.clock.wall_millis(),
     )
 }
 
@@ -117,11 +117,30 @@ pub(super) async fn jobs_overview(State(api): State<Api>) -> Response {
 /// Every job's part, and when the oldest of them was seen.
 async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
     let jobs = api.registry.jobs();
-    let observed_at =
-        jobs.iter().map(|job| job.last_seen()).min().unwrap_or_else(|| api.changes.clock.wall_millis());
-    let overviews = futures::future::join_all(jobs.iter().map(|job| job.overview())).await;
+    let observed_at = jobs.iter().map(|job| job.snapshot().seen_at).min();
+    let overviews = futures::future::join_all(jobs.iter().map(overview_of)).await;
     // Flink's bodies cannot say that a job is silent; the others are shown.
-    (overviews.into_iter().flatten().collect(), observed_at)
+    let overviews = overviews.into_iter().filter_map(Result::ok).collect();
+    (overviews, observed_at.unwrap_or_else(|| api.changes.clock.wall_millis()))
+}
+
+async fn overview_of(job: &Job) -> Result<JobOverview, SeamError> {
+    match body(job, JobPart::Overview).await? {
+        FlinkBody::Overview(overview) => Ok(overview),
+        _ => Err(SeamError::Silent),
+    }
+}
+
+async fn body(job: &Job, part: JobPart) -> Result<FlinkBody, SeamError> {
+    match job.view(part).await? {
+        PartView::Body(body) => Ok(body),
+        PartView::Hosted(view) => render::body(&view, part),
+    }
+}
+
+/// Answers with a part of a job.
+pub(super) async fn part(api: &Api, job: &Job, part: JobPart) -> Result<Response, ApiError> {
+    Ok(seen_at(body(job, part).await?, api.changes.clock.wall_millis()))
 }
 
 /// One job, with its vertices.
@@ -132,7 +151,7 @@ async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
     responses((status = 200, body = JobDetails, headers(("ckpt-observed-at" = u64))))
 )]
 pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
-    Ok(seen(&api, api.job(&job)?.details().await?))
+    part(&api, &api.job(&job)?, JobPart::Details).await
 }
 
 /// A job's state.
@@ -144,8 +163,8 @@ pub(super) async fn details(State(api): State<Api>, Path(job): Path<String>) -> 
     responses((status = 200, body = JobStatusInfo, headers(("ckpt-observed-at" = u64))))
 )]
 pub(super) async fn status(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
-    let status = api.job(&job)?.overview().await?.state;
-    Ok(seen(&api, JobStatusInfo { status }))
+    let status = overview_of(&api.job(&job)?).await?.state;
+    Ok(seen_at(JobStatusInfo { status }, api.changes.clock.wall_millis()))
 }
 
 /// A job's checkpoints: counts, summary and the newest ones.
@@ -159,7 +178,7 @@ pub(super) async fn checkpoints(
     State(api): State<Api>,
     Path(job): Path<String>,
 ) -> Result<Response, ApiError> {
-    Ok(seen(&api, api.job(&job)?.checkpoints().await?))
+    part(&api, &api.job(&job)?, JobPart::Checkpoints).await
 }
 
 /// How a job's checkpoints are made, with the values in force.
@@ -173,7 +192,7 @@ pub(super) async fn checkpoint_config(
     State(api): State<Api>,
     Path(job): Path<String>,
 ) -> Result<Response, ApiError> {
-    Ok(seen(&api, api.job(&job)?.checkpoint_config().await?))
+    part(&api, &api.job(&job)?, JobPart::CheckpointConfig).await
 }
 
 /// One checkpoint.
@@ -188,8 +207,7 @@ pub(super) async fn checkpoint(
     Path((job, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let id = checkpoint_id(&id)?;
-    job.checkpoint(id).await?.map(|body| seen(&api, body)).ok_or_else(|| unknown_checkpoint(id))
+    part(&api, &job, JobPart::Checkpoint(checkpoint_id(&id)?)).await
 }
 
 /// One checkpoint of the subtasks of a vertex.
@@ -208,10 +226,7 @@ pub(super) async fn subtasks(
     let vertex: VertexId = vertex.parse().map_err(|_| {
         ApiError::bad_request(format!("'{}' is no vertex id: 32 hexadecimal digits", vertex.escape_debug()))
     })?;
-    let found = job.subtasks(id, vertex).await?.ok_or_else(|| unknown_checkpoint(id))?;
-    found.map(|body| seen(&api, body)).ok_or_else(|| {
-        ApiError::new(StatusCode::NOT_FOUND, format!("the job has no vertex {vertex}; its details list them"))
-    })
+    part(&api, &job, JobPart::Subtasks(id, vertex)).await
 }
 
 /// Triggers a checkpoint now.
@@ -231,7 +246,7 @@ pub(super) async fn trigger(
     body: SmallBody,
 ) -> Result<Response, ApiError> {
     let request: TriggerRequest = body.object(r#"{"checkpointType": "FULL"}"#)?;
-    let request_id = api.job(&job)?.trigger(request).await?;
+    let request_id = api.job(&job)?.trigger(ManualTrigger::Checkpoint(request)).await?;
     Ok((StatusCode::ACCEPTED, Json(TriggerResponse { request_id })).into_response())
 }
 
@@ -247,24 +262,11 @@ pub(super) async fn trigger_status(
     Path((job, trigger)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let trigger = trigger_id(&trigger)?;
-    job.trigger_status(trigger).await?.map(|body| seen(&api, body)).ok_or_else(|| {
-        let sentence = format!("there is no checkpoint operation {trigger} for job {}", job.identity().id);
-        ApiError::new(StatusCode::NOT_FOUND, sentence)
-    })
+    part(&api, &job, JobPart::CheckpointTrigger(trigger_id(&trigger)?)).await
 }
 
 fn checkpoint_id(text: &str) -> Result<CheckpointId, ApiError> {
     text.parse().map(CheckpointId).map_err(|_| {
         ApiError::bad_request(format!("'{}' is no checkpoint id: a whole number", text.escape_debug()))
     })
-}
-
-fn unknown_checkpoint(id: CheckpointId) -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        format!(
-            "checkpoint {id} is unknown, or so old that it is forgotten; the job's history lists the newest"
-        ),
-    )
 }

@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::error::ApiError;
-use crate::seam::Past;
+use crate::seam::{Freshness, LogTail};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -22,7 +22,7 @@ use ckpt_api::{CheckpointHistory, SCHEMA};
 )]
 pub(super) async fn history(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let Past { checkpoints, observed_at } = job.history().await?;
+    let LogTail { checkpoints, observed_at, .. } = job.ended_after(0, Freshness::Current).await?;
     let identity = job.identity();
     let body = CheckpointHistory {
         schema: SCHEMA.to_owned(),

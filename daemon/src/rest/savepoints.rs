@@ -2,8 +2,9 @@
 
 use super::Api;
 use super::error::ApiError;
-use super::flink::seen;
+use super::flink::part;
 use super::input::{SmallBody, trigger_id};
+use crate::seam::{JobPart, ManualTrigger};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -32,7 +33,7 @@ pub(super) async fn trigger(
 ) -> Result<Response, ApiError> {
     let request: SavepointRequest =
         body.object(r#"{"target-directory": "/savepoints", "cancel-job": false}"#)?;
-    let request_id = api.job(&job)?.savepoint(request).await?;
+    let request_id = api.job(&job)?.trigger(ManualTrigger::Savepoint(request)).await?;
     Ok((StatusCode::ACCEPTED, Json(TriggerResponse { request_id })).into_response())
 }
 
@@ -49,11 +50,7 @@ pub(super) async fn status(
     Path((job, trigger)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let trigger = trigger_id(&trigger)?;
-    job.savepoint_status(trigger).await?.map(|body| seen(&api, body)).ok_or_else(|| {
-        let sentence = format!("there is no savepoint operation {trigger} for job {}", job.identity().id);
-        ApiError::new(StatusCode::NOT_FOUND, sentence)
-    })
+    part(&api, &job, JobPart::SavepointTrigger(trigger_id(&trigger)?)).await
 }
 
 /// Flink's way to delete a savepoint, which could be anybody's files.

@@ -26,7 +26,7 @@ const NO_TASKS: &str = "Flink runs the tasks.";
 fn door(api: &Api, job: &str) -> Result<TaskDoor, ApiError> {
     let job = api.job(job)?;
     let refused = TaskError::NoPrograms("Flink runs them");
-    Ok(job.tasks().ok_or(refused)?)
+    Ok(api.registry.hosted().tasks(job.identity()).ok_or(refused)?)
 }
 
 /// Who holds a job's subtasks, and which are missing.

@@ -27,7 +27,7 @@ async fn storing_metadata(host: &Host, timeout: u64) -> (String, Job, Revision) 
     let id = host.run(&two_at_once()).await;
     let job = host.registry.resolve("pair").unwrap();
     let revision = store_timeout(host, &id, timeout).await;
-    let mut events = job.events();
+    let mut events = job.subscribe().events;
     host.trigger("pair").await;
     host.trigger("pair").await;
     loop {

@@ -198,7 +198,7 @@ async fn a_checkpoint_that_has_used_up_what_comes_then_expires_and_was_warned_of
 #[tokio::test(start_paused = true)]
 async fn who_follows_the_events_is_told_and_the_log_of_changes_too() {
     let (host, id) = calm_host().await;
-    let mut events = host.registry.resolve("calm").unwrap().events();
+    let mut events = host.registry.resolve("calm").unwrap().subscribe().events;
     host.change("calm", &json!({"checkpointTimeout": 1_200_000, "for": HOUR, "reason": "slow"})).await;
     hours(2).await;
     host.until_configuration("calm", |seen| seen["revision"] == 2).await;

@@ -9,7 +9,7 @@ use super::{ClusterState, JobEntry};
 use crate::clock::Moment;
 use crate::flink::facts::AgentRead;
 use crate::flink::observation;
-use crate::seam::{Applied, Observation, SeamError};
+use crate::seam::{Applied, Initiator, Observation, SeamError};
 use ckpt_api::{Happening, OverrideState};
 use ckpt_coordinator::config::EffectiveConfig;
 use ckpt_coordinator::{InFlightUpdate, Monotonic};
@@ -27,11 +27,13 @@ pub(super) struct Changing {
     unclaimed: Option<(Monotonic, AppliedRevision)>,
 }
 
+/// A request for a stored revision.
 #[derive(Debug)]
-struct ApplyRequest {
-    id: RequestId,
-    revision: u64,
-    pull_in: bool,
+pub(super) struct ApplyRequest {
+    pub(super) id: RequestId,
+    pub(super) revision: u64,
+    pub(super) pull_in: bool,
+    pub(super) initiator: Initiator,
 }
 
 /// The change that is being made.
@@ -54,11 +56,11 @@ impl ClusterState {
     pub(super) fn request_change(
         &mut self,
         now: Moment,
-        id: RequestId,
         job: JobId,
-        (revision, pull_in): (u64, bool),
+        request: ApplyRequest,
         actions: &mut Vec<ClusterAction>,
     ) {
+        let ApplyRequest { id, revision, pull_in, .. } = request;
         let unknown = self.unknown_job();
         let stored = self.records.get(&job).map_or(0, |record| record.revision);
         let Some(entry) = self.entry(job) else { return actions.push(ClusterAction::Reply(id, unknown)) };
@@ -73,7 +75,7 @@ impl ClusterState {
             // The request of the later revision follows.
             return actions.push(ClusterAction::Reply(id, Reply::Superseded { by: stored }));
         }
-        entry.changing.waiting.push(ApplyRequest { id, revision, pull_in });
+        entry.changing.waiting.push(request);
         if !entry.changing.is_under_way() {
             self.start_change(now, job, actions);
         }
@@ -89,7 +91,17 @@ impl ClusterState {
         let revision = self.records.get(&job).map_or(0, |record| record.revision);
         let (facts, is_paused) = (self.facts.clone(), self.facts.pause.is_some());
         let Some(entry) = self.entry(job) else { return };
-        let requests = std::mem::take(&mut entry.changing.waiting);
+        let mut requests = std::mem::take(&mut entry.changing.waiting);
+        if let Some(why) = entry.facts.obstacle_to_expiry(&facts) {
+            let refused = requests.extract_if(.., |request| request.initiator == Initiator::Expiry);
+            let refusal = |request: ApplyRequest| {
+                ClusterAction::Reply(
+                    request.id,
+                    Reply::Failed(RequestError::Job(SeamError::Busy(why.clone()))),
+                )
+            };
+            actions.extend(refused.map(refusal));
+        }
         let is_asked_for = !requests.is_empty();
         let pull_in = requests.iter().any(|request| request.pull_in);
         let overview = entry.facts.overview.clone();

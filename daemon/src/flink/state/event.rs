@@ -6,7 +6,7 @@ use super::super::routes::{Lesson, Route};
 use crate::anatomy::CheckpointAnatomy;
 use crate::clock::Moment;
 use crate::overrides::{Record, Submitted};
-use crate::seam::{Applied, SeamError};
+use crate::seam::{Applied, Initiator, SeamError};
 use ckpt_agent::protocol::{Sight, Update};
 use ckpt_api::Happening;
 use ckpt_api::flink::{Checkpoint, CheckpointConfig, CheckpointStatistics, JobOverview};
@@ -115,7 +115,7 @@ pub(in crate::flink) enum Request {
     /// Find the route of a change.
     FindRoute(JobId),
     /// Put the stored override in force, at least this revision.
-    Apply { job: JobId, revision: u64, pull_in: bool },
+    Apply { job: JobId, revision: u64, pull_in: bool, initiator: Initiator },
     /// Read the checkpoints by subtask; with hosts and backpressure, from now on.
     ReadBreakdown { job: JobId, with_places: bool },
 }

@@ -1,15 +1,16 @@
 //! The actions of the coordinator, and the facts that it reports.
 
 use super::super::metadata::{Metadata, StoredSubtask};
-use super::super::tracker::CheckpointView;
 use super::super::triggers::Made;
 use super::Owner;
+use crate::checkpoint_log::CheckpointView;
 use crate::clock::Moment;
 use ckpt_api::Happening;
 use ckpt_api::tasks::TaskEvent;
 use ckpt_coordinator::{Action, Fact, Kind, RequestToken, Snapshot, TriggerOutcome};
 use ckpt_types::ids::{CheckpointId, Subtask};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Owner {
     pub(super) fn perform(&mut self, now: Moment, actions: Vec<Action>) {
@@ -93,7 +94,7 @@ impl Owner {
     fn record(&mut self, now: Moment, fact: &Fact) {
         let storage = &self.storage;
         let path = |id, kind: &Kind| format!("file:{}", storage.directory(id, kind).display());
-        self.tracker.record(now, fact, path);
+        Arc::make_mut(&mut self.tracker).record(now, fact, path);
         if matches!(fact, Fact::Created { .. }) {
             self.record_timeout(now);
         }
@@ -134,6 +135,6 @@ impl Owner {
 
     /// Records the timeout in force for the checkpoints that end from now on.
     pub(super) fn record_timeout(&mut self, now: Moment) {
-        self.tracker.record_timeout(now, self.override_in_force.effective().timeout());
+        Arc::make_mut(&mut self.tracker).record_timeout(now, self.override_in_force.effective().timeout());
     }
 }

@@ -1,15 +1,13 @@
 //! Answers of an owner about its job.
 
-use super::super::anatomy;
-use super::super::report::{self, JobTimeline};
 use super::Owner;
-use crate::anatomy::Anatomy;
 use crate::clock::Moment;
-use crate::seam::{Glance, LogTail, Observation, Past, Reach};
+use crate::seam::{HostedView, Observation, Reach};
 use ckpt_api::flink;
 use ckpt_coordinator::View;
 use ckpt_coordinator::config::{EffectiveConfig, Override};
-use ckpt_types::ids::{CheckpointId, TriggerId, VertexId};
+use ckpt_types::ids::TriggerId;
+use std::sync::Arc;
 
 impl Owner {
     pub(in crate::hosted) fn observe(&self, now: Moment) -> Observation {
@@ -50,6 +48,7 @@ impl Owner {
             merged: view.merged,
             queued: 0,
             usual_duration: self.tracker.log().usual_duration(),
+            last_completed: self.tracker.log().last_completed(),
             standing: None,
             trouble: self.trouble(now),
             reach: Reach::HOSTED,
@@ -72,65 +71,21 @@ impl Owner {
         self.observation(now, None, &view)
     }
 
-    pub(in crate::hosted) fn glance(&self, now: Moment) -> Glance {
-        let last_completed = self.tracker.log().newest_completed(false);
-        Glance {
-            observation: self.observe(now),
-            last_completed: last_completed.map(|record| report::checkpoint(record.into(), false)),
-            ahead: 0,
+    pub(in crate::hosted) fn view(&self, now: Moment) -> HostedView {
+        HostedView {
+            identity: Arc::clone(&self.identity),
+            spec: Arc::clone(&self.spec),
+            timeline: self.lifecycle.timeline(now),
+            effective: self.override_in_force.effective(),
+            checkpoints: Arc::clone(&self.tracker),
         }
     }
 
-    pub(in crate::hosted) fn overview(&self, now: Moment) -> flink::JobOverview {
-        report::overview(self.identity.id, &self.spec, &self.timeline(now))
-    }
-
-    pub(in crate::hosted) fn details(&self, now: Moment) -> flink::JobDetails {
-        report::details(self.identity.id, &self.spec, &self.timeline(now))
-    }
-
-    fn timeline(&self, now: Moment) -> JobTimeline {
-        self.lifecycle.timeline(now)
-    }
-
-    pub(in crate::hosted) fn checkpoint_config(&self) -> flink::CheckpointConfig {
-        report::checkpoint_config(&self.spec.checkpointing, &self.override_in_force.effective())
-    }
-
-    pub(in crate::hosted) fn checkpoints(&self) -> flink::CheckpointStatistics {
-        report::statistics(&self.tracker)
-    }
-
-    pub(in crate::hosted) fn checkpoint(&self, id: CheckpointId) -> Option<flink::Checkpoint> {
-        self.tracker.shown(id).map(|seen| report::checkpoint(seen, true))
-    }
-
-    /// The outer `None` means an unknown checkpoint, the inner one an unknown vertex.
-    pub(in crate::hosted) fn subtasks(
-        &self,
-        id: CheckpointId,
-        vertex: VertexId,
-    ) -> Option<Option<flink::TaskCheckpointWithSubtasks>> {
-        self.tracker.shown(id).map(|seen| report::subtasks(seen, vertex))
-    }
-
-    pub(in crate::hosted) fn anatomy(&self, now: Moment) -> Anatomy {
-        anatomy::of(&self.spec, &self.tracker, now.monotonic)
-    }
-
-    pub(in crate::hosted) fn history(&self, now: Moment) -> Past {
-        Past { checkpoints: self.tracker.log().history(), observed_at: now.wall_millis() }
-    }
-
-    pub(in crate::hosted) fn ended_after(&self, sequence: u64) -> LogTail {
-        self.tracker.log().after(sequence)
-    }
-
-    pub(in crate::hosted) fn checkpoint_request(&self, id: TriggerId) -> Option<flink::TriggerStatus> {
+    pub(in crate::hosted) fn checkpoint_trigger(&self, id: TriggerId) -> Option<flink::TriggerStatus> {
         self.triggers.checkpoint_status(id)
     }
 
-    pub(in crate::hosted) fn savepoint_request(&self, id: TriggerId) -> Option<flink::SavepointStatus> {
+    pub(in crate::hosted) fn savepoint_trigger(&self, id: TriggerId) -> Option<flink::SavepointStatus> {
         self.triggers.savepoint_status(id)
     }
 }

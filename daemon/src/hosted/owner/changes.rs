@@ -34,7 +34,7 @@ impl Owner {
     pub(in crate::hosted) fn apply(
         &mut self,
         now: Moment,
-        Revision { revision, pull_in, seen }: &Revision,
+        Revision { revision, pull_in, seen, .. }: &Revision,
     ) -> Result<Settled, SeamError> {
         self.lifecycle.refuse_if_ended()?;
         let stored = self.override_in_force.stored_revision();

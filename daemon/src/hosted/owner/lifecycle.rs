@@ -122,7 +122,7 @@ impl Owner {
         if let Some(newest) = &found.newest {
             tracing::info!(job = %self.identity.name, checkpoint = %newest.checkpoint, "restored");
             let path = format!("file:{}", newest.directory.display());
-            self.tracker.record_restore(now, newest.checkpoint, newest.savepoint, path);
+            Arc::make_mut(&mut self.tracker).record_restore(now, newest.checkpoint, newest.savepoint, path);
         }
         self.coordinator = Some(coordinator);
         self.lifecycle.clear_trouble();

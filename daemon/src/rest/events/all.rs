@@ -104,21 +104,22 @@ impl Feed {
     fn follow(&mut self, job: &dyn JobCoordinator) {
         let identity = job.identity();
         let key = (identity.cluster.clone(), identity.id);
-        let is_there = job.is_there();
+        let snapshot = job.snapshot();
+        let is_there = snapshot.is_listed;
         if self.followed.get(&key).is_some_and(|followed| followed.is_over) {
             self.followed.remove(&key);
         }
         let Some(followed) = self.followed.get_mut(&key) else {
             // Subscribed first, so that nothing is missed after the state that is told.
             self.events.push(events_of(key.clone(), job, self.clock));
-            let followed = Followed { state: job.last_state(), is_there, is_over: false };
+            let followed = Followed { state: job.snapshot().state, is_there, is_over: false };
             self.told.push_back(state(self.clock, key.clone(), followed.state, missing(is_there, &key.0)));
             self.followed.insert(key, followed);
             return;
         };
         if followed.is_there != is_there {
             followed.is_there = is_there;
-            self.told.push_back(state(self.clock, key.clone(), job.last_state(), missing(is_there, &key.0)));
+            self.told.push_back(state(self.clock, key.clone(), snapshot.state, missing(is_there, &key.0)));
         }
     }
 }
@@ -131,7 +132,7 @@ fn events_of(
     let last = (key.clone(), None);
     let lagged =
         move |(cluster, job_id): Key, missed| event(clock, cluster, job_id, Happening::Lagged { missed });
-    let events = BroadcastStream::new(job.events()).map(move |event| {
+    let events = BroadcastStream::new(job.subscribe().events).map(move |event| {
         let event = event.unwrap_or_else(|Lagged(missed)| lagged(key.clone(), missed));
         (key.clone(), Some(event))
     });

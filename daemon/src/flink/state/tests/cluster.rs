@@ -10,7 +10,7 @@ use crate::flink::rest::CACHE_AGE;
 use crate::flink::routes::{Lesson, Route};
 use crate::flink::settings::Attach;
 use crate::overrides::{Layer, Layers, Record, Submitted};
-use crate::seam::SeamError;
+use crate::seam::{Initiator, SeamError};
 use ckpt_agent::protocol::{Shown, Sight};
 use ckpt_api::flink::{CheckpointConfig, CheckpointStatistics, JobOverview};
 use ckpt_api::{JobState, OverrideState};
@@ -168,7 +168,9 @@ impl Sim {
             return;
         }
         let is_open = |id: &&RequestId| !self.replies.contains_key(*id);
-        let is_apply = |id: &&RequestId| matches!(self.asked[*id], Request::Apply { .. });
+        let is_apply = |id: &&RequestId| {
+            matches!(self.asked[*id], Request::Apply { initiator: Initiator::Operator, .. })
+        };
         let is_asked_for = self.asked.keys().filter(is_open).any(|id| is_apply(&id));
         assert!(self.pause.is_none() || is_asked_for, "nothing is written while paused");
         let changes = self.pending.iter().filter(|it| matches!(it.action, ClusterAction::Change(_)));
@@ -236,10 +238,13 @@ impl Sim {
         self.handle(ClusterEvent::Stored(self.records.clone()));
     }
 
-    /// Asks for the stored revision.
+    /// Asks for the stored revision, as an operator's change does.
     pub(super) fn apply(&mut self) -> RequestId {
-        let revision = self.revision();
-        self.request(Request::Apply { job: id(), revision, pull_in: false })
+        self.apply_for(Initiator::Operator, self.revision())
+    }
+
+    pub(super) fn apply_for(&mut self, initiator: Initiator, revision: u64) -> RequestId {
+        self.request(Request::Apply { job: id(), revision, pull_in: false, initiator })
     }
 
     pub(super) fn pause(&mut self, pause: Option<&str>) {

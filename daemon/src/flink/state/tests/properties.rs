@@ -4,6 +4,7 @@
 
 use super::super::event::{ClusterEvent, Request};
 use super::cluster::{Sim, id, jvm};
+use crate::seam::Initiator;
 use ckpt_api::OverrideState;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -104,12 +105,12 @@ fn take(sim: &mut Sim, step: &Step) {
         }
         Step::End => {
             sim.store_end();
-            sim.apply();
+            sim.apply_for(Initiator::Expiry, sim.revision());
         }
         Step::Apply => drop(sim.apply()),
         Step::ApplyEarlier(ago) => {
             let revision = sim.revision().saturating_sub(ago);
-            sim.request(Request::Apply { job: id(), revision, pull_in: false });
+            sim.apply_for(Initiator::Operator, revision);
         }
         Step::Read => drop(sim.request(Request::ReadRest(id()))),
         Step::ReadInside => drop(sim.request(Request::ReadAgent(id()))),

@@ -2,7 +2,7 @@
 
 use super::super::event::{ClusterAction, ClusterEvent, Reply, Request, RequestError};
 use super::cluster::{Sim, TIMEOUT, id, jvm};
-use crate::seam::SeamError;
+use crate::seam::{Initiator, SeamError};
 use ckpt_api::{JobState, OverrideState};
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ fn later_revision_supersedes_earlier_request() {
     sim.store(900_000);
     let first = sim.revision();
     sim.store(LONGEST);
-    let superseded = sim.request(Request::Apply { job: id(), revision: first, pull_in: false });
+    let superseded = sim.apply_for(Initiator::Operator, first);
     let Reply::Superseded { by } = sim.replies[&superseded] else { panic!("{:?}", sim.replies) };
     assert_eq!(by, first + 1);
     let applied = sim.apply();
@@ -219,6 +219,37 @@ fn pause_lets_requests_pass() {
     sim.deliver_all();
     assert!(matches!(&sim.replies[&request], Reply::Applied(_)));
     assert_eq!(sim.job.timeout, LONGEST);
+}
+
+#[test]
+fn pause_refuses_expiry() {
+    let mut sim = Sim::with_override(LONGER);
+    sim.pause(Some("reconcile is paused"));
+    sim.store_end();
+    let end = sim.apply_for(Initiator::Expiry, sim.revision());
+    let Reply::Failed(RequestError::Job(SeamError::Busy(why))) = &sim.replies[&end] else {
+        panic!("{:?}", sim.replies[&end])
+    };
+    assert_eq!(why, "reconcile is paused");
+    sim.settle();
+    assert_eq!(sim.job.timeout, LONGER);
+    sim.pause(None);
+    sim.settle();
+    assert_eq!(sim.job.timeout, TIMEOUT);
+}
+
+#[test]
+fn pause_refuses_queued_expiry() {
+    let mut sim = Sim::with_override(LONGER);
+    sim.store(LONGEST);
+    let change = sim.apply();
+    sim.store_end();
+    let end = sim.apply_for(Initiator::Expiry, sim.revision());
+    sim.pause(Some("reconcile is paused"));
+    sim.deliver_all();
+    assert!(matches!(&sim.replies[&change], Reply::Applied(applied) if applied.revision == 2));
+    assert!(matches!(&sim.replies[&end], Reply::Failed(RequestError::Job(SeamError::Busy(_)))));
+    assert_eq!(sim.job.timeout, LONGEST, "nothing is written while paused");
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! The checkpoints of one job, in flight and ended (Flink's `CheckpointStatsTracker`).
 
+use super::{CheckpointLog, CheckpointOutcome, CheckpointProgress, CheckpointRecord, Flight, SubtaskAck};
 use crate::anatomy::SubtaskTimes;
-use crate::checkpoint_log::{
-    CheckpointLog, CheckpointOutcome, CheckpointProgress, CheckpointRecord, Flight, SubtaskAck,
-};
 use crate::clock::Moment;
 use ckpt_api::flink::{CheckpointStatus, Counts, RestoredCheckpoint};
 use ckpt_coordinator::reason::FailureReason;
@@ -18,8 +16,8 @@ use std::time::Duration;
 const MAX_HISTORY: usize = 10;
 
 /// The checkpoints of one job since ckptd started.
-#[derive(Debug)]
-pub(super) struct CheckpointTracker {
+#[derive(Debug, Clone)]
+pub(crate) struct CheckpointTracker {
     in_flight: BTreeMap<CheckpointId, CheckpointProgress>,
     /// The ids in Flink's history, in order of triggers.
     history: VecDeque<CheckpointId>,
@@ -31,14 +29,14 @@ pub(super) struct CheckpointTracker {
 
 /// A checkpoint in flight or ended.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CheckpointView<'a> {
-    pub(super) progress: &'a CheckpointProgress,
+pub(crate) struct CheckpointView<'a> {
+    pub(crate) progress: &'a CheckpointProgress,
     /// `None` while it is in flight.
-    pub(super) outcome: Option<&'a CheckpointOutcome>,
+    pub(crate) outcome: Option<&'a CheckpointOutcome>,
 }
 
 impl CheckpointView<'_> {
-    pub(super) fn status(&self) -> CheckpointStatus {
+    pub(crate) fn status(&self) -> CheckpointStatus {
         match self.outcome {
             None => CheckpointStatus::InProgress,
             Some(CheckpointOutcome::Completed) => CheckpointStatus::Completed,
@@ -47,7 +45,7 @@ impl CheckpointView<'_> {
     }
 
     /// The message of its failure.
-    pub(super) fn failure_message(&self) -> Option<&str> {
+    pub(crate) fn failure_message(&self) -> Option<&str> {
         match self.outcome {
             Some(CheckpointOutcome::Failed { message, .. }) => message.as_deref(),
             _ => None,
@@ -55,7 +53,7 @@ impl CheckpointView<'_> {
     }
 
     /// The time since its trigger while it is in flight, its duration afterwards.
-    pub(super) fn age(&self, now: Monotonic) -> Duration {
+    pub(crate) fn age(&self, now: Monotonic) -> Duration {
         match (self.outcome, self.progress.duration, self.progress.triggered) {
             (Some(_), Some(took), _) => Duration::from_millis(took),
             (_, _, Some(triggered)) => now - triggered,
@@ -78,7 +76,7 @@ impl<'a> From<&'a CheckpointProgress> for CheckpointView<'a> {
 
 impl CheckpointTracker {
     /// A tracker of a job with these vertices and their parallelism.
-    pub(super) fn new(vertices: Vec<(VertexId, u32)>) -> Self {
+    pub(crate) fn new(vertices: Vec<(VertexId, u32)>) -> Self {
         Self {
             in_flight: BTreeMap::new(),
             history: VecDeque::new(),
@@ -90,16 +88,16 @@ impl CheckpointTracker {
     }
 
     /// The ended checkpoints.
-    pub(super) fn log(&self) -> &CheckpointLog {
+    pub(crate) fn log(&self) -> &CheckpointLog {
         &self.log
     }
 
     /// The checkpoint that the job was restored from last.
-    pub(super) fn restored(&self) -> Option<&RestoredCheckpoint> {
+    pub(crate) fn restored(&self) -> Option<&RestoredCheckpoint> {
         self.restored.as_ref()
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         let in_progress = u64::try_from(self.in_flight.len()).unwrap_or(u64::MAX);
         let (completed, failed) = (self.log.completed(), self.log.failed());
         let total = in_progress + completed + failed;
@@ -107,22 +105,22 @@ impl CheckpointTracker {
     }
 
     /// Flink's history, newest first.
-    pub(super) fn history(&self) -> impl Iterator<Item = CheckpointView<'_>> {
+    pub(crate) fn history(&self) -> impl Iterator<Item = CheckpointView<'_>> {
         self.history.iter().rev().filter_map(|id| self.get(*id))
     }
 
     /// The checkpoints in flight, oldest first.
-    pub(super) fn in_flight(&self) -> impl Iterator<Item = CheckpointView<'_>> {
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = CheckpointView<'_>> {
         self.in_flight.values().map(CheckpointView::from)
     }
 
-    pub(super) fn get(&self, id: CheckpointId) -> Option<CheckpointView<'_>> {
+    pub(crate) fn get(&self, id: CheckpointId) -> Option<CheckpointView<'_>> {
         let in_flight = self.in_flight.get(&id).map(CheckpointView::from);
         in_flight.or_else(|| self.log.get(id).map(CheckpointView::from))
     }
 
     /// A checkpoint that Flink still shows: in its history, or the newest of its kind.
-    pub(super) fn shown(&self, id: CheckpointId) -> Option<CheckpointView<'_>> {
+    pub(crate) fn shown(&self, id: CheckpointId) -> Option<CheckpointView<'_>> {
         let newest = [self.log.newest_completed(false), self.log.newest_completed(true)];
         let mut newest = newest.into_iter().chain([self.log.newest_failed()]).flatten();
         let is_shown = self.history.contains(&id) || newest.any(|record| record.progress.id == Some(id));
@@ -130,19 +128,19 @@ impl CheckpointTracker {
     }
 
     /// Records that the job starts from a checkpoint.
-    pub(super) fn record_restore(&mut self, now: Moment, id: CheckpointId, is_savepoint: bool, path: String) {
+    pub(crate) fn record_restore(&mut self, now: Moment, id: CheckpointId, is_savepoint: bool, path: String) {
         self.restores += 1;
         let restore_timestamp = i64::try_from(now.wall_millis()).unwrap_or(i64::MAX);
         self.restored = Some(RestoredCheckpoint { id, restore_timestamp, is_savepoint, external_path: path });
     }
 
     /// Records the timeout that is in force as of now.
-    pub(super) fn record_timeout(&mut self, now: Moment, timeout: Duration) {
+    pub(crate) fn record_timeout(&mut self, now: Moment, timeout: Duration) {
         self.log.record_timeout(clock_millis(now.monotonic), millis(timeout));
     }
 
     /// Records a fact. `path` tells where a checkpoint is.
-    pub(super) fn record(&mut self, now: Moment, fact: &Fact, path: impl Fn(CheckpointId, &Kind) -> String) {
+    pub(crate) fn record(&mut self, now: Moment, fact: &Fact, path: impl Fn(CheckpointId, &Kind) -> String) {
         match fact {
             Fact::Created { id, kind } => self.create(now, *id, kind, path(*id, kind)),
             Fact::Acknowledged { id, subtask, snapshot } => {

@@ -1,8 +1,9 @@
 //! The bodies of Flink's read paths that show checkpoints.
 
-use super::super::tracker::{CheckpointTracker, CheckpointView};
 use super::{count, not_yet, signed};
-use crate::checkpoint_log::{CheckpointOutcome, CheckpointRecord, CompletedSample, SubtaskAck};
+use crate::checkpoint_log::{
+    CheckpointOutcome, CheckpointRecord, CheckpointTracker, CheckpointView, CompletedSample, SubtaskAck,
+};
 use ckpt_api::flink::{
     Alignment, AlignmentSummary, Checkpoint, CheckpointStatistics, CompletedSubtask, Distribution,
     DurationSummary, Latest, PendingSubtask, Quantile, SubtaskCheckpoint, SubtaskSummary, Summary, SyncAsync,
@@ -14,7 +15,7 @@ use ckpt_types::ids::{CheckpointId, VertexId};
 /// The id of a checkpoint that failed before it had one. Such checkpoints are not shown.
 const NO_ID: CheckpointId = CheckpointId(0);
 
-pub(in super::super) fn statistics(tracker: &CheckpointTracker) -> CheckpointStatistics {
+pub(super) fn statistics(tracker: &CheckpointTracker) -> CheckpointStatistics {
     let log = tracker.log();
     let latest = |newest: Option<&CheckpointRecord>| newest.map(|record| checkpoint(record.into(), false));
     CheckpointStatistics {
@@ -31,7 +32,7 @@ pub(in super::super) fn statistics(tracker: &CheckpointTracker) -> CheckpointSta
 }
 
 /// Body of one checkpoint; `detailed` fills its vertices in.
-pub(in super::super) fn checkpoint(seen: CheckpointView<'_>, detailed: bool) -> Checkpoint {
+pub(super) fn checkpoint(seen: CheckpointView<'_>, detailed: bool) -> Checkpoint {
     let CheckpointView { progress, outcome } = seen;
     let (completed, failed_at) = match outcome {
         None => (false, None),
@@ -85,10 +86,7 @@ fn task(seen: CheckpointView<'_>, subtasks: &[Option<SubtaskAck>]) -> TaskCheckp
 }
 
 /// The part of one vertex with its subtasks.
-pub(in super::super) fn subtasks(
-    seen: CheckpointView<'_>,
-    vertex: VertexId,
-) -> Option<TaskCheckpointWithSubtasks> {
+pub(super) fn subtasks(seen: CheckpointView<'_>, vertex: VertexId) -> Option<TaskCheckpointWithSubtasks> {
     let acks = seen.progress.subtasks.as_ref()?.get(&vertex)?;
     let of = |measure: fn(&SubtaskAck) -> u64| extremes(acks.iter().flatten().map(measure));
     let none = Distribution::default();

@@ -1,16 +1,17 @@
-//! The bodies of Flink's read paths for a hosted job.
+//! The bodies of Flink's paths for a hosted job.
 
 mod checkpoints;
 
-pub(super) use checkpoints::{checkpoint, statistics, subtasks};
-
+use crate::change::tolerable;
 use crate::job_file::JobSpec;
+use crate::seam::{FlinkBody, HostedView, JobPart, JobTimeline, SeamError};
+use checkpoints::{checkpoint, statistics, subtasks};
+use ckpt_api::JobState;
 use ckpt_api::flink::{
     CheckpointConfig, Externalization, JobDetails, JobOverview, NO_INTERVAL, OverviewTasks, Plan, PlanInput,
-    PlanNode, StateCounts, StateTimestamps, Vertex, VertexMetrics,
+    PlanNode, StateCounts, Vertex, VertexMetrics,
 };
-use ckpt_api::{Failures, JobState};
-use ckpt_coordinator::config::{EffectiveConfig, Mode, RetentionPolicy, SubmittedConfig, Tolerable};
+use ckpt_coordinator::config::{EffectiveConfig, Mode, RetentionPolicy, SubmittedConfig};
 use ckpt_types::duration::millis;
 use ckpt_types::ids::JobId;
 use std::time::Duration;
@@ -18,10 +19,31 @@ use std::time::Duration;
 /// Materialization interval that Flink shows for a changelog that is switched off.
 const CHANGELOG_INTERVAL: i64 = 600_000;
 
-pub(super) fn checkpoint_config(
-    submitted: &SubmittedConfig,
-    effective: &EffectiveConfig,
-) -> CheckpointConfig {
+/// The body of a part of a job.
+///
+/// # Errors
+/// [`SeamError`] if that is unknown.
+pub(super) fn body(view: &HostedView, part: JobPart) -> Result<FlinkBody, SeamError> {
+    let HostedView { identity, spec, timeline, effective, checkpoints } = view;
+    let shown = |id| checkpoints.shown(id).ok_or(SeamError::UnknownCheckpoint(id));
+    Ok(match part {
+        JobPart::Overview => FlinkBody::Overview(overview(identity.id, spec, timeline)),
+        JobPart::Details => FlinkBody::Details(Box::new(details(identity.id, spec, timeline))),
+        JobPart::Checkpoints => FlinkBody::Checkpoints(Box::new(statistics(checkpoints))),
+        JobPart::CheckpointConfig => {
+            FlinkBody::CheckpointConfig(checkpoint_config(&spec.checkpointing, effective))
+        }
+        JobPart::Checkpoint(id) => FlinkBody::Checkpoint(Box::new(checkpoint(shown(id)?, true))),
+        JobPart::Subtasks(id, vertex) => {
+            let found = subtasks(shown(id)?, vertex).ok_or(SeamError::UnknownVertex(vertex))?;
+            FlinkBody::Subtasks(Box::new(found))
+        }
+        // Its owner tells them itself.
+        JobPart::CheckpointTrigger(_) | JobPart::SavepointTrigger(_) => return Err(SeamError::Silent),
+    })
+}
+
+fn checkpoint_config(submitted: &SubmittedConfig, effective: &EffectiveConfig) -> CheckpointConfig {
     CheckpointConfig {
         mode: match submitted.mode {
             Mode::ExactlyOnce => "exactly_once".to_owned(),
@@ -47,33 +69,13 @@ pub(super) fn checkpoint_config(
     }
 }
 
-/// The tolerable failures as Flink writes them.
-pub(crate) fn tolerable(submitted: &SubmittedConfig) -> u32 {
-    match submitted.tolerable_failures {
-        Tolerable::AtMost(number) => number,
-        Tolerable::Unlimited => Failures::UNLIMITED,
-    }
-}
-
-/// The states of a job so far, at the moment `now`.
-#[derive(Debug, Clone)]
-pub(super) struct JobTimeline {
-    pub(super) state: JobState,
-    /// Time of its submission, in milliseconds since the epoch.
-    pub(super) started_at: u64,
-    pub(super) ended_at: Option<u64>,
-    pub(super) changed_at: u64,
-    pub(super) entered: StateTimestamps,
-    pub(super) now: u64,
-}
-
 impl JobTimeline {
     fn duration(&self) -> i64 {
         signed(self.ended_at.unwrap_or(self.now).saturating_sub(self.started_at))
     }
 }
 
-pub(super) fn overview(job: JobId, spec: &JobSpec, timeline: &JobTimeline) -> JobOverview {
+fn overview(job: JobId, spec: &JobSpec, timeline: &JobTimeline) -> JobOverview {
     let counts = subtask_counts(timeline.state, spec.subtasks());
     JobOverview {
         jid: job,
@@ -116,7 +118,7 @@ fn subtask_counts(state: JobState, subtasks: u32) -> StateCounts {
     counts
 }
 
-pub(super) fn details(job: JobId, spec: &JobSpec, timeline: &JobTimeline) -> JobDetails {
+fn details(job: JobId, spec: &JobSpec, timeline: &JobTimeline) -> JobDetails {
     let vertices = spec.vertices.iter().map(|vertex| {
         let tasks = subtask_counts(timeline.state, vertex.parallelism);
         let started = (timeline.entered.running > 0).then_some(timeline.entered.running);
