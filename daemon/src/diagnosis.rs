@@ -3,10 +3,12 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `case` | a checkpoint in flight, compared with those that have ended |
 //! | `verdict` | an estimate, and its timeout |
 //! | `sentence` | the same in words |
 //! | `vertices` | how far each vertex is, and who is missing |
 
+mod case;
 mod sentence;
 mod verdict;
 mod vertices;
@@ -14,12 +16,12 @@ mod vertices;
 use crate::anatomy::Anatomy;
 use crate::change::{self, Changes};
 use crate::seam::{Freshness, JobCoordinator, SeamError};
+use case::Case;
 use ckpt_api::{CheckpointDiagnosis, Configuration, InFlight, SCHEMA, VertexProgress};
 use ckpt_types::duration::millis;
 use std::panic::resume_unwind;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
-use verdict::Case;
 
 /// Up to so many subtasks are reckoned with where the request is answered: that takes about 10 ms.
 const MOST_AT_HAND: usize = 2_000;
@@ -34,7 +36,8 @@ pub async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuratio
     let (mut in_flight, failed) = (configuration.in_flight.clone(), configuration.failures.consecutive);
     let reckon = move || {
         for checkpoint in &mut in_flight {
-            checkpoint.estimate = Case::new(&anatomy, checkpoint, failed).map(|case| case.estimate(timeout));
+            checkpoint.estimate =
+                Case::new(&anatomy, checkpoint, failed).map(|case| verdict::estimate(&case, timeout));
         }
         in_flight
     };
@@ -74,9 +77,9 @@ impl Said {
         let case = checkpoint.as_ref().and_then(|checkpoint| Case::new(anatomy, checkpoint, failed));
         let (usual, completed) = match &case {
             Some(case) => (case.assessment.usual, case.assessment.completed),
-            None => verdict::usual(anatomy),
+            None => case::usual(anatomy),
         };
-        let estimate = case.as_ref().filter(|_| !is_old).map(|case| case.estimate(timeout));
+        let estimate = case.as_ref().filter(|_| !is_old).map(|case| verdict::estimate(case, timeout));
         let vertices = case.as_ref().map(vertices::progress).unwrap_or_default();
         if let Some(checkpoint) = &mut checkpoint {
             checkpoint.estimate = estimate;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `settings` | clusters to follow, and what is allowed there |
 //! | `clusters` | all followed clusters, those discovered on this machine too |
-//! | `owner` | the task that owns a cluster |
+//! | `owner`, `message` | the task that owns a cluster, and the messages to it |
 //! | `state` | its decisions: the state machine |
 //! | `perform` | its actions that take time |
 //! | `keeper` | the state machine that keeps one override in force |
@@ -30,6 +30,7 @@ mod happenings;
 mod job;
 mod keeper;
 mod link;
+mod message;
 mod observation;
 mod owner;
 mod perform;
@@ -40,6 +41,7 @@ mod settings;
 mod state;
 mod view;
 
-pub use clusters::{Clusters, Services};
+pub use clusters::Clusters;
 pub use job::FlinkJob;
+pub use link::Services;
 pub use settings::{Attach, ClusterSettings, Entry, FlinkSection, Options, Settings, SettingsError};

@@ -12,7 +12,7 @@
 //! | `override_in_force` | the override as the owner applies it |
 //! | `anatomy` | the breakdown by subtask |
 //! | `triggers` | checkpoints and savepoints by hand |
-//! | `door` | the way of tasks to a job: claims, events, reports |
+//! | `door`, `task_error` | the way of tasks to a job: claims, events, reports; and why they are refused |
 //! | `sessions`, `mailbox` | the holders of subtasks, and their events |
 //! | `claims`, `reports`, `acknowledged_files` | the requests of tasks |
 //! | `rehearsal` | tasks that store real files, with faults on request |
@@ -38,14 +38,16 @@ mod restore;
 mod sessions;
 mod storage;
 mod store;
+mod task_error;
 mod triggers;
 
-pub use claims::ClaimRefused;
-pub use door::{TaskDoor, TaskError};
-pub use job::{HostedJob, Setup};
+pub use door::TaskDoor;
+pub use job::HostedJob;
 pub use lifecycle::Ended;
 pub use mailbox::{MissedEvents, Told};
 pub use metadata::{Metadata, StoredSubtask};
+pub use owner::Setup;
 pub use restore::FromSavepoint;
 pub(crate) use storage::ENDED_FILE;
 pub use store::{HostedJobs, RecoverError, SubmitError};
+pub use task_error::{ClaimRefused, TaskError};

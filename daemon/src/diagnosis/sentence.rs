@@ -1,6 +1,6 @@
 //! A verdict and its evidence in one sentence.
 
-use super::verdict::Case;
+use super::case::Case;
 use ckpt_estimate::{Because, Rest, Verdict};
 use ckpt_types::duration::Rough;
 use std::time::Duration;

@@ -1,167 +1,45 @@
 //! The estimate of one checkpoint in flight, and the timeout that it supports.
 
+use super::case::Case;
 use super::sentence;
-use crate::anatomy::{Anatomy, CheckpointAnatomy, SubtaskTimes};
-use ckpt_api::{Estimate, InFlight, Pace, Range};
-use ckpt_estimate::{Assessment, ENOUGH, Ended, Pending, Rest, Verdict, assess};
+use ckpt_api::{Estimate, Pace, Range};
+use ckpt_estimate::{ENOUGH, Rest, Verdict};
 use ckpt_types::bounds::LONGEST;
 use ckpt_types::duration::millis;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// What is known of the subtasks of a checkpoint in flight is too old to rest anything on from here on.
-const TOO_OLD: Duration = Duration::from_secs(20);
-/// What is known for so much longer than a checkpoint has been in flight belongs to another one of its number: a job that
-/// starts from nothing counts anew.
-const ROUGHLY: Duration = Duration::from_secs(5);
 /// What a suggested timeout leaves beyond the estimate's far end: this part of the whole, and at least [`LEAST_MARGIN`].
 const MARGIN: u32 = 5;
 /// See [`MARGIN`].
 const LEAST_MARGIN: Duration = Duration::from_secs(10);
 
-/// A checkpoint in flight, with all that is known of it.
-#[derive(Debug)]
-pub(super) struct Case<'a> {
-    pub(super) anatomy: &'a Anatomy,
-    pub(super) checkpoint: &'a InFlight,
-    /// What its subtasks said, vertex after vertex; `None` when only its totals are known.
-    pub(super) subtasks: Option<&'a [Vec<Option<SubtaskTimes>>]>,
-    /// How old it was when that was true.
-    pub(super) seen_for: Duration,
-    /// How many have failed in a row before it.
-    pub(super) failed_before: u32,
-    pub(super) assessment: Assessment,
-}
-
-impl<'a> Case<'a> {
-    /// `None` while nothing is known yet to compare it with. `failed` checkpoints have failed in a row before.
-    pub(super) fn new(anatomy: &'a Anatomy, checkpoint: &'a InFlight, failed: u32) -> Option<Self> {
-        if anatomy.vertices.is_empty() {
-            return None;
-        }
-        let elapsed = Duration::from_millis(checkpoint.elapsed);
-        let is_it = |part: &&CheckpointAnatomy| {
-            elapsed.saturating_sub(part.lasted) < TOO_OLD && part.lasted <= elapsed + ROUGHLY
-        };
-        let part = anatomy.of(checkpoint.id).filter(is_it);
-        let sizes = anatomy.sizes();
-        let fits = |subtasks: &&[Vec<Option<SubtaskTimes>>]| fits(subtasks, &sizes);
-        let subtasks = part.and_then(|part| part.subtasks.as_deref()).filter(fits);
-        let seen_for = part.filter(|_| subtasks.is_some()).map_or(elapsed, |part| part.lasted);
-        let past = past(anatomy, checkpoint.savepoint, &sizes);
-        // Savepoints neither count as failures nor tell of them.
-        let failed_before = if checkpoint.savepoint { 0 } else { failed };
-        let pending =
-            Pending { elapsed: seen_for, took: subtasks.map(flat).unwrap_or_default(), failed_before };
-        let assessment = match subtasks {
-            Some(_) => assess(&sizes, &past, &pending),
-            None => assess(&[], &past, &pending),
-        };
-        Some(Self { anatomy, checkpoint, subtasks, seen_for, failed_before, assessment })
-    }
-
-    /// The estimate, when this timeout is in force, in milliseconds.
-    pub(super) fn estimate(&self, timeout: Option<u64>) -> Estimate {
-        let rest = self.rest();
-        let elapsed = Duration::from_millis(self.checkpoint.elapsed);
-        let in_force = timeout.map(Duration::from_millis);
-        // What goes as usual is not to be changed unless the usual does not fit, which takes a few to know.
-        let fits = |rest: &Rest| {
-            self.assessment.verdict == Verdict::OnTrack
-                && (self.assessment.completed < ENOUGH
-                    || in_force.is_none_or(|in_force| elapsed + rest.likely <= in_force))
-        };
-        let promised = rest.filter(|rest| self.checkpoint.remaining.is_some() && !fits(rest));
-        Estimate {
-            verdict: match self.assessment.verdict {
-                Verdict::OnTrack => Pace::OnTrack,
-                Verdict::Slow => Pace::Slow,
-                Verdict::Stuck => Pace::Stuck,
-                Verdict::CannotTell => Pace::CannotTell,
-            },
-            sentence: sentence::of(self),
-            done_in: rest.map(|rest| Range {
-                low: millis(rest.low),
-                likely: millis(rest.likely),
-                high: millis(rest.high),
-            }),
-            suggested_timeout: promised.and_then(|rest| suggested(elapsed, rest, in_force)).map(millis),
-        }
-    }
-
-    /// How long it still takes from now, and not from when its subtasks were seen.
-    pub(super) fn rest(&self) -> Option<Rest> {
-        let rest = self.assessment.rest?;
-        let since = Duration::from_millis(self.checkpoint.elapsed).saturating_sub(self.seen_for);
-        let from_now = |then: Duration| then.saturating_sub(since);
-        Some(Rest { low: from_now(rest.low), likely: from_now(rest.likely), high: from_now(rest.high) })
-    }
-
-    /// Who is missing now, and was in each of the newest checkpoints of its kind that failed of few: how many those
-    /// were, and the places.
-    pub(super) fn missing_again(&self) -> Option<(usize, Vec<usize>)> {
-        let sizes = self.anatomy.sizes();
-        let alike =
-            self.anatomy.ended.iter().rev().filter(|ended| ended.savepoint == self.checkpoint.savepoint);
-        let failed = alike.take_while(|ended| !ended.completed);
-        let failed = failed.filter_map(|ended| ended.subtasks.as_deref().filter(|told| fits(told, &sizes)));
-        let (mut who, mut times) = (self.assessment.missing.clone(), 0);
-        for took in failed.map(flat) {
-            let missing_then = took.iter().filter(|took| took.is_none()).count();
-            if missing_then * 2 > took.len() {
-                break;
-            }
-            let still: Vec<_> = who.iter().copied().filter(|place| took[*place].is_none()).collect();
-            if still.is_empty() {
-                break;
-            }
-            (who, times) = (still, times + 1);
-        }
-        (times >= 2).then_some((times, who))
-    }
-
-    /// The vertex of a place among all subtasks, and the index in it.
-    pub(super) fn place(&self, mut place: usize) -> Option<(usize, usize)> {
-        for (vertex, size) in self.anatomy.sizes().into_iter().enumerate() {
-            if place < size {
-                return Some((vertex, place));
-            }
-            place -= size;
-        }
-        None
-    }
-}
-
-fn fits(subtasks: &[Vec<Option<SubtaskTimes>>], sizes: &[usize]) -> bool {
-    subtasks.len() == sizes.len() && subtasks.iter().zip(sizes).all(|(vertex, size)| vertex.len() == *size)
-}
-
-fn flat(subtasks: &[Vec<Option<SubtaskTimes>>]) -> Vec<Option<Duration>> {
-    subtasks.iter().flatten().map(|times| times.map(|times| times.took)).collect()
-}
-
-/// Checkpoints are compared with checkpoints and savepoints with savepoints. Those of before a rescale are left out.
-fn past(anatomy: &Anatomy, savepoint: bool, sizes: &[usize]) -> Vec<Ended> {
-    let alike = anatomy.ended.iter().filter(|ended| ended.savepoint == savepoint);
-    let of = |ended: &Arc<CheckpointAnatomy>| {
-        let subtasks = ended.subtasks.as_deref();
-        match subtasks {
-            Some(other) if !fits(other, sizes) => None,
-            subtasks => Some(Ended {
-                completed: ended.completed,
-                lasted: ended.lasted,
-                took: subtasks.map(flat).unwrap_or_default(),
-            }),
-        }
+/// The estimate, when this timeout is in force, in milliseconds.
+pub(super) fn estimate(case: &Case<'_>, timeout: Option<u64>) -> Estimate {
+    let rest = case.rest();
+    let elapsed = Duration::from_millis(case.checkpoint.elapsed);
+    let in_force = timeout.map(Duration::from_millis);
+    // What goes as usual is not to be changed unless the usual does not fit, which takes a few to know.
+    let fits = |rest: &Rest| {
+        case.assessment.verdict == Verdict::OnTrack
+            && (case.assessment.completed < ENOUGH
+                || in_force.is_none_or(|in_force| elapsed + rest.likely <= in_force))
     };
-    alike.filter_map(of).collect()
-}
-
-/// How long completed checkpoints take, in the middle, and how many of them are known.
-pub(super) fn usual(anatomy: &Anatomy) -> (Option<Duration>, usize) {
-    let past = past(anatomy, false, &anatomy.sizes());
-    let said = assess(&[], &past, &Pending { elapsed: Duration::ZERO, took: Vec::new(), failed_before: 0 });
-    (said.usual, said.completed)
+    let promised = rest.filter(|rest| case.checkpoint.remaining.is_some() && !fits(rest));
+    Estimate {
+        verdict: match case.assessment.verdict {
+            Verdict::OnTrack => Pace::OnTrack,
+            Verdict::Slow => Pace::Slow,
+            Verdict::Stuck => Pace::Stuck,
+            Verdict::CannotTell => Pace::CannotTell,
+        },
+        sentence: sentence::of(case),
+        done_in: rest.map(|rest| Range {
+            low: millis(rest.low),
+            likely: millis(rest.likely),
+            high: millis(rest.high),
+        }),
+        suggested_timeout: promised.and_then(|rest| suggested(elapsed, rest, in_force)).map(millis),
+    }
 }
 
 /// A timeout for a checkpoint that is so old and takes so much longer; `None` when the one in force is enough.
@@ -191,8 +69,10 @@ fn rounded_up(duration: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anatomy::VertexAnatomy;
+    use crate::anatomy::{Anatomy, CheckpointAnatomy, SubtaskTimes, VertexAnatomy};
+    use ckpt_api::InFlight;
     use ckpt_types::ids::{CheckpointId, VertexId};
+    use std::sync::Arc;
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

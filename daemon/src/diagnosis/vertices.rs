@@ -1,7 +1,7 @@
 //! How far each vertex is with a checkpoint, and who is missing.
 
+use super::case::Case;
 use super::sentence;
-use super::verdict::Case;
 use crate::anatomy::{CheckpointAnatomy, SubtaskTimes, VertexAnatomy};
 use ckpt_api::{MissingSubtask, Spread, VertexProgress};
 use ckpt_estimate::{Because, Verdict};

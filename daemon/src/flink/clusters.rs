@@ -1,13 +1,10 @@
 //! All clusters that are followed, those too that are found on this machine.
 
 use super::doctor;
+use super::link::Services;
 use super::owner::Cluster;
 use super::rest;
 use super::settings::{ClusterSettings, Consent, Settings};
-use crate::clock::Clock;
-use crate::overrides::OverrideStore;
-use crate::pauses::Pauses;
-use crate::registry::JobIndex;
 use ckpt_api::{ClusterState, Diagnosis};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,19 +16,6 @@ use tokio::time::sleep;
 const SEARCH: Duration = Duration::from_secs(10);
 /// The most clusters that are found.
 const MOST_FOUND: usize = 64;
-
-/// Parts of ckptd that every cluster shares. Clones share them.
-#[derive(Debug, Clone)]
-pub struct Services {
-    /// The clock.
-    pub clock: Clock,
-    /// The stored overrides.
-    pub overrides: OverrideStore,
-    /// Clusters for which reconciliation is paused.
-    pub pauses: Pauses,
-    /// The index to which jobs are added.
-    pub index: JobIndex,
-}
 
 /// The clusters. There is one of these in a ckptd.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use super::facts::{ClusterFacts, JobFacts};
 use super::link::Link;
+use super::message::Message;
 use super::observation;
-use super::owner::Message;
 use super::perform::java_millis;
 use super::rest;
 use super::routes::Route;

@@ -3,6 +3,8 @@
 use super::settings::ClusterSettings;
 use crate::clock::Clock;
 use crate::overrides::{Key, OverrideStore, Record};
+use crate::pauses::Pauses;
+use crate::registry::JobIndex;
 use crate::seam::SeamError;
 use ckpt_client::{Client, ClientError};
 use ckpt_types::ids::JobId;
@@ -10,6 +12,19 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Concurrent requests about subtasks to one cluster, over all of its jobs.
 const MAX_SUBTASK_REQUESTS: usize = 16;
+
+/// Parts of ckptd that every cluster shares. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The clock.
+    pub clock: Clock,
+    /// The stored overrides.
+    pub overrides: OverrideStore,
+    /// Clusters for which reconciliation is paused.
+    pub pauses: Pauses,
+    /// The index to which jobs are added.
+    pub index: JobIndex,
+}
 
 /// Access to one cluster.
 #[derive(Debug)]

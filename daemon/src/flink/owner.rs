@@ -2,14 +2,14 @@
 //! tells it what came of them, answers requests, and publishes facts for readers.
 
 use super::breakdown::BreakdownRequest;
-use super::clusters::Services;
 use super::facts::{ClusterFacts, JobFacts};
 use super::job::FlinkJob;
-use super::link::Link;
+use super::link::{Link, Services};
+use super::message::Message;
 use super::perform;
 use super::routes::Lesson;
 use super::settings::ClusterSettings;
-use super::state::event::{ClusterAction, ClusterEvent, Records, Reply, Request, RequestId};
+use super::state::event::{ClusterAction, ClusterEvent, Records, Reply, RequestId};
 use super::state::{ClusterIdentity, ClusterState};
 use crate::clock::Moment;
 use crate::overrides::Key;
@@ -30,14 +30,6 @@ const MAX_QUEUED: usize = 1_024;
 const MAX_BACKGROUND_READS: usize = 4;
 /// Events that a slow reader may be behind.
 const MAX_EVENTS: usize = 1_024;
-
-/// A message to the owner of a cluster.
-#[derive(Debug)]
-pub(super) enum Message {
-    Request(Request, oneshot::Sender<Reply>),
-    /// Facts about routes that a search outside of the owner learned.
-    Learned(Vec<Lesson>),
-}
 
 /// A cluster that is followed for as long as this value lives.
 #[derive(Debug)]

@@ -1,15 +1,13 @@
 //! The tasks' door to a hosted job: REST calls it for programs, and the rehearsal calls it from within.
 
-use super::claims::ClaimRefused;
 use super::disk::Disk;
-use super::job::{Question, ask};
-use super::mailbox::{MissedEvents, Told};
-use super::owner::Owner;
+use super::mailbox::Told;
+use super::owner::{Owner, Question, ask};
 use super::reports::{Expected, FileChecks};
+use super::task_error::TaskError;
 use crate::clock::Moment;
 use crate::seam::SeamError;
 use async_trait::async_trait;
-use ckpt_api::JobState;
 use ckpt_api::tasks::{Claim, Claimed, Reported, TaskEvent, TaskList, TaskReport};
 use ckpt_task_sdk::{Door, DoorError, Events};
 use ckpt_types::ids::SessionId;
@@ -24,58 +22,6 @@ use tokio::time::timeout;
 const LOOK_LIMIT: Duration = Duration::from_secs(15);
 /// How many such looks a job makes at once.
 pub(super) const MOST_LOOKS: usize = 8;
-
-/// Why tasks are not served.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TaskError {
-    /// What they send makes no sense.
-    #[error("{0}")]
-    Bad(String),
-    /// The job has no such vertex or subtask.
-    #[error("{0}")]
-    NoSubtask(String),
-    /// Somebody else is that subtask.
-    #[error("{subtask} is not a subtask of this session; report only on those that it claimed")]
-    NotHeld {
-        /// Such as `count/3`.
-        subtask: String,
-    },
-    /// The session is over, or never was.
-    #[error("there is no session {session}: it is over, or ckptd was restarted; claim the subtasks again")]
-    UnknownSession {
-        /// Which.
-        session: SessionId,
-    },
-    /// The job is over.
-    #[error("the job has ended ({state}); there is nothing left to do")]
-    JobEnded {
-        /// How.
-        state: JobState,
-    },
-    /// The job is about to be over.
-    #[error("the job is about to end ({state}), which is being stored; try again in a moment")]
-    JobEnding {
-        /// How.
-        state: JobState,
-    },
-    /// A stream cannot go on where it was.
-    #[error("{0}; claim the subtasks again")]
-    Missed(#[from] MissedEvents),
-    /// Somebody else holds the subtasks.
-    #[error(transparent)]
-    Claim(#[from] ClaimRefused),
-    /// The job's tasks are no programs.
-    #[error("the tasks of this job cannot be claimed: {0}")]
-    NoPrograms(&'static str),
-    /// The checkpoint's directory does not answer.
-    #[error(
-        "the disk did not answer in time; report again: what has been taken all the same is ignored then"
-    )]
-    DiskSilent,
-    /// The job's owner refused.
-    #[error(transparent)]
-    Seam(#[from] SeamError),
-}
 
 /// The door. It does not keep the job alive.
 #[derive(Debug, Clone)]
@@ -199,20 +145,6 @@ impl Door for TaskDoor {
 
     async fn leave(&self, session: SessionId) -> Result<(), DoorError> {
         Ok(Self::leave(self, session).await?)
-    }
-}
-
-impl From<TaskError> for DoorError {
-    fn from(error: TaskError) -> Self {
-        match error {
-            TaskError::UnknownSession { .. } | TaskError::Missed(_) | TaskError::JobEnded { .. } => {
-                Self::Gone
-            }
-            TaskError::DiskSilent | TaskError::JobEnding { .. } | TaskError::Seam(SeamError::Silent) => {
-                Self::Unreachable { cause: error.to_string() }
-            }
-            refused => Self::Refused { sentence: refused.to_string() },
-        }
     }
 }
 

@@ -3,13 +3,10 @@
 use super::anatomy;
 use super::disk::Disk;
 use super::door::{MOST_LOOKS, TaskDoor};
-use super::lifecycle::Ended;
-use super::owner::Owner;
-use super::restore::FromSavepoint;
+use super::owner::{Owner, Question, Setup, ask};
+use super::rehearsal::RehearsalTasks;
 use crate::anatomy::Anatomy;
 use crate::clock::{Clock, Moment};
-use crate::job_file::JobSpec;
-use crate::overrides::OverrideStore;
 use crate::seam::{
     Applied, FlinkBody, Freshness, HostedView, Identity, Intent, JobCoordinator, JobFeed, JobPart,
     JobSnapshot, LogTail, ManualTrigger, Observation, PartView, Revision, SeamError, Settled,
@@ -18,44 +15,13 @@ use async_trait::async_trait;
 use ckpt_api::{self as api, JobState};
 use ckpt_coordinator::config::Override;
 use ckpt_types::ids::TriggerId;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// The most questions that wait for an owner.
 const MOST_QUESTIONS: usize = 256;
-/// The longest wait for an owner's answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// How many events a slow reader may be behind.
 const MOST_EVENTS: usize = 1_024;
-
-/// A question to an owner, which it answers between two events.
-pub(super) type Question = Box<dyn FnOnce(&mut Owner, Moment) + Send>;
-
-/// What a hosted job is made of.
-#[derive(Debug)]
-pub struct Setup {
-    /// The clock.
-    pub clock: Clock,
-    /// Which job.
-    pub identity: Identity,
-    /// As it was submitted.
-    pub spec: JobSpec,
-    /// When that was, in milliseconds since the epoch.
-    pub submitted_at: u64,
-    /// Where its own files are.
-    pub job_dir: PathBuf,
-    /// Where checkpoints go, unless its file names another directory.
-    pub checkpoints: PathBuf,
-    /// What operators changed.
-    pub overrides: OverrideStore,
-    /// How it ended, when it did before.
-    pub ended: Option<Ended>,
-    /// What it starts from until it has a checkpoint of its own.
-    pub from_savepoint: Option<FromSavepoint>,
-}
 
 /// A job that ckptd hosts. Its owner ends with the last handle.
 #[derive(Debug, Clone)]
@@ -78,7 +44,7 @@ impl HostedJob {
         let (clock, identity) = (setup.clock, Arc::new(setup.identity.clone()));
         let looks = Disk::new(MOST_LOOKS);
         let door = |programs| TaskDoor::new(questions.downgrade(), looks.clone(), programs);
-        let owner = Owner::new(setup, events.clone(), door(false));
+        let owner = Owner::new(setup, events.clone(), RehearsalTasks::new(door(false)));
         let tasks = door(true);
         let state = owner.subscribe_state();
         let ended = owner.subscribe_ended();
@@ -107,20 +73,6 @@ impl HostedJob {
     ) -> Result<T, SeamError> {
         ask(&self.questions, question).await
     }
-}
-
-/// Asks an owner, which answers between two events.
-pub(super) async fn ask<T: Send + 'static>(
-    questions: &mpsc::Sender<Question>,
-    question: impl FnOnce(&mut Owner, Moment) -> T + Send + 'static,
-) -> Result<T, SeamError> {
-    let (answer, answered) = oneshot::channel();
-    let question: Question = Box::new(move |owner, now| drop(answer.send(question(owner, now))));
-    let asked = async {
-        questions.send(question).await.map_err(|_| SeamError::Silent)?;
-        answered.await.map_err(|_| SeamError::Silent)
-    };
-    timeout(ANSWER_LIMIT, asked).await.unwrap_or(Err(SeamError::Silent))
 }
 
 #[async_trait]

@@ -22,26 +22,57 @@ mod reports;
 mod triggers;
 
 use super::acknowledged_files::AcknowledgedFiles;
-use super::door::TaskDoor;
-use super::job::{Question, Setup};
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{Ended, Lifecycle};
 use super::override_in_force::OverrideInForce;
 use super::publisher::EventPublisher;
 use super::rehearsal::RehearsalTasks;
+use super::restore::FromSavepoint;
 use super::sessions::Sessions;
 use super::storage::Storage;
 use super::triggers::Triggers;
 use crate::checkpoint_log::CheckpointTracker;
 use crate::clock::{Clock, Moment};
 use crate::job_file::JobSpec;
-use crate::overrides::Key;
-use crate::seam::Identity;
+use crate::overrides::{Key, OverrideStore};
+use crate::seam::{Identity, SeamError};
 use ckpt_api as api;
 use ckpt_api::JobState;
 use ckpt_coordinator::{Coordinator, Event};
 use ckpt_types::ids::CheckpointId;
+use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, watch};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+/// The longest wait for an owner's answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// A question to an owner, which it answers between two events.
+pub(super) type Question = Box<dyn FnOnce(&mut Owner, Moment) + Send>;
+
+/// What a hosted job is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// The clock.
+    pub clock: Clock,
+    /// Which job.
+    pub identity: Identity,
+    /// As it was submitted.
+    pub spec: JobSpec,
+    /// When that was, in milliseconds since the epoch.
+    pub submitted_at: u64,
+    /// Where its own files are.
+    pub job_dir: PathBuf,
+    /// Where checkpoints go, unless its file names another directory.
+    pub checkpoints: PathBuf,
+    /// What operators changed.
+    pub overrides: OverrideStore,
+    /// How it ended, when it did before.
+    pub ended: Option<Ended>,
+    /// What it starts from until it has a checkpoint of its own.
+    pub from_savepoint: Option<FromSavepoint>,
+}
 
 /// The owner of one job.
 pub(super) struct Owner {
@@ -65,7 +96,11 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub(super) fn new(setup: Setup, events: broadcast::Sender<api::Event>, door: TaskDoor) -> Self {
+    pub(super) fn new(
+        setup: Setup,
+        events: broadcast::Sender<api::Event>,
+        rehearsal: RehearsalTasks,
+    ) -> Self {
         let clock = setup.clock;
         let spec = Arc::new(setup.spec);
         let identity = Arc::new(setup.identity);
@@ -82,7 +117,7 @@ impl Owner {
             triggers: Triggers::default(),
             sessions: Sessions::new(Arc::clone(&spec)),
             acknowledged_files: AcknowledgedFiles::default(),
-            rehearsal: RehearsalTasks::new(door),
+            rehearsal,
             publisher: EventPublisher::new(Arc::clone(&identity), events),
             identity,
             spec,
@@ -140,4 +175,18 @@ impl Owner {
     fn active_coordinator(&self) -> Option<&Coordinator> {
         self.coordinator.as_ref().filter(|_| self.lifecycle.is_active())
     }
+}
+
+/// Asks an owner, which answers between two events.
+pub(super) async fn ask<T: Send + 'static>(
+    questions: &mpsc::Sender<Question>,
+    question: impl FnOnce(&mut Owner, Moment) -> T + Send + 'static,
+) -> Result<T, SeamError> {
+    let (answer, answered) = oneshot::channel();
+    let question: Question = Box::new(move |owner, now| drop(answer.send(question(owner, now))));
+    let asked = async {
+        questions.send(question).await.map_err(|_| SeamError::Silent)?;
+        answered.await.map_err(|_| SeamError::Silent)
+    };
+    timeout(ANSWER_LIMIT, asked).await.unwrap_or(Err(SeamError::Silent))
 }

@@ -2,12 +2,13 @@
 //! are slow, decline or hang on request.
 
 use super::disk::Disk;
-use super::door::TaskDoor;
 use crate::clock::Clock;
 use crate::job_file::{FaultKind, JobSpec, Rehearsal};
 use ckpt_api::tasks::{Claim, ClaimedSubtasks, DeclineReason, StoredSnapshot, TaskReport};
-use ckpt_task_sdk::{DoorError, Order, Reporter, Took, attach};
+use ckpt_task_sdk::{Door, DoorError, Order, Reporter, Took, attach};
 use ckpt_types::ids::{CheckpointId, Subtask};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,25 +26,26 @@ const FILLING: u8 = b'c';
 const MOST_WRITES: usize = 16;
 
 /// The tasks of a rehearsal. They end with the job's owner.
-#[derive(Debug)]
 pub(super) struct RehearsalTasks {
-    door: TaskDoor,
+    run: Box<dyn Fn(Clock, Arc<JobSpec>, Rehearsal) -> BoxFuture<'static, ()> + Send>,
     tasks: JoinSet<()>,
 }
 
 impl RehearsalTasks {
-    pub(super) fn new(door: TaskDoor) -> Self {
-        Self { door, tasks: JoinSet::new() }
+    /// Tasks that come through a door, as programs do.
+    pub(super) fn new(door: impl Door + Clone) -> Self {
+        let run = move |clock, job, rehearsal| run(door.clone(), clock, job, rehearsal).boxed();
+        Self { run: Box::new(run), tasks: JoinSet::new() }
     }
 
     /// Starts tasks that play all subtasks of a job.
     pub(super) fn start(&mut self, clock: Clock, job: Arc<JobSpec>, rehearsal: Rehearsal) {
-        self.tasks.spawn(run(self.door.clone(), clock, job, rehearsal));
+        self.tasks.spawn((self.run)(clock, job, rehearsal));
     }
 }
 
 /// Plays all subtasks of a job until it ends.
-async fn run(door: TaskDoor, clock: Clock, job: Arc<JobSpec>, rehearsal: Rehearsal) {
+async fn run(door: impl Door, clock: Clock, job: Arc<JobSpec>, rehearsal: Rehearsal) {
     let name = job.name.clone();
     if let Err(error) = play(door, clock, job, Arc::new(rehearsal)).await {
         tracing::error!(job = name, %error, "the rehearsal ends");
@@ -51,7 +53,7 @@ async fn run(door: TaskDoor, clock: Clock, job: Arc<JobSpec>, rehearsal: Rehears
 }
 
 async fn play(
-    door: TaskDoor,
+    door: impl Door,
     clock: Clock,
     job: Arc<JobSpec>,
     rehearsal: Arc<Rehearsal>,

@@ -1,7 +1,7 @@
 //! The reports of tasks, and what makes them valid.
 
-use super::door::TaskError;
 use super::metadata::is_a_name;
+use super::task_error::TaskError;
 use ckpt_api::tasks::{DeclineReason, ReportResult};
 use ckpt_coordinator::Snapshot;
 use ckpt_coordinator::reason::FailureReason;

@@ -1,9 +1,9 @@
 //! The sessions of the processes that hold the subtasks of a job. Given the time, they decide which are lost; what
 //! follows from that is up to the owner.
 
-use super::claims::{ClaimRefused, MAX_SESSIONS};
 use super::mailbox::Mailbox;
 use super::metadata::RestorePoint;
+use super::task_error::{ClaimRefused, MAX_SESSIONS};
 use crate::clock::Moment;
 use crate::job_file::JobSpec;
 use ckpt_api::tasks::{RestoredFrom, StoredSnapshot, TaskEvent, TaskSession, TaskState};

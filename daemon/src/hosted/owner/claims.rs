@@ -1,9 +1,9 @@
 //! Claims of tasks.
 
 use super::super::claims::claimed;
-use super::super::door::TaskError;
 use super::super::mailbox::Mailbox;
 use super::super::reports::{MAX_NAME, sanitize};
+use super::super::task_error::TaskError;
 use super::Owner;
 use crate::clock::Moment;
 use crate::job_file::Tasks;

@@ -2,10 +2,10 @@
 //! checked on disk in between.
 
 use super::super::claims::subtask;
-use super::super::door::TaskError;
 use super::super::reports::{
     Expected, FileChecks, MAX_MESSAGE, ParsedReport, check_snapshot, failure_reason, ignored, sanitize,
 };
+use super::super::task_error::TaskError;
 use super::Owner;
 use crate::clock::Moment;
 use ckpt_api::tasks::{MOST_REPORTS, ReportResult, Reported, TaskReport, TaskState};
