@@ -1,9 +1,9 @@
 //! A job's coordinator, verified: everything that a change needs was found, with the types it should have.
 
 use crate::{
-    env::{Class, Field, Method, Outcome},
+    env::{self, Class, Field, Method, Outcome, flink},
     object::{Long, Object},
-    path::{self, Found, Job, flink},
+    path::{self, Found, Job},
     protocol::{Pending, Refusal, Shown, Sight},
 };
 use std::ffi::CStr;
@@ -31,7 +31,7 @@ const COUNT: Method = Method(c"get", c"()I");
 const CANCELLER_CLASS: &CStr =
     c"org.apache.flink.runtime.checkpoint.CheckpointCoordinator$CheckpointCanceller";
 /// What makes a canceller.
-const CANCELLER_OF: &CStr = path::c_string(concat!(
+const CANCELLER_OF: &CStr = env::c_string(concat!(
     "(Lorg/apache/flink/runtime/checkpoint/CheckpointCoordinator;",
     "Lorg/apache/flink/runtime/checkpoint/PendingCheckpoint;)V\0"
 ));

@@ -14,6 +14,22 @@ use std::{ffi::CStr, ptr};
 /// What comes of a step, or why the question is refused.
 pub(crate) type Outcome<T> = Result<T, Refusal>;
 
+/// The type of a field: a class under `org.apache.flink.runtime`.
+macro_rules! flink {
+    ($class:literal) => {
+        $crate::env::c_string(concat!("Lorg/apache/flink/runtime/", $class, ";\0"))
+    };
+}
+pub(crate) use flink;
+
+/// A literal that ends with a zero byte, as the JVM wants it.
+pub(crate) const fn c_string(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("one zero byte, at the end"),
+    }
+}
+
 /// A field: its name and its type, as descriptors have it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field(pub(crate) &'static CStr, pub(crate) &'static CStr);

@@ -6,9 +6,8 @@
 //! No version is read: a release that looks like a family is one of it.
 
 use crate::{
-    env::{Class, Field, Method, Outcome},
+    env::{Class, Field, Method, Outcome, flink},
     object::Object,
-    path::flink,
     protocol::Refusal,
 };
 use std::ffi::CStr;

@@ -5,29 +5,11 @@
 //! while a JobManager starts, stops or changes leaders: that is a refusal which says where the way ended.
 
 use crate::{
-    env::{Field, Java, Method, Outcome},
+    env::{Field, Java, Method, Outcome, flink},
     layout::{self, DISPATCHER_RUNNER, Layout, Marks},
     object::{Arg, Object},
     protocol::Refusal,
 };
-use std::ffi::CStr;
-
-/// The type of a field: a class under `org.apache.flink.runtime`.
-macro_rules! flink {
-    ($class:literal) => {
-        $crate::path::c_string(concat!("Lorg/apache/flink/runtime/", $class, ";\0"))
-    };
-}
-pub(crate) use flink;
-
-/// A literal that ends with a zero byte, as the JVM wants it.
-pub(crate) const fn c_string(text: &'static str) -> &'static CStr {
-    match CStr::from_bytes_with_nul(text.as_bytes()) {
-        Ok(text) => text,
-        Err(_) => panic!("one zero byte, at the end"),
-    }
-}
-
 /// At most so many jobs are looked at.
 const MOST_JOBS: usize = 10_000;
 /// At most so many shutdown hooks are.
