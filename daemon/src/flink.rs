@@ -17,7 +17,7 @@
 //! | `link` | access to one cluster: settings and clients |
 //! | `rest` | requests to Flink's REST API, and the meaning of its answers |
 //! | `breakdown` | checkpoints by subtask |
-//! | `observation` | observations made of answers of the REST API or the agent |
+//! | `observation` | parts of observations: answers of the REST API or the agent |
 //! | `happenings` | events between two answers of the REST API |
 //! | `routes`, `route_search` | routes of a change into a coordinator: knowledge, and the search |
 //! | `doctor` | diagnosis of whether a cluster can be changed from here |

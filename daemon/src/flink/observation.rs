@@ -1,99 +1,13 @@
-//! An observation of a Flink job, made of what Flink's REST API and the agent tell. No I/O here.
+//! The parts of an observation of a Flink job, made of what its REST API and the agent tell. No I/O here.
 
 use super::rest;
-use crate::overrides::Record;
-use crate::seam::{CompletedCheckpoint, Observation, Reach};
 use ckpt_agent::protocol::{Pending, Sight, Update};
+use ckpt_api::Outcome;
 use ckpt_api::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
-use ckpt_api::{JobState, Outcome, OverrideState, OverrideStatus, Via};
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_types::ids::CheckpointId;
 use std::time::Duration;
-
-/// Facts about a job that do not depend on the source of an observation.
-#[derive(Debug, Clone)]
-pub(super) struct Base {
-    pub(super) state: JobState,
-    pub(super) submitted: SubmittedConfig,
-    pub(super) record: Option<Record>,
-    /// The wall clock, in milliseconds since the epoch.
-    pub(super) now: u64,
-    pub(super) reach: Reach,
-    /// Status of the override when it was checked last, or of one that another job of this name left behind.
-    pub(super) status: Option<OverrideStatus>,
-    pub(super) trouble: Option<String>,
-    /// Usual duration of checkpoints by the newest answers of the REST API.
-    pub(super) usual_duration: Option<Duration>,
-    pub(super) last_completed: Option<CompletedCheckpoint>,
-    pub(super) observed_at: u64,
-}
-
-impl Base {
-    /// The values that should be in force.
-    pub(super) fn wanted(&self) -> EffectiveConfig {
-        let overridden =
-            self.record.as_ref().and_then(|record| record.overridden(self.now).ok()).unwrap_or_default();
-        EffectiveConfig::of(&self.submitted, &overridden)
-    }
-
-    /// The revision that is in force when these values are. Nothing is wanted any more of a job that has ended.
-    fn revision(&self, in_force: &EffectiveConfig) -> Option<u64> {
-        let revision = self.record.as_ref().map_or(0, |record| record.revision);
-        let is_over = self.record.is_none() && self.state.has_ended();
-        (is_over || *in_force == self.wanted()).then_some(revision)
-    }
-
-    /// Its keeper looked into the JVM and found no coordinator; what Flink's REST API shows meanwhile is what the last
-    /// one had.
-    fn waits(&self) -> bool {
-        let waits = |kept: &OverrideStatus| kept.state == OverrideState::Waiting;
-        self.reach.via == Some(Via::Attach)
-            && self.record.is_some()
-            && self.status.as_ref().is_some_and(waits)
-    }
-
-    /// How its override stands, now that it was seen whether it is in force.
-    fn judged(&self, is_in_force: bool) -> Option<OverrideStatus> {
-        let now = |state, why| OverrideStatus { state, why, since: Some(self.observed_at), next_try: None };
-        let kept = self.status.clone();
-        match (&self.record, is_in_force) {
-            (None, _) => kept,
-            (Some(_), true) => {
-                let applied = kept.filter(|kept| kept.state == OverrideState::Applied);
-                Some(applied.unwrap_or_else(|| now(OverrideState::Applied, None)))
-            }
-            (Some(_), false) => {
-                let lost = kept.filter(|kept| kept.state != OverrideState::Applied);
-                let why = "it was just seen not to be in force".to_owned();
-                Some(lost.unwrap_or_else(|| now(OverrideState::NotApplied, Some(why))))
-            }
-        }
-    }
-
-    fn observation(self, effective: EffectiveConfig, in_flight: Vec<InFlight>) -> Observation {
-        let revision_in_force = self.revision(&effective).filter(|_| !self.waits());
-        let standing = self.judged(revision_in_force.is_some());
-        Observation {
-            revision_in_force,
-            state: self.state,
-            submitted: self.submitted,
-            effective,
-            in_flight,
-            consecutive_failures: 0,
-            next_trigger: None,
-            merged: 0,
-            queued: 0,
-            usual_duration: self.usual_duration,
-            last_completed: self.last_completed,
-            standing,
-            trouble: self.trouble,
-            reach: self.reach,
-            stale: None,
-            observed_at: self.observed_at,
-        }
-    }
-}
 
 /// What these values of Flink's are when they are in force.
 pub(super) fn in_force(submitted: &SubmittedConfig, interval: i64, timeout: i64) -> EffectiveConfig {
@@ -101,23 +15,19 @@ pub(super) fn in_force(submitted: &SubmittedConfig, interval: i64, timeout: i64)
     EffectiveConfig::of(submitted, &actual)
 }
 
-/// What REST tells; `now_there` is the cluster's clock, in milliseconds since the epoch.
-pub(super) fn from_rest(
-    base: Base,
-    effective: EffectiveConfig,
+/// The checkpoints in flight by Flink's REST API, oldest first; `now_there` is the cluster's clock, in milliseconds since
+/// the epoch.
+pub(super) fn in_progress(
     statistics: &CheckpointStatistics,
+    timeout: Duration,
     now_there: i64,
-) -> Observation {
+) -> Vec<InFlight> {
     let running =
         statistics.history.iter().rev().filter(|entry| entry.status == CheckpointStatus::InProgress);
-    let in_flight = running.map(|entry| in_progress(entry, effective.timeout(), now_there)).collect();
-    Observation {
-        consecutive_failures: rest::failures_in_a_row(statistics),
-        ..base.observation(effective, in_flight)
-    }
+    running.map(|entry| in_flight(entry, timeout, now_there)).collect()
 }
 
-fn in_progress(entry: &Checkpoint, timeout: Duration, now_there: i64) -> InFlight {
+fn in_flight(entry: &Checkpoint, timeout: Duration, now_there: i64) -> InFlight {
     let elapsed = duration(now_there.saturating_sub(entry.trigger_timestamp));
     InFlight {
         id: entry.id,
@@ -136,31 +46,23 @@ pub(super) fn ended(entry: &Checkpoint) -> (InFlight, Outcome) {
         CheckpointStatus::Failed | CheckpointStatus::InProgress => Outcome::TooLate,
     };
     let elapsed = duration(entry.end_to_end_duration);
-    (InFlight { elapsed, remaining: None, ..in_progress(entry, Duration::ZERO, 0) }, outcome)
+    (InFlight { elapsed, remaining: None, ..in_flight(entry, Duration::ZERO, 0) }, outcome)
 }
 
-/// What the agent tells.
-pub(super) fn from_agent(base: Base, sight: &Sight) -> Observation {
-    let effective = in_force(&base.submitted, sight.interval, sight.timeout);
-    let in_flight = sight.pending.iter().map(|pending| in_flight(pending, pending.remaining, sight.timeout));
-    let in_flight = in_flight.collect();
-    let observed_at = base.observed_at;
-    Observation {
-        consecutive_failures: sight.consecutive_failures.unwrap_or(0),
-        next_trigger: sight.next_trigger_in.map(|left| observed_at.saturating_add_signed(left.max(0))),
-        queued: u64::from(sight.queued),
-        ..base.observation(effective, in_flight)
-    }
+/// The checkpoints in flight by the agent.
+pub(super) fn all_pending(sight: &Sight) -> Vec<InFlight> {
+    let of = |one: &Pending| pending(one, one.remaining, sight.timeout);
+    sight.pending.iter().map(of).collect()
 }
 
 /// A pending checkpoint whose canceller has `remaining` left of `timeout`: on Flink its age follows from
 /// the two, since its timestamp is wall clock.
-fn in_flight(pending: &Pending, remaining: Option<i64>, timeout: i64) -> InFlight {
+fn pending(one: &Pending, remaining: Option<i64>, timeout: i64) -> InFlight {
     InFlight {
-        id: checkpoint_id(pending.id),
-        savepoint: pending.savepoint,
-        acknowledged: size(pending.acknowledged),
-        subtasks: size(pending.tasks),
+        id: checkpoint_id(one.id),
+        savepoint: one.savepoint,
+        acknowledged: size(one.acknowledged),
+        subtasks: size(one.tasks),
         elapsed: remaining.map_or(Duration::ZERO, |left| duration(timeout.saturating_sub(left))),
         remaining: remaining.map(duration),
     }
@@ -169,7 +71,7 @@ fn in_flight(pending: &Pending, remaining: Option<i64>, timeout: i64) -> InFligh
 /// What a change did, from the agent's point of view.
 pub(super) fn updates(before_timeout: i64, sight: &Sight, updates: &[Update]) -> Vec<InFlightUpdate> {
     let update = |update: &Update| {
-        let before = in_flight(&update.before, update.before.remaining, before_timeout);
+        let before = pending(&update.before, update.before.remaining, before_timeout);
         let outcome = match (update.too_late, update.before.remaining, update.remaining) {
             (true, _, _) => Outcome::TooLate,
             (false, Some(_), Some(left)) if left <= 0 => Outcome::Expired,
@@ -180,7 +82,7 @@ pub(super) fn updates(before_timeout: i64, sight: &Sight, updates: &[Update]) ->
             Outcome::TooLate => InFlight { remaining: None, ..before },
             _ => InFlight {
                 elapsed: before.elapsed,
-                ..in_flight(&update.before, update.remaining, sight.timeout)
+                ..pending(&update.before, update.remaining, sight.timeout)
             },
         };
         InFlightUpdate { checkpoint, previous_remaining: update.before.remaining.map(duration), outcome }

@@ -1,14 +1,14 @@
 //! Views of a job, computed from facts alone: for the REST API, metrics, and the decisions of the owner. No I/O here.
 
 use super::facts::{AgentRead, ClusterFacts, JobFacts};
-use super::observation::{self, Base};
+use super::observation;
 use super::rest;
 use crate::clock::Moment;
 use crate::overrides::Record;
-use crate::seam::{Observation, SeamError};
-use ckpt_api::{OverrideState, OverrideStatus};
-use ckpt_coordinator::Monotonic;
-use ckpt_coordinator::config::EffectiveConfig;
+use crate::seam::{Observation, Reach, SeamError};
+use ckpt_api::{OverrideState, OverrideStatus, Via};
+use ckpt_coordinator::config::{EffectiveConfig, SubmittedConfig};
+use ckpt_coordinator::{InFlight, Monotonic};
 use ckpt_types::duration::Rough;
 use ckpt_types::ids::JobId;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl JobView<'_> {
 
     /// The values that should be in force.
     pub(super) fn wanted(&self) -> EffectiveConfig {
-        self.base(self.now.wall_millis()).wanted()
+        self.wanted_of(&self.job.submitted(self.record))
     }
 
     /// The status of the override, as far as it is known without asking.
@@ -58,17 +58,70 @@ impl JobView<'_> {
         Some(format!("its override is not applied again if it is lost: {pause}"))
     }
 
-    fn base(&self, observed_at: u64) -> Base {
-        Base {
+    fn wanted_of(&self, submitted: &SubmittedConfig) -> EffectiveConfig {
+        let overridden = self.record.and_then(|record| record.overridden(self.now.wall_millis()).ok());
+        EffectiveConfig::of(submitted, &overridden.unwrap_or_default())
+    }
+
+    /// The revision that is in force when these values are. Nothing is wanted any more of a job that has ended.
+    fn revision(&self, submitted: &SubmittedConfig, in_force: &EffectiveConfig) -> Option<u64> {
+        let revision = self.record.map_or(0, |record| record.revision);
+        let is_over = self.record.is_none() && self.job.state().has_ended();
+        (is_over || *in_force == self.wanted_of(submitted)).then_some(revision)
+    }
+
+    /// True if its keeper looked into the JVM and found no coordinator: what Flink's REST API shows meanwhile is what
+    /// the last one had.
+    fn is_waiting(&self, reach: &Reach, status: Option<&OverrideStatus>) -> bool {
+        reach.via == Some(Via::Attach)
+            && self.record.is_some()
+            && status.is_some_and(|kept| kept.state == OverrideState::Waiting)
+    }
+
+    /// Status of its override, now that it was seen whether it is in force.
+    fn judged(&self, kept: Option<OverrideStatus>, is_in_force: bool, at: u64) -> Option<OverrideStatus> {
+        let now = |state, why| OverrideStatus { state, why, since: Some(at), next_try: None };
+        match (self.record, is_in_force) {
+            (None, _) => kept,
+            (Some(_), true) => {
+                let applied = kept.filter(|kept| kept.state == OverrideState::Applied);
+                Some(applied.unwrap_or_else(|| now(OverrideState::Applied, None)))
+            }
+            (Some(_), false) => {
+                let lost = kept.filter(|kept| kept.state != OverrideState::Applied);
+                let why = "it was just seen not to be in force".to_owned();
+                Some(lost.unwrap_or_else(|| now(OverrideState::NotApplied, Some(why))))
+            }
+        }
+    }
+
+    /// The observation that the values in force and the checkpoints in flight make.
+    fn observation(
+        &self,
+        submitted: SubmittedConfig,
+        effective: EffectiveConfig,
+        in_flight: Vec<InFlight>,
+        observed_at: u64,
+    ) -> Observation {
+        let (reach, status) = (self.facts.routes.reach(self.url), self.status());
+        let is_waiting = self.is_waiting(&reach, status.as_ref());
+        let revision_in_force = self.revision(&submitted, &effective).filter(|_| !is_waiting);
+        Observation {
+            standing: self.judged(status, revision_in_force.is_some(), observed_at),
+            revision_in_force,
             state: self.job.state(),
-            submitted: self.job.submitted(self.record),
-            record: self.record.cloned(),
-            now: self.now.wall_millis(),
-            reach: self.facts.routes.reach(self.url),
-            status: self.status(),
-            trouble: self.not_kept(),
+            submitted,
+            effective,
+            in_flight,
+            consecutive_failures: 0,
+            next_trigger: None,
+            merged: 0,
+            queued: 0,
             usual_duration: self.job.rest.as_ref().and_then(|rest| rest::usual_duration(&rest.statistics)),
             last_completed: self.job.log.last_completed(),
+            trouble: self.not_kept(),
+            reach,
+            stale: None,
             observed_at,
         }
     }
@@ -99,16 +152,27 @@ impl JobView<'_> {
     pub(super) fn through_rest(&self) -> Option<Observation> {
         let rest = self.job.rest.as_ref()?;
         let at = rest.answered.wall_millis();
-        let base = self.base(at);
-        let effective = self.job.in_force(&base.submitted)?;
+        let submitted = self.job.submitted(self.record);
+        let effective = self.job.in_force(&submitted)?;
         let there = i64::try_from(at).unwrap_or(i64::MAX).saturating_add(self.facts.health.ahead);
-        Some(observation::from_rest(base, effective, &rest.statistics, there))
+        let in_flight = observation::in_progress(&rest.statistics, effective.timeout(), there);
+        Some(Observation {
+            consecutive_failures: rest::failures_in_a_row(&rest.statistics),
+            ..self.observation(submitted, effective, in_flight, at)
+        })
     }
 
     /// The observation that the newest answer of the agent makes.
     pub(super) fn through_agent(&self) -> Option<Observation> {
         let AgentRead { sight, answered, .. } = self.job.agent.as_ref()?;
-        Some(observation::from_agent(self.base(answered.wall_millis()), sight))
+        let (submitted, at) = (self.job.submitted(self.record), answered.wall_millis());
+        let effective = observation::in_force(&submitted, sight.interval, sight.timeout);
+        Some(Observation {
+            consecutive_failures: sight.consecutive_failures.unwrap_or(0),
+            next_trigger: sight.next_trigger_in.map(|left| at.saturating_add_signed(left.max(0))),
+            queued: u64::from(sight.queued),
+            ..self.observation(submitted, effective, observation::all_pending(sight), at)
+        })
     }
 
     /// The newest observation, marked as old for the reason `why`.
