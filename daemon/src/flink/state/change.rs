@@ -36,6 +36,12 @@ pub(super) struct ApplyRequest {
     pub(super) initiator: Initiator,
 }
 
+impl ApplyRequest {
+    fn refused(self, error: SeamError) -> ClusterAction {
+        ClusterAction::Reply(self.id, Reply::Failed(RequestError::Job(error)))
+    }
+}
+
 /// The change that is being made.
 #[derive(Debug)]
 struct PresentChange {
@@ -63,9 +69,12 @@ impl ClusterState {
         let ApplyRequest { id, revision, pull_in, .. } = request;
         let unknown = self.unknown_job();
         let stored = self.records.get(&job).map_or(0, |record| record.revision);
+        let wanted = self.jobs.get(&job).map(|entry| self.view(now, &entry.facts).wanted());
         let Some(entry) = self.entry(job) else { return actions.push(ClusterAction::Reply(id, unknown)) };
         if let Some((at, applied)) = entry.changing.unclaimed.take()
             && applied.revision == revision
+            // Not with values whose time is up.
+            && Some(applied.applied.observation.effective) == wanted
             && now.monotonic.since(at) < HAND_OVER_TIME
             && !pull_in
         {
@@ -91,22 +100,25 @@ impl ClusterState {
         let revision = self.records.get(&job).map_or(0, |record| record.revision);
         let (facts, is_paused) = (self.facts.clone(), self.facts.pause.is_some());
         let Some(entry) = self.entry(job) else { return };
+        let state = entry.facts.state();
         let mut requests = std::mem::take(&mut entry.changing.waiting);
+        let asked = requests.len();
         if let Some(why) = entry.facts.obstacle_to_expiry(&facts) {
-            let refused = requests.extract_if(.., |request| request.initiator == Initiator::Expiry);
-            let refusal = |request: ApplyRequest| {
-                ClusterAction::Reply(
-                    request.id,
-                    Reply::Failed(RequestError::Job(SeamError::Busy(why.clone()))),
-                )
-            };
-            actions.extend(refused.map(refusal));
+            let expiries = requests.extract_if(.., |request| request.initiator == Initiator::Expiry);
+            actions.extend(expiries.map(|request| request.refused(SeamError::Busy(why.clone()))));
         }
+        // A record that is gone is not stored again under its revision.
+        let gone = match state.has_ended() {
+            true => SeamError::Ended { state },
+            false => SeamError::Busy("its override was removed before it was applied".to_owned()),
+        };
+        let outlived = requests.extract_if(.., |request| request.revision > revision);
+        actions.extend(outlived.map(|request| request.refused(gone.clone())));
+        let is_refused = requests.len() < asked;
         let is_asked_for = !requests.is_empty();
         let pull_in = requests.iter().any(|request| request.pull_in);
         let overview = entry.facts.overview.clone();
-        if is_paused && !is_asked_for {
-            // It was paused meanwhile.
+        if !is_asked_for && (is_paused || is_refused) {
             return self.schedule_check(now, job);
         }
         entry.changing.present = Some(PresentChange { revision, wanted, requests, unconfirmed: None });
@@ -258,11 +270,7 @@ impl ClusterState {
             Through::Rest => view.through_rest(),
         };
         let Some(observed) = observed else {
-            let failed = RequestError::Job(SeamError::Silent);
-            let replies = requests.into_iter();
-            actions.extend(
-                replies.map(|request| ClusterAction::Reply(request.id, Reply::Failed(failed.clone()))),
-            );
+            actions.extend(requests.into_iter().map(|request| request.refused(SeamError::Silent)));
             return;
         };
         let revision_in_force = holds.then_some(revision);
@@ -275,10 +283,6 @@ impl ClusterState {
             return;
         }
         for request in requests {
-            if request.revision > revision {
-                entry.changing.waiting.push(request);
-                continue;
-            }
             let reply = match request.revision < revision {
                 true => Reply::Superseded { by: revision },
                 false => Reply::Applied(Box::new(applied.clone())),
@@ -303,14 +307,7 @@ impl ClusterState {
         let Some(entry) = self.entry(job) else { return };
         entry.check.record_change(now.monotonic, None);
         entry.facts.keeper.record_failure(now, error);
-        for request in present.requests {
-            if request.revision > present.revision {
-                entry.changing.waiting.push(request);
-            } else {
-                let failed = Reply::Failed(RequestError::Job(error.clone()));
-                actions.push(ClusterAction::Reply(request.id, failed));
-            }
-        }
+        actions.extend(present.requests.into_iter().map(|request| request.refused(error.clone())));
         if is_asked_for && error.override_state() == OverrideState::Waiting {
             self.sign(now);
         }

@@ -253,6 +253,48 @@ fn pause_refuses_queued_expiry() {
 }
 
 #[test]
+fn unlisted_job_refuses_expiry() {
+    let mut sim = Sim::with_override(LONGER);
+    sim.job.is_listed = false;
+    sim.settle();
+    sim.store_end();
+    let end = sim.apply_for(Initiator::Expiry, sim.revision());
+    assert!(matches!(&sim.replies[&end], Reply::Failed(RequestError::Job(SeamError::Busy(_)))));
+    assert!(sim.pending.iter().all(|pending| !is_change(&pending.action)), "it starts no change");
+}
+
+#[test]
+fn removed_record_refuses_its_request() {
+    let mut sim = Sim::with_override(LONGER);
+    let revision = sim.revision();
+    sim.records.clear();
+    sim.handle(ClusterEvent::Stored(sim.records.clone()));
+    let live = sim.apply_for(Initiator::Expiry, revision);
+    assert!(matches!(&sim.replies[&live], Reply::Failed(RequestError::Job(SeamError::Busy(_)))));
+    sim.job.state = JobState::Finished;
+    sim.settle();
+    let ended = sim.apply_for(Initiator::Expiry, revision);
+    assert!(matches!(&sim.replies[&ended], Reply::Failed(RequestError::Job(SeamError::Ended { .. }))));
+}
+
+#[test]
+fn change_of_check_is_not_claimed_after_its_end() {
+    let mut sim = Sim::with_override(LONGER);
+    let until = sim.wall() + 1_800;
+    sim.store_until(LONGEST, Some(until));
+    while sim.job.timeout != LONGEST {
+        sim.advance(Duration::from_millis(100));
+    }
+    assert!(sim.wall() < until);
+    sim.now += Duration::from_millis(until - sim.wall());
+    let request = sim.apply();
+    assert!(!sim.replies.contains_key(&request), "what the check applied has ended");
+    sim.deliver_all();
+    assert!(matches!(&sim.replies[&request], Reply::Applied(applied) if applied.revision == 2));
+    assert_eq!(sim.job.timeout, TIMEOUT);
+}
+
+#[test]
 fn leader_lost_during_check_is_waited_for() {
     let mut sim = Sim::with_override(LONGER);
     check_begins(&mut sim);
