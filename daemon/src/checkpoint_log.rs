@@ -53,8 +53,10 @@ pub(crate) struct CheckpointLog {
 /// The part of a log behind a sequence number.
 #[derive(Debug, Clone, Default)]
 pub struct LogTail {
-    /// The sequence number of the newest record of the log; 0 if there was none yet.
+    /// The sequence number of the newest record; 0 if there was none yet.
     pub newest: u64,
+    /// True if a later record was announced already, which these do not have yet.
+    pub is_behind: bool,
     /// The records, oldest first. One that was dropped before it was asked for is missing.
     pub checkpoints: Vec<EndedCheckpoint>,
     /// Time at which that was seen, in milliseconds since the epoch.
@@ -137,8 +139,9 @@ impl CheckpointLog {
         self.records.retain(|_| keep.pop().unwrap_or(true));
     }
 
+    /// Of this clone: another one may have announced a later record.
     fn newest(&self) -> u64 {
-        *self.appended.borrow()
+        self.records.back().map_or(0, |record| record.sequence)
     }
 
     fn newest_first(&self) -> impl Iterator<Item = &CheckpointRecord> {
@@ -151,7 +154,8 @@ impl CheckpointLog {
         let older = self.records.len().saturating_sub(CheckpointHistory::MOST);
         let tail = self.records.iter().skip(older).filter(|record| record.sequence > sequence);
         let checkpoints = tail.map(CheckpointRecord::to_api).collect();
-        LogTail { newest: self.newest(), checkpoints, observed_at }
+        let newest = self.newest();
+        LogTail { newest, is_behind: *self.appended.borrow() > newest, checkpoints, observed_at }
     }
 
     #[cfg(test)]

@@ -84,7 +84,7 @@ impl Tally {
     /// Counts what is new in the job's log. At the first look, what had ended before the job was noticed is not.
     pub(super) fn count(&mut self, tail: &LogTail) {
         let before = self.counted.replace(tail.newest);
-        self.behind = false;
+        self.behind = tail.is_behind;
         if before.is_some_and(|counted| counted > tail.newest) {
             // Another log, of a job that was gone for long: its start is read at the next look.
             self.counted = Some(0);
@@ -260,7 +260,7 @@ mod tests {
             let declined =
                 EndedCheckpoint { id: None, reason: Some("CHECKPOINT_DECLINED".to_owned()), ..ended(1) };
             let newest = job.tally.counted() + 1;
-            job.tally.count(&LogTail { newest, checkpoints: vec![declined], observed_at: 0 });
+            job.tally.count(&LogTail { newest, checkpoints: vec![declined], ..LogTail::default() });
         }
         assert_eq!(job.tally.ends[&DECLINED], 3);
     }
