@@ -23,7 +23,7 @@ mod warnings;
 pub use adopt::adopt;
 pub(crate) use carry::settle;
 pub(crate) use look::tolerable;
-pub use look::{look, shown, unseen};
+pub use look::{shown, unseen};
 pub use make::change;
 pub(crate) use record::expiry;
 

@@ -26,8 +26,19 @@ use tokio::task::spawn_blocking;
 /// Up to so many subtasks are reckoned with where the request is answered: that takes about 10 ms.
 const MOST_AT_HAND: usize = 2_000;
 
+/// A job's configuration now, with an estimate for each checkpoint in flight.
+///
+/// # Errors
+/// [`SeamError`] if its coordinator does not answer.
+pub async fn look(job: &dyn JobCoordinator, changes: &Changes) -> Result<Configuration, SeamError> {
+    let observed = job.observe(Freshness::Current).await;
+    let mut seen = change::shown(job, &changes.overrides, observed, changes.clock.wall_millis())?;
+    estimate(job, &mut seen).await;
+    Ok(seen)
+}
+
 /// Adds an estimate to each checkpoint in flight, where one can be had without making anybody wait.
-pub async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuration) {
+async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuration) {
     if configuration.in_flight.is_empty() || configuration.stale.is_some() {
         return;
     }

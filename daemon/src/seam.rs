@@ -78,7 +78,7 @@ impl Observation {
 }
 
 /// Facts about a job that are known without asking for them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobSnapshot {
     /// The job's state when it was seen last.
     pub state: JobState,
@@ -86,8 +86,13 @@ pub struct JobSnapshot {
     pub seen_at: u64,
     /// False if its cluster answers without listing it, or has not answered yet.
     pub is_listed: bool,
-    /// Status of the job's override, where a cluster's answers tell it.
-    pub override_status: Option<OverrideStatus>,
+}
+
+/// Standing of a job's override, known without asking for it.
+#[derive(Debug, Clone, Default)]
+pub struct OverrideStanding {
+    /// Status of the override, where a cluster's answers tell it.
+    pub status: Option<OverrideStatus>,
     /// Earlier jobs of this name whose overrides it may adopt.
     pub predecessors: Vec<JobId>,
 }
@@ -178,7 +183,8 @@ pub enum Initiator {
     /// A person or a script: the change is made also while reconciliation is paused.
     #[default]
     Operator,
-    /// The end of an override's time: refused as [`SeamError::Busy`] while reconciliation is paused.
+    /// The end of an override's time: a job of a Flink cluster refuses it as [`SeamError::Busy`] while it is not
+    /// listed, or reconciliation is paused.
     Expiry,
 }
 
@@ -284,6 +290,9 @@ pub trait JobCoordinator: Send + Sync {
     /// The same, after the first answer of its cluster to a ckptd that was just started, for which it waits a few
     /// seconds.
     async fn settled(&self) -> JobSnapshot;
+
+    /// Standing of its override.
+    fn standing(&self) -> OverrideStanding;
 
     /// Its events and its ended checkpoints from now on.
     fn subscribe(&self) -> JobFeed;

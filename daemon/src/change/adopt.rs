@@ -72,7 +72,7 @@ async fn plan(
     AdoptRequest { from, lasting, reason }: AdoptRequest,
     dry_run: bool,
 ) -> Result<(Observation, Adoption), ChangeError> {
-    let left_behind = job.snapshot().predecessors;
+    let left_behind = job.standing().predecessors;
     let from = match (from, left_behind.as_slice()) {
         (Some(from), left) if left.contains(&from) => from,
         (None, [only]) => *only,

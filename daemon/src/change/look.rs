@@ -1,10 +1,8 @@
 //! How a job's configuration is shown: to whoever looks, and in the answer to a change.
 
-use super::Changes;
 use super::warnings::{Situation, warnings};
-use crate::diagnosis;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
-use crate::seam::{Applied, Freshness, Identity, JobCoordinator, Observation, SeamError, Wanted};
+use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
 use ckpt_api::{
     Configuration, Failures, InFlight as SeenInFlight, InFlightChange, Origin, Outcome, OverrideState,
     OverrideStatus, SCHEMA, Value,
@@ -13,17 +11,6 @@ use ckpt_coordinator::config::{Override, SubmittedConfig, Tolerable};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_types::duration::millis;
 use std::time::Duration;
-
-/// Looks at a job's configuration.
-///
-/// # Errors
-/// [`SeamError`] when its coordinator does not answer.
-pub async fn look(job: &dyn JobCoordinator, changes: &Changes) -> Result<Configuration, SeamError> {
-    let observed = job.observe(Freshness::Current).await;
-    let mut seen = shown(job, &changes.overrides, observed, changes.clock.wall_millis())?;
-    diagnosis::estimate(job, &mut seen).await;
-    Ok(seen)
-}
 
 /// A job's configuration when this was observed.
 ///
@@ -86,7 +73,7 @@ pub fn unseen(
                 since: None,
                 next_try: None,
             };
-            snapshot.override_status.unwrap_or(waits)
+            job.standing().status.unwrap_or(waits)
         }),
         checkpoint_interval: value(
             submitted.and_then(|submitted| submitted.checkpoint_interval),

@@ -13,7 +13,7 @@ use super::view::JobView;
 use crate::anatomy::{Anatomy, CACHED_LIMIT};
 use crate::seam::{
     Applied, FlinkBody, Freshness, Identity, Intent, JobCoordinator, JobFeed, JobPart, JobSnapshot, LogTail,
-    ManualTrigger, Observation, PartView, Revision, SeamError, Settled,
+    ManualTrigger, Observation, OverrideStanding, PartView, Revision, SeamError, Settled,
 };
 use async_trait::async_trait;
 use ckpt_api::flink::{self, CheckpointStatus, NO_INTERVAL};
@@ -265,11 +265,18 @@ impl JobCoordinator for FlinkJob {
     }
 
     fn snapshot(&self) -> JobSnapshot {
-        self.view(|view| JobSnapshot {
-            state: view.job.state(),
-            seen_at: view.facts.health.observed_at.unwrap_or_else(|| view.now.wall_millis()),
-            is_listed: !view.job.is_missing,
-            override_status: view.status(),
+        let observed_at = self.0.cluster.borrow().health.observed_at;
+        let facts = self.0.facts.borrow();
+        JobSnapshot {
+            state: facts.state(),
+            seen_at: observed_at.unwrap_or_else(|| self.link().clock.wall_millis()),
+            is_listed: !facts.is_missing,
+        }
+    }
+
+    fn standing(&self) -> OverrideStanding {
+        self.view(|view| OverrideStanding {
+            status: view.status(),
             predecessors: if view.job.is_missing { Vec::new() } else { view.job.namesakes.clone() },
         })
     }

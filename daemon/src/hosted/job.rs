@@ -9,7 +9,8 @@ use crate::anatomy::Anatomy;
 use crate::clock::{Clock, Moment};
 use crate::seam::{
     Applied, FlinkBody, Freshness, HostedView, Identity, Intent, JobCoordinator, JobFeed, JobPart,
-    JobSnapshot, LogTail, ManualTrigger, Observation, PartView, Revision, SeamError, Settled,
+    JobSnapshot, LogTail, ManualTrigger, Observation, OverrideStanding, PartView, Revision, SeamError,
+    Settled,
 };
 use async_trait::async_trait;
 use ckpt_api::{self as api, JobState};
@@ -82,13 +83,11 @@ impl JobCoordinator for HostedJob {
     }
 
     fn snapshot(&self) -> JobSnapshot {
-        JobSnapshot {
-            state: self.state(),
-            seen_at: self.clock.wall_millis(),
-            is_listed: true,
-            override_status: None,
-            predecessors: Vec::new(),
-        }
+        JobSnapshot { state: self.state(), seen_at: self.clock.wall_millis(), is_listed: true }
+    }
+
+    fn standing(&self) -> OverrideStanding {
+        OverrideStanding::default()
     }
 
     async fn settled(&self) -> JobSnapshot {

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -98,6 +99,7 @@ pub struct HostedJobs {
     directory: Arc<StateDir>,
     overrides: OverrideStore,
     hosted: RwLock<HashMap<JobId, Hosted>>,
+    next_sequence: AtomicU64,
     /// One submission at a time: two of the same name must not both find it free.
     submitting: Mutex<()>,
     /// Looks at the savepoints of jobs that are submitted.
@@ -106,10 +108,10 @@ pub struct HostedJobs {
     clock: Clock,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Hosted {
     /// Rises with each job.
-    sequence: usize,
+    sequence: u64,
     job: HostedJob,
     spec: Arc<JobSpec>,
     from_savepoint: Option<FromSavepoint>,
@@ -134,6 +136,7 @@ impl HostedJobs {
     ) -> Result<Self, RecoverError> {
         let jobs = Self {
             hosted: RwLock::default(),
+            next_sequence: AtomicU64::default(),
             submitting: Mutex::new(()),
             looks: Disk::new(MOST_LOOKS),
             directory: Arc::clone(&directory),
@@ -178,7 +181,7 @@ impl HostedJobs {
         });
         let mut all = self.hosted.write().unwrap_or_else(PoisonError::into_inner);
         let (spec, from_savepoint) = (Arc::new(stored.spec), stored.from_savepoint);
-        let sequence = all.values().map(|hosted| hosted.sequence + 1).max().unwrap_or(0);
+        let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         all.insert(stored.id, Hosted { sequence, job: job.clone(), spec, from_savepoint });
         let ended: Vec<_> = all.values().filter(|hosted| hosted.has_ended()).collect();
         if ended.len() > ENDED_SHOWN

@@ -4,6 +4,7 @@ use super::Api;
 use super::error::ApiError;
 use super::input::{Asking, Known, STORE_LIMIT, SmallBody, if_match};
 use crate::change::{self, ChangeError, Request, Who};
+use crate::diagnosis;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -52,7 +53,7 @@ pub(super) struct ListQuery {
 )]
 pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let configuration = change::look(job.as_ref(), &api.changes).await?;
+    let configuration = diagnosis::look(job.as_ref(), &api.changes).await?;
     Ok(answer(StatusCode::OK, &configuration))
 }
 
@@ -131,7 +132,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let mut jobs = api.registry.jobs();
     jobs.retain(|job| query.all || !job.snapshot().state.has_ended());
-    let looks = jobs.iter().map(|job| change::look(job.as_ref(), &api.changes));
+    let looks = jobs.iter().map(|job| diagnosis::look(job.as_ref(), &api.changes));
     let mut seen = Vec::new();
     for (job, look) in jobs.iter().zip(futures::future::join_all(looks).await) {
         match look {

@@ -127,7 +127,7 @@ async fn overviews(api: &Api) -> (Vec<JobOverview>, u64) {
 async fn overview_of(job: &Job) -> Result<JobOverview, SeamError> {
     match body(job, JobPart::Overview).await? {
         FlinkBody::Overview(overview) => Ok(overview),
-        _ => Err(SeamError::Silent),
+        other => unreachable!("{other:?} is no overview"),
     }
 }
 

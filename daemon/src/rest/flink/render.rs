@@ -38,8 +38,7 @@ pub(super) fn body(view: &HostedView, part: JobPart) -> Result<FlinkBody, SeamEr
             let found = subtasks(shown(id)?, vertex).ok_or(SeamError::UnknownVertex(vertex))?;
             FlinkBody::Subtasks(Box::new(found))
         }
-        // Its owner tells them itself.
-        JobPart::CheckpointTrigger(_) | JobPart::SavepointTrigger(_) => return Err(SeamError::Silent),
+        JobPart::CheckpointTrigger(_) | JobPart::SavepointTrigger(_) => unreachable!("its owner tells them"),
     })
 }
 
