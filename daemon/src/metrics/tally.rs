@@ -49,7 +49,7 @@ pub(super) struct Tally {
     pub(super) durations: Histogram,
     pub(super) sizes: Histogram,
     pub(super) rescued: u64,
-    /// The sequence number of the newest counted record; `None` before the first look at the job's log.
+    /// The sequence number of the newest counted record; `None` while the job's log was empty.
     counted: Option<u64>,
     /// Checkpoints that ended before are not counted, in milliseconds since the epoch.
     since: u64,
@@ -81,10 +81,14 @@ impl Tally {
         self.counted.unwrap_or(0)
     }
 
-    /// Counts what is new in the job's log. At the first look, what had ended before the job was noticed is not.
+    /// Counts what is new in the job's log. Of its first records, those that ended before the job was noticed are not.
     pub(super) fn count(&mut self, tail: &LogTail) {
-        let before = self.counted.replace(tail.newest);
         self.behind = false;
+        // Flink's history comes after the job was noticed.
+        if self.counted.is_none() && tail.newest == 0 {
+            return;
+        }
+        let before = self.counted.replace(tail.newest);
         if before.is_some_and(|counted| counted > tail.newest) {
             // Another log, of a job that was gone for long: its start is read at the next look.
             self.counted = Some(0);
@@ -198,6 +202,16 @@ mod tests {
             job.saw(&newest(&[(6, "FAILED", 10), (5, "COMPLETED", 100), (4, "COMPLETED", 900)]));
             assert_eq!((job.completed(), job.tally.ends[&DECLINED]), (2, 1));
         }
+    }
+
+    #[test]
+    fn earlier_history_is_not_counted() {
+        let mut job = CountedJob::new(4_500);
+        job.count();
+        job.saw(&newest(&[(3, "FAILED", 100), (2, "COMPLETED", 100)]));
+        assert_eq!((job.completed(), job.tally.ends.get(&DECLINED)), (0, None));
+        job.saw(&newest(&[(4, "FAILED", 500), (3, "FAILED", 100), (2, "COMPLETED", 100)]));
+        assert_eq!((job.completed(), job.tally.ends[&DECLINED]), (0, 1));
     }
 
     /// The cluster's clock is ahead by ten minutes, and is put back meanwhile.
