@@ -15,7 +15,6 @@ pub(crate) use record::{
 pub(crate) use timeouts::Flight;
 
 use crate::anatomy::CheckpointAnatomy;
-use crate::seam;
 use ckpt_api::{CheckpointHistory, EndedCheckpoint};
 use ckpt_types::ids::{CheckpointId, VertexId};
 use quota::DetailQuota;
@@ -78,7 +77,8 @@ impl CheckpointLog {
     ) {
         if let Some(id) = progress.id {
             let mark = CheckpointMark { id, triggered_there };
-            if self.marks.contains(&mark) {
+            // Flink goes on to tell of its newest completed one, whatever the number of failures since.
+            if self.marks.contains(&mark) || self.records.iter().any(|record| record.mark() == Some(mark)) {
                 return;
             }
             if self.marks.len() == MAX_MARKS {
@@ -160,7 +160,10 @@ impl CheckpointLog {
     /// The median duration of the newest ten completed checkpoints, without savepoints.
     pub(crate) fn usual_duration(&self) -> Option<Duration> {
         let completed = self.newest_first().filter(|record| record.is_completed(false));
-        seam::usual_duration(completed.filter_map(|record| record.progress.duration))
+        let mut durations: Vec<_> =
+            completed.filter_map(|record| record.progress.duration).take(10).collect();
+        durations.sort_unstable();
+        durations.get(durations.len() / 2).copied().map(Duration::from_millis)
     }
 
     /// The newest records subtask by subtask, oldest first, with the vertices in this order, for an estimate of so

@@ -3,17 +3,14 @@
 use super::record::MAX_MESSAGE;
 use super::{CheckpointLog, CheckpointOutcome, CheckpointProgress, Flight};
 use ckpt_api::CheckpointHistory;
-use ckpt_api::flink::{self, CheckpointStatus};
+use ckpt_api::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus};
 use ckpt_coordinator::reason::FailureReason;
 
 impl CheckpointLog {
-    /// Appends what is new in Flink's history, which has the newest first. `to_here` converts a time on Flink's clock
-    /// to one on ckptd's, both in milliseconds since the epoch.
-    pub(crate) fn record_flink(&mut self, history: &[flink::Checkpoint], to_here: impl Fn(i64) -> u64) {
-        let ended = history.iter().filter(|entry| entry.status != CheckpointStatus::InProgress);
-        // A Flink may be configured to remember more than the log does, which would come again and again.
-        let newest: Vec<_> = ended.take(CheckpointHistory::MOST).collect();
-        for entry in newest.into_iter().rev() {
+    /// Appends what is new in Flink's statistics. `to_here` converts a time on Flink's clock to one on ckptd's, both in
+    /// milliseconds since the epoch.
+    pub(crate) fn record_flink(&mut self, statistics: &CheckpointStatistics, to_here: impl Fn(i64) -> u64) {
+        for entry in ended(statistics) {
             let from = to_here(entry.trigger_timestamp);
             let failed_at = entry.failure_timestamp.map(&to_here);
             let failed_after = failed_at.and_then(|at| at.checked_sub(from));
@@ -37,7 +34,19 @@ impl CheckpointLog {
     }
 }
 
-fn outcome(entry: &flink::Checkpoint, failed_at: Option<u64>) -> CheckpointOutcome {
+/// The ended checkpoints of Flink's statistics that a log takes, in the order of their triggers.
+fn ended(statistics: &CheckpointStatistics) -> Vec<&Checkpoint> {
+    let ended = statistics.history.iter().filter(|entry| entry.status != CheckpointStatus::InProgress);
+    // A Flink may be configured to remember more than the log does, which would come again and again.
+    let newest = ended.take(CheckpointHistory::MOST);
+    // Failures push the newest completed one out of the history.
+    let mut all: Vec<_> = newest.chain(&statistics.latest.completed).collect();
+    all.sort_by_key(|entry| (entry.id, entry.trigger_timestamp));
+    all.dedup_by_key(|entry| (entry.id, entry.trigger_timestamp));
+    all
+}
+
+fn outcome(entry: &Checkpoint, failed_at: Option<u64>) -> CheckpointOutcome {
     if entry.status == CheckpointStatus::Completed {
         return CheckpointOutcome::Completed;
     }

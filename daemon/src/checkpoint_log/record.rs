@@ -150,6 +150,11 @@ impl CheckpointOutcome {
 }
 
 impl CheckpointRecord {
+    /// `None` if it failed before it had an id.
+    pub(super) fn mark(&self) -> Option<CheckpointMark> {
+        Some(CheckpointMark { id: self.progress.id?, triggered_there: self.triggered_there })
+    }
+
     pub(super) fn is_completed(&self, savepoint: bool) -> bool {
         self.outcome.is_completed() && self.progress.savepoint == savepoint
     }

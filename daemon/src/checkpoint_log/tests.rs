@@ -114,8 +114,8 @@ fn records_flinks_history_once() {
     let statistics: flink::CheckpointStatistics = serde_json::from_value(recorded["body"].clone()).unwrap();
     let mut log = CheckpointLog::default();
     let here = |there: i64| u64::try_from(there).unwrap() - 1_000;
-    log.record_flink(&statistics.history, here);
-    log.record_flink(&statistics.history, |there| here(there) + 3);
+    log.record_flink(&statistics, here);
+    log.record_flink(&statistics, |there| here(there) + 3);
     let all = log.history();
     let [expired] = all.as_slice() else { panic!("one has ended: {all:?}") };
     assert_eq!((expired.id, expired.completed, expired.timeout), (Some(CheckpointId(1)), false, None));
@@ -181,4 +181,39 @@ fn merges_subtasks_by_trigger_time() {
     let breakdowns = log.breakdowns(&[vertex], 0);
     let subtasks: Vec<_> = breakdowns.iter().map(|one| (one.triggered_at, one.subtasks.clone())).collect();
     assert_eq!(subtasks, [(10, Some(vec![vec![Some(times), None]])), (900, None)]);
+}
+
+/// Statistics with completed (`true`) and failed checkpoints, newest first. Each was triggered at its id in seconds.
+fn statistics(history: &[(u64, bool)], latest: Option<u64>) -> flink::CheckpointStatistics {
+    let recorded = include_str!("../../../shared/api/tests/flink-rest/checkpoints-in-progress.json");
+    let mut body = serde_json::from_str::<serde_json::Value>(recorded).unwrap()["body"].clone();
+    let template = body["history"][0].clone();
+    let entry = |(id, is_completed): (u64, bool)| {
+        let mut entry = template.clone();
+        entry["id"] = id.into();
+        entry["status"] = if is_completed { "COMPLETED" } else { "FAILED" }.into();
+        entry["trigger_timestamp"] = (id * 1_000).into();
+        entry["end_to_end_duration"] = id.into();
+        entry
+    };
+    body["history"] = history.iter().copied().map(entry).collect();
+    body["latest"]["completed"] = latest.map(|id| entry((id, true))).into();
+    serde_json::from_value(body).unwrap()
+}
+
+fn record(log: &mut CheckpointLog, statistics: &flink::CheckpointStatistics) {
+    log.record_flink(statistics, |there| u64::try_from(there).unwrap());
+}
+
+#[test]
+fn completed_behind_failures_is_usual() {
+    let mut log = CheckpointLog::default();
+    let seen = statistics(&[(13, false), (12, false), (11, false)], Some(7));
+    record(&mut log, &seen);
+    assert_eq!(ids(&log.history()), [7, 11, 12, 13], "in the order of their triggers");
+    assert_eq!(log.usual_duration(), Some(Duration::from_millis(7)));
+    for failed in 14..1_500 {
+        record(&mut log, &statistics(&[(failed, false)], Some(7)));
+    }
+    assert_eq!((log.completed(), log.usual_duration()), (1, Some(Duration::from_millis(7))));
 }

@@ -2,7 +2,6 @@
 
 use super::facts::{AgentRead, ClusterFacts, JobFacts};
 use super::observation::{self, Base};
-use super::rest;
 use crate::clock::Moment;
 use crate::overrides::Record;
 use crate::seam::{Glance, Observation, SeamError};
@@ -67,7 +66,7 @@ impl JobView<'_> {
             reach: self.facts.routes.reach(self.url),
             status: self.status(),
             trouble: self.not_kept(),
-            usual_duration: self.job.rest.as_ref().and_then(|rest| rest::usual_duration(&rest.statistics)),
+            usual_duration: self.job.log.usual_duration(),
             observed_at,
         }
     }

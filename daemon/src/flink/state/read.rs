@@ -298,7 +298,7 @@ impl JobFacts {
         let to_here = |there: i64| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0);
         let at = read.answered.wall_millis();
         // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
-        Arc::make_mut(&mut self.log).record_flink(&read.statistics.history, to_here);
+        Arc::make_mut(&mut self.log).record_flink(&read.statistics, to_here);
         let before = self.rest.replace(Arc::new(read));
         let submitted = self.submitted(record);
         if let Some(in_force) = self.in_force(&submitted) {
