@@ -465,7 +465,8 @@ impl JobCoordinator for FlinkJob {
             Depth::Glance => drop(timeout(GLANCE, read).await),
             Depth::Whole => drop(read.await.map_err(|error| self.error(error))?),
         }
-        Ok(self.facts().breakdown.anatomy())
+        let facts = self.facts();
+        Ok(facts.breakdown.anatomy(&facts.log))
     }
 
     fn hands_off(&self) -> Option<String> {
