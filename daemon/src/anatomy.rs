@@ -1,6 +1,5 @@
 //! A job's checkpoints, subtask by subtask: what a diagnosis and an estimate rest on.
 
-use ckpt_api::flink::{SubtaskCheckpoint, TaskCheckpointWithSubtasks};
 use ckpt_types::ids::{CheckpointId, VertexId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,27 +104,6 @@ impl Anatomy {
     pub fn of(&self, id: CheckpointId) -> Option<&CheckpointAnatomy> {
         self.in_flight.iter().map(Arc::as_ref).find(|checkpoint| checkpoint.id == id)
     }
-}
-
-/// What Flink's `…/details/:id/subtasks/:vertex` says of each subtask. One that acknowledged too late did not.
-#[must_use]
-pub fn subtask_times(said: &TaskCheckpointWithSubtasks) -> Vec<Option<SubtaskTimes>> {
-    let size = usize::try_from(said.task.num_subtasks).unwrap_or(usize::MAX).min(MOST_SUBTASKS);
-    let mut times = vec![None; size];
-    for subtask in &said.subtasks {
-        let SubtaskCheckpoint::Completed(subtask) = subtask else { continue };
-        let place = usize::try_from(subtask.index).unwrap_or(usize::MAX);
-        if let (Some(place), false) = (times.get_mut(place), subtask.aborted) {
-            *place = Some(SubtaskTimes {
-                took: duration(subtask.end_to_end_duration),
-                sync: duration(subtask.checkpoint.sync),
-                asynchronous: duration(subtask.checkpoint.asynchronous),
-                alignment: duration(subtask.alignment.duration),
-                start_delay: duration(subtask.start_delay),
-            });
-        }
-    }
-    times
 }
 
 /// Flink's milliseconds; what is negative is not known.

@@ -9,20 +9,19 @@ mod tests;
 mod timeouts;
 mod tracker;
 
-pub(crate) use flink::failure_reason;
+pub(crate) use flink::{acknowledgements, failure_reason};
 pub use record::CompletedCheckpoint;
 pub(crate) use record::{
-    CheckpointOutcome, CheckpointProgress, CheckpointRecord, CompletedSample, SubtaskAck, SubtaskTable,
+    CheckpointMark, CheckpointOutcome, CheckpointProgress, CheckpointRecord, CompletedSample, SubtaskAck,
+    SubtaskTable, subtask_times,
 };
 pub(crate) use timeouts::Flight;
 pub(crate) use tracker::{CheckpointTracker, CheckpointView};
 
 use crate::anatomy::CheckpointAnatomy;
-use crate::seam;
 use ckpt_api::{CheckpointHistory, EndedCheckpoint};
 use ckpt_types::ids::{CheckpointId, VertexId};
-use quota::DetailQuota;
-use record::CheckpointMark;
+use quota::{DetailQuota, MAX_OF_KIND};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +84,8 @@ impl CheckpointLog {
     ) {
         if let Some(id) = progress.id {
             let mark = CheckpointMark { id, triggered_there };
-            if self.marks.contains(&mark) {
+            // Flink goes on to tell of its newest completed one, whatever the number of failures since.
+            if self.marks.contains(&mark) || self.records.iter().any(|record| record.mark() == Some(mark)) {
                 return;
             }
             if self.marks.len() == MAX_MARKS {
@@ -125,15 +125,17 @@ impl CheckpointLog {
 
     /// Drops what is neither among the newest records nor needed for statistics and estimate.
     fn prune(&mut self) {
-        let mut quota = DetailQuota::default();
+        let (mut quota, mut places) = (DetailQuota::default(), MAX_OF_KIND);
         let newest_first = self.records.iter_mut().rev().enumerate();
         let mut keep: Vec<bool> = newest_first
             .map(|(age, record)| {
-                let is_detailed = quota.admits(record);
-                if !is_detailed {
+                let places = &mut places[record.kind()];
+                let is_newest = record.progress.id.is_some() && *places > 0;
+                *places -= usize::from(is_newest);
+                if !quota.admits(record) && !is_newest {
                     record.progress.subtasks = None;
                 }
-                is_detailed || age < CheckpointHistory::MOST
+                is_newest || record.progress.subtasks.is_some() || age < CheckpointHistory::MOST
             })
             .collect();
         self.records.retain(|_| keep.pop().unwrap_or(true));
@@ -171,7 +173,10 @@ impl CheckpointLog {
     /// The median duration of the newest ten completed checkpoints, without savepoints.
     pub(crate) fn usual_duration(&self) -> Option<Duration> {
         let completed = self.newest_first().filter(|record| record.is_completed(false));
-        seam::usual_duration(completed.filter_map(|record| record.progress.duration))
+        let mut durations: Vec<_> =
+            completed.filter_map(|record| record.progress.duration).take(10).collect();
+        durations.sort_unstable();
+        durations.get(durations.len() / 2).copied().map(Duration::from_millis)
     }
 
     /// The newest records subtask by subtask, oldest first, with the vertices in this order, for an estimate of so
@@ -215,14 +220,20 @@ impl CheckpointLog {
     }
 
     /// Adds the acknowledgements of a checkpoint that was recorded without them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for jobs of Flink clusters"))]
-    pub(crate) fn merge_subtasks(&mut self, id: CheckpointId, triggered_there: i64, subtasks: SubtaskTable) {
-        let is_it = |record: &&mut CheckpointRecord| {
-            record.progress.id == Some(id) && record.triggered_there == triggered_there
-        };
-        if let Some(record) = self.records.iter_mut().rev().find(is_it) {
+    pub(crate) fn merge_subtasks(&mut self, mark: CheckpointMark, subtasks: SubtaskTable) {
+        if let Some(record) = self.records.iter_mut().rev().find(|record| record.mark() == Some(mark)) {
             record.progress.subtasks = Some(Arc::new(subtasks));
             self.prune();
+        }
+    }
+
+    /// True if the subtasks of a completed checkpoint are unknown here, and would be kept.
+    pub(crate) fn needs_subtasks(&self, mark: CheckpointMark) -> bool {
+        let mut quota = DetailQuota::default();
+        let mut newest_first = self.newest_first().map(|record| (record, quota.admits(record)));
+        match newest_first.find(|(record, _)| record.mark() == Some(mark)) {
+            Some((record, is_admitted)) => is_admitted && record.progress.subtasks.is_none(),
+            None => !self.marks.contains(&mark),
         }
     }
 

@@ -14,7 +14,6 @@
 //! | [`pauses`] | where reconcile is paused, on disk |
 //! | [`registry`] | every job, found by id or name |
 //! | `checkpoint_log` | the ended checkpoints of a job, in memory |
-//! | `history` | the names under which `flink/` uses that |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
 //! | [`hosted`] | coordinators that ckptd hosts itself |
 //! | [`anatomy`] | checkpoints, subtask by subtask |

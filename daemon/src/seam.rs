@@ -133,14 +133,6 @@ pub struct JobFeed {
     pub ended: watch::Receiver<u64>,
 }
 
-/// How long completed checkpoints usually took: the median of the newest ten. `newest_first` are their durations, in
-/// milliseconds.
-pub(crate) fn usual_duration(newest_first: impl Iterator<Item = u64>) -> Option<Duration> {
-    let mut durations: Vec<_> = newest_first.take(10).collect();
-    durations.sort_unstable();
-    durations.get(durations.len() / 2).copied().map(Duration::from_millis)
-}
-
 /// How a change reaches a coordinator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {

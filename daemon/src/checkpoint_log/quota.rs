@@ -1,7 +1,6 @@
-//! Selection of the records whose subtasks are kept.
+//! Selection of the records that are kept, and of those whose subtasks are.
 
 use super::record::CheckpointRecord;
-use std::mem;
 
 /// Newest records with subtasks. Twice Flink's history, which is in order of triggers while the log is in order of
 /// ends.
@@ -10,51 +9,38 @@ const MAX_RECENT: usize = 20;
 const MAX_RECENT_IN_ESTIMATE: usize = 10;
 /// Completed records before those: failures must not push out what is usual.
 const MAX_COMPLETED: usize = ckpt_estimate::MOST_PAST;
+/// Newest checkpoints, savepoints and failures that are kept whatever follows them; see [`CheckpointRecord::kind`].
+pub(super) const MAX_OF_KIND: [usize; 3] = [ckpt_estimate::MOST_PAST, 1, 1];
 
-/// A quota of detailed records, used up from the newest to the oldest.
+/// A quota of detailed records, used up from the newest to the oldest. A record without subtasks uses up nothing.
 #[derive(Debug)]
 pub(super) struct DetailQuota {
     recent: usize,
     completed: usize,
-    /// The newest checkpoint, savepoint and failure, if they are still to come.
-    newest: [bool; 3],
 }
 
 impl Default for DetailQuota {
     fn default() -> Self {
-        Self { recent: MAX_RECENT, completed: MAX_COMPLETED, newest: [true; 3] }
+        Self { recent: MAX_RECENT, completed: MAX_COMPLETED }
     }
 }
 
 impl DetailQuota {
     /// The quota of an estimate, beside the checkpoints in flight.
     pub(super) fn of_estimate(in_flight: usize) -> Self {
-        Self {
-            recent: MAX_RECENT_IN_ESTIMATE.saturating_sub(in_flight),
-            completed: MAX_COMPLETED,
-            newest: [false; 3],
-        }
+        Self { recent: MAX_RECENT_IN_ESTIMATE.saturating_sub(in_flight), completed: MAX_COMPLETED }
     }
 
     /// Counts a record against the quota; false when that is used up.
     pub(super) fn admits(&mut self, record: &CheckpointRecord) -> bool {
-        if record.progress.id.is_none() {
-            return false;
-        }
-        let completed = record.outcome.is_completed();
-        let kind = match completed {
-            true => usize::from(record.progress.savepoint),
-            false => 2,
+        let places = match (self.recent, record.outcome.is_completed()) {
+            (0, true) => &mut self.completed,
+            _ => &mut self.recent,
         };
-        let is_newest = mem::take(&mut self.newest[kind]);
-        let places = if self.recent > 0 { Some(&mut self.recent) } else { None };
-        let places = places.or((completed && self.completed > 0).then_some(&mut self.completed));
-        match places {
-            Some(places) => {
-                *places -= 1;
-                true
-            }
-            None => is_newest,
+        let is_admitted = record.progress.id.is_some() && *places > 0;
+        if is_admitted && record.progress.subtasks.is_some() {
+            *places -= 1;
         }
+        is_admitted
     }
 }

@@ -12,15 +12,17 @@ use std::time::Duration;
 /// Length of a failure message in the history, and of those kept from Flink, which sends stack traces, in characters.
 pub(super) const MAX_MESSAGE: usize = 500;
 
-/// The acknowledgements of all subtasks, by vertex; `None` for those that are missing.
+/// The acknowledgements of all subtasks, by vertex; `None` for those that are missing. Empty if Flink does not know
+/// the checkpoint of all vertices.
 pub(crate) type SubtaskTable = BTreeMap<VertexId, Vec<Option<SubtaskAck>>>;
 
 /// The identity of a checkpoint: its id may come again in a job that starts from nothing, its trigger time on the
 /// clock of its coordinator does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CheckpointMark {
-    pub(super) id: CheckpointId,
-    pub(super) triggered_there: i64,
+pub(crate) struct CheckpointMark {
+    pub(crate) id: CheckpointId,
+    /// In milliseconds since the epoch on the clock of its coordinator.
+    pub(crate) triggered_there: i64,
 }
 
 /// The known facts of a checkpoint, in flight or ended. Times are in milliseconds since the epoch on ckptd's clock,
@@ -48,7 +50,7 @@ pub(crate) struct CheckpointProgress {
 /// The acknowledgement of a subtask.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SubtaskAck {
-    /// In milliseconds since the epoch.
+    /// In milliseconds since the epoch on the clock of its coordinator.
     pub(crate) at: u64,
     pub(crate) bytes: u64,
     pub(crate) times: SubtaskTimes,
@@ -128,8 +130,7 @@ impl CheckpointProgress {
         self.acknowledgements().flatten().map(|ack| ack.bytes).sum()
     }
 
-    /// The breakdown by subtask, with the vertices in this order. Without an order, or when the subtasks of one of
-    /// the vertices are unknown, it has no subtasks.
+    /// The breakdown by subtask, with the vertices in the order of [`subtask_times`].
     pub(crate) fn breakdown(
         &self,
         order: &[VertexId],
@@ -137,21 +138,26 @@ impl CheckpointProgress {
         completed: bool,
         lasted: Duration,
     ) -> Option<CheckpointAnatomy> {
-        let times = |ack: &Option<SubtaskAck>| ack.filter(|ack| !ack.late).map(|ack| ack.times);
-        let table = self.subtasks.as_ref().filter(|_| !order.is_empty());
-        let subtasks = table.and_then(|table| {
-            let of = |vertex| Some(table.get(vertex)?.iter().map(times).collect());
-            order.iter().map(of).collect()
-        });
         Some(CheckpointAnatomy {
             id: self.id?,
             triggered_at,
             savepoint: self.savepoint,
             completed,
             lasted,
-            subtasks,
+            subtasks: self.subtasks.as_ref().and_then(|table| subtask_times(table, order)),
         })
     }
+}
+
+/// The acknowledgements that came in time, with the vertices in this order. `None` without an order, or when the subtasks
+/// of one of the vertices are unknown.
+pub(crate) fn subtask_times(
+    table: &SubtaskTable,
+    order: &[VertexId],
+) -> Option<Vec<Vec<Option<SubtaskTimes>>>> {
+    let times = |ack: &Option<SubtaskAck>| ack.filter(|ack| !ack.late).map(|ack| ack.times);
+    let of = |vertex| Some(table.get(vertex)?.iter().map(times).collect());
+    order.iter().map(of).collect::<Option<Vec<_>>>().filter(|vertices| !vertices.is_empty())
 }
 
 impl CheckpointOutcome {
@@ -161,6 +167,16 @@ impl CheckpointOutcome {
 }
 
 impl CheckpointRecord {
+    /// 0 for a checkpoint, 1 for a savepoint, 2 for a failure.
+    pub(super) fn kind(&self) -> usize {
+        if self.outcome.is_completed() { usize::from(self.progress.savepoint) } else { 2 }
+    }
+
+    /// `None` if it failed before it had an id.
+    pub(super) fn mark(&self) -> Option<CheckpointMark> {
+        Some(CheckpointMark { id: self.progress.id?, triggered_there: self.triggered_there })
+    }
+
     pub(super) fn is_completed(&self, savepoint: bool) -> bool {
         self.outcome.is_completed() && self.progress.savepoint == savepoint
     }

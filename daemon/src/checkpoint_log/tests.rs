@@ -36,6 +36,17 @@ fn failed(message: &str) -> CheckpointOutcome {
     CheckpointOutcome::Failed { at: None, reason, message: Some(message.to_owned()) }
 }
 
+fn mark(id: u64, triggered_there: i64) -> CheckpointMark {
+    CheckpointMark { id: CheckpointId(id), triggered_there }
+}
+
+fn acknowledged(took: u64) -> SubtaskAck {
+    let none = Duration::ZERO;
+    let took = Duration::from_millis(took);
+    let times = SubtaskTimes { took, sync: none, asynchronous: none, alignment: none, start_delay: none };
+    SubtaskAck { at: 14, bytes: 1, times, late: false }
+}
+
 fn ids(checkpoints: &[EndedCheckpoint]) -> Vec<u64> {
     checkpoints.iter().filter_map(|one| Some(one.id?.0)).collect()
 }
@@ -114,8 +125,8 @@ fn records_flinks_history_once() {
     let statistics: flink::CheckpointStatistics = serde_json::from_value(recorded["body"].clone()).unwrap();
     let mut log = CheckpointLog::default();
     let here = |there: i64| u64::try_from(there).unwrap() - 1_000;
-    log.record_flink(&statistics.history, here);
-    log.record_flink(&statistics.history, |there| here(there) + 3);
+    log.record_flink(&statistics, here);
+    log.record_flink(&statistics, |there| here(there) + 3);
     let all = log.history();
     let [expired] = all.as_slice() else { panic!("one has ended: {all:?}") };
     assert_eq!((expired.id, expired.completed, expired.timeout), (Some(CheckpointId(1)), false, None));
@@ -167,18 +178,155 @@ fn merges_subtasks_by_trigger_time() {
             CheckpointOutcome::Completed,
         );
     }
-    let none = Duration::ZERO;
-    let times = SubtaskTimes {
-        took: Duration::from_millis(4),
-        sync: none,
-        asynchronous: none,
-        alignment: none,
-        start_delay: none,
-    };
-    let ack = SubtaskAck { at: 14, bytes: 1, times, late: false };
-    log.merge_subtasks(CheckpointId(1), 10, [(vertex, vec![Some(ack), None])].into());
-    log.merge_subtasks(CheckpointId(1), 11, SubtaskTable::new());
+    let ack = acknowledged(4);
+    log.merge_subtasks(mark(1, 10), [(vertex, vec![Some(ack), None])].into());
+    log.merge_subtasks(mark(1, 11), SubtaskTable::new());
     let breakdowns = log.breakdowns(&[vertex], 0);
     let subtasks: Vec<_> = breakdowns.iter().map(|one| (one.triggered_at, one.subtasks.clone())).collect();
-    assert_eq!(subtasks, [(10, Some(vec![vec![Some(times), None]])), (900, None)]);
+    assert_eq!(subtasks, [(10, Some(vec![vec![Some(ack.times), None]])), (900, None)]);
+}
+
+/// Statistics with completed (`true`) and failed checkpoints, newest first. Each was triggered at its id in seconds.
+fn statistics(history: &[(u64, bool)], latest: Option<u64>) -> flink::CheckpointStatistics {
+    let recorded = include_str!("../../../shared/api/tests/flink-rest/checkpoints-in-progress.json");
+    let mut body = serde_json::from_str::<serde_json::Value>(recorded).unwrap()["body"].clone();
+    let template = body["history"][0].clone();
+    let entry = |(id, is_completed): (u64, bool)| {
+        let mut entry = template.clone();
+        entry["id"] = id.into();
+        entry["status"] = if is_completed { "COMPLETED" } else { "FAILED" }.into();
+        entry["trigger_timestamp"] = (id * 1_000).into();
+        entry["end_to_end_duration"] = id.into();
+        entry
+    };
+    body["history"] = history.iter().copied().map(entry).collect();
+    body["latest"]["completed"] = latest.map(|id| entry((id, true))).into();
+    serde_json::from_value(body).unwrap()
+}
+
+fn record(log: &mut CheckpointLog, statistics: &flink::CheckpointStatistics) {
+    log.record_flink(statistics, |there| u64::try_from(there).unwrap());
+}
+
+fn wanted(log: &CheckpointLog, statistics: &flink::CheckpointStatistics) -> Vec<u64> {
+    log.without_subtasks(statistics).map(|entry| entry.id.0).collect()
+}
+
+/// Ids in an estimate, and whether their subtasks are known.
+fn estimated(log: &CheckpointLog, vertex: VertexId) -> Vec<(u64, bool)> {
+    log.breakdowns(&[vertex], 0).iter().map(|one| (one.id.0, one.subtasks.is_some())).collect()
+}
+
+#[test]
+fn completed_behind_failures_is_usual() {
+    let mut log = CheckpointLog::default();
+    let seen = statistics(&[(13, false), (12, false), (11, false)], Some(7));
+    record(&mut log, &seen);
+    assert_eq!(ids(&log.history()), [7, 11, 12, 13], "in the order of their triggers");
+    assert_eq!(log.usual_duration(), Some(Duration::from_millis(7)));
+    assert_eq!(wanted(&log, &seen), [7]);
+    for failed in 14..1_500 {
+        record(&mut log, &statistics(&[(failed, false)], Some(7)));
+    }
+    assert_eq!((log.completed(), log.usual_duration()), (1, Some(Duration::from_millis(7))));
+    assert_eq!(wanted(&log, &statistics(&[], Some(7))), [7], "its subtasks are still unknown");
+}
+
+#[test]
+fn failures_keep_usual_without_subtasks() {
+    let mut log = CheckpointLog::default();
+    for id in 1..=40 {
+        record(&mut log, &statistics(&[(id, true)], Some(id)));
+    }
+    for id in 41..1_000 {
+        record(&mut log, &statistics(&[(id, false)], Some(40)));
+    }
+    assert_eq!(log.usual_duration(), Some(Duration::from_millis(36)), "the newest ten");
+    assert_eq!(log.records.len(), CheckpointHistory::MOST + ckpt_estimate::MOST_PAST);
+}
+
+#[test]
+fn subtasks_are_asked_for_once() {
+    let mut log = CheckpointLog::default();
+    let vertex = VertexId::from_bits(1);
+    let seen = statistics(&[(4, false), (3, true), (2, true)], Some(3));
+    assert_eq!(wanted(&log, &seen), [3, 2], "also those that are not recorded yet");
+    record(&mut log, &seen);
+    log.merge_subtasks(mark(3, 3_000), [(vertex, vec![Some(acknowledged(3))])].into());
+    assert_eq!(wanted(&log, &seen), [2]);
+    log.merge_subtasks(mark(2, 2_000), SubtaskTable::new());
+    assert_eq!(wanted(&log, &seen), Vec::<u64>::new(), "what cannot be broken down is not asked for again");
+    let all = estimated(&log, vertex);
+    assert_eq!(all, [(2, false), (3, true), (4, false)]);
+    // Its number may come again.
+    let again = statistics(&[(2, true)], None);
+    let moved = CheckpointMark { triggered_there: 90_000, ..CheckpointMark::of(&again.history[0]) };
+    assert!(log.needs_subtasks(moved));
+}
+
+#[test]
+fn nothing_is_asked_for_outside_quota() {
+    let mut log = CheckpointLog::default();
+    let vertex = VertexId::from_bits(1);
+    let completed: Vec<_> = (1..=190).rev().map(|id| (id, true)).collect();
+    let seen = statistics(&completed, Some(190));
+    let (mut asked, mut reads) = (0, 0);
+    // Flink remembers more than an estimate looks at, and checkpoints come and go.
+    for newest in 191..=260 {
+        let mut seen = seen.clone();
+        seen.history.insert(0, statistics(&[(newest, true)], None).history.remove(0));
+        record(&mut log, &seen);
+        let all = wanted(&log, &seen);
+        reads += 1;
+        asked += all.len();
+        for id in all {
+            let at = i64::try_from(id * 1_000).unwrap();
+            log.merge_subtasks(mark(id, at), [(vertex, vec![Some(acknowledged(id))])].into());
+        }
+        assert_eq!(wanted(&log, &seen), Vec::<u64>::new());
+    }
+    assert_eq!((reads, asked), (70, 20 + 69), "the newest twenty, and each that follows");
+    let known = estimated(&log, vertex).into_iter().filter(|(_, is_known)| *is_known);
+    let known: Vec<_> = known.map(|(id, _)| id).collect();
+    assert!(known.len() >= ckpt_estimate::MOST_PAST && known.ends_with(&[259, 260]), "{known:?}");
+    let details = log.records.iter().filter(|record| record.progress.subtasks.is_some()).count();
+    assert!(details <= 42, "{details}");
+}
+
+/// Without an estimate, few are asked for: those in between use up no place.
+#[test]
+fn sparse_subtasks_suffice_for_estimate() {
+    let mut log = CheckpointLog::default();
+    let vertex = VertexId::from_bits(1);
+    for id in 1..=180 {
+        record(&mut log, &statistics(&[(id, !id.is_multiple_of(5))], None));
+        if id % 6 == 1 {
+            let at = i64::try_from(id * 1_000).unwrap();
+            log.merge_subtasks(mark(id, at), [(vertex, vec![Some(acknowledged(id))])].into());
+        }
+    }
+    let known = estimated(&log, vertex).into_iter().filter(|(_, is_known)| *is_known).count();
+    assert!(known >= ckpt_estimate::MOST_PAST, "{known}");
+}
+
+#[test]
+fn acknowledgements_keep_what_flink_tells() {
+    let recorded = include_str!("../../../shared/api/tests/flink-rest/checkpoint-subtasks-in-progress.json");
+    let recorded: serde_json::Value = serde_json::from_str(recorded).unwrap();
+    let mut body = recorded["body"].clone();
+    body["subtasks"][1]["aborted"] = true.into();
+    let told: flink::TaskCheckpointWithSubtasks = serde_json::from_value(body).unwrap();
+    let acknowledgements = acknowledgements(&told);
+    assert_eq!(acknowledgements.len(), usize::try_from(told.task.num_subtasks).unwrap());
+    for subtask in &told.subtasks {
+        let flink::SubtaskCheckpoint::Completed(subtask) = subtask else { continue };
+        let ack = acknowledgements[usize::try_from(subtask.index).unwrap()].unwrap();
+        assert_eq!((i64::try_from(ack.at).unwrap(), ack.late), (subtask.ack_timestamp, subtask.aborted));
+        assert_eq!(i64::try_from(ack.bytes).unwrap(), subtask.state_size);
+        assert_eq!(ack.times.took.as_millis(), subtask.end_to_end_duration.unsigned_abs().into());
+    }
+    let vertex = VertexId::from_bits(1);
+    let times = subtask_times(&[(vertex, acknowledgements)].into(), &[vertex]).unwrap();
+    let is_in_time: Vec<_> = times[0].iter().map(Option::is_some).collect();
+    assert_eq!(is_in_time, [true, false], "the second came too late");
 }

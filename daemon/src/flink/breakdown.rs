@@ -1,11 +1,12 @@
 //! A Flink job's checkpoints by subtask. Flink tells them vertex by vertex, one request each; what has ended never
-//! changes and is asked for once.
+//! changes, is asked for once, and is kept in the job's log.
 
 use super::link::Link;
 use super::rest;
 use crate::anatomy::{
-    Anatomy, Backpressure, CheckpointAnatomy, MOST_SUBTASKS, VertexAnatomy, duration, subtask_times,
+    Anatomy, Backpressure, CheckpointAnatomy, MOST_SUBTASKS, SubtaskTimes, VertexAnatomy, duration,
 };
+use crate::checkpoint_log::{CheckpointLog, CheckpointMark, SubtaskTable, acknowledgements, subtask_times};
 use crate::seam::SeamError;
 use ckpt_api::flink::{Checkpoint, CheckpointStatistics, CheckpointStatus, TaskCheckpointWithSubtasks};
 use ckpt_client::ClientError;
@@ -14,13 +15,10 @@ use ckpt_types::ids::{CheckpointId, JobId, VertexId};
 use futures::{StreamExt, TryStreamExt, future};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// Completed checkpoints kept; Flink itself keeps ten of any kind.
-const MAX_ENDED: usize = ckpt_estimate::MOST_PAST;
 /// Checkpoints in flight asked for.
 const MAX_IN_FLIGHT: usize = 4;
 /// Vertices of a job asked for one by one.
@@ -36,16 +34,11 @@ const MAX_AGE: Duration = rest::CACHE_AGE;
 /// Interval at which completed checkpoints are asked for without an estimate: Flink forgets them after ten failures.
 const BACKGROUND_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Identity of a checkpoint within its job: numbers may come again, trigger times do not.
-pub(super) type CheckpointKey = (CheckpointId, i64);
-
-/// Checkpoints of one job by subtask, as far as they are known.
+/// Checkpoints of one job by subtask, apart from the ended ones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Breakdown {
     vertices: Vec<VertexAnatomy>,
     in_flight: Vec<Arc<CheckpointAnatomy>>,
-    /// Completed ones, the oldest first.
-    ended: VecDeque<Arc<CheckpointAnatomy>>,
     warnings: Vec<String>,
     /// Time of the last read, whether Flink answered or not.
     tried: Option<Monotonic>,
@@ -54,42 +47,32 @@ pub(super) struct Breakdown {
 }
 
 /// Answers of one read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct BreakdownRead {
     pub(super) vertices: Vec<VertexAnatomy>,
     pub(super) in_flight: Vec<Arc<CheckpointAnatomy>>,
-    pub(super) ended: Vec<Arc<CheckpointAnatomy>>,
+    /// The statistics that it began with.
+    pub(super) statistics: CheckpointStatistics,
+    /// Subtasks of completed checkpoints.
+    pub(super) completed: Vec<(CheckpointMark, SubtaskTable)>,
     pub(super) warnings: Vec<String>,
 }
 
 impl Breakdown {
-    pub(super) fn anatomy(&self) -> Anatomy {
+    /// The checkpoints in flight, beside the ended ones of the log.
+    pub(super) fn anatomy(&self, log: &CheckpointLog) -> Anatomy {
         Anatomy {
             vertices: self.vertices.clone(),
             in_flight: self.in_flight.clone(),
-            ended: self.ended.iter().cloned().collect(),
+            ended: log.breakdowns(&order(&self.vertices), self.in_flight.len()),
             warnings: self.warnings.clone(),
         }
     }
 
-    /// Checkpoints that need not be asked for again.
-    pub(super) fn known(&self) -> HashSet<CheckpointKey> {
-        self.ended.iter().map(|ended| (ended.id, ended.triggered_at)).collect()
-    }
-
-    /// The newest completed checkpoint, if it is not known and was not asked for lately.
-    pub(super) fn missed<'a>(
-        &self,
-        seen: &'a CheckpointStatistics,
-        now: Monotonic,
-    ) -> Option<&'a Checkpoint> {
+    /// True if completed checkpoints were not asked for lately.
+    pub(super) fn is_background_due(&self, now: Monotonic) -> bool {
         let tried = self.tried.max(self.tried_in_background);
-        let is_due = tried.is_none_or(|at| now.since(at) >= BACKGROUND_INTERVAL);
-        let is_known = |newest: &Checkpoint| {
-            let key = (newest.id, newest.trigger_timestamp);
-            self.ended.iter().any(|ended| (ended.id, ended.triggered_at) == key)
-        };
-        seen.latest.completed.as_ref().filter(|newest| is_due && !is_known(newest))
+        tried.is_none_or(|at| now.since(at) >= BACKGROUND_INTERVAL)
     }
 
     /// True while it is as fresh as it can be had: a cluster that fails is not asked again at once.
@@ -97,28 +80,26 @@ impl Breakdown {
         self.tried.is_some_and(|at| now.since(at) < MAX_AGE)
     }
 
-    /// Takes the answers of a read, or notes that it failed.
-    pub(super) fn record(&mut self, now: Monotonic, read: Option<BreakdownRead>) {
+    /// Notes a read, whether Flink answered or not.
+    pub(super) fn record_try(&mut self, now: Monotonic) {
         self.tried = Some(now);
-        if let Some(BreakdownRead { vertices, in_flight, ended, warnings }) = read {
-            (self.vertices, self.in_flight, self.warnings) = (vertices, in_flight, warnings);
-            self.add(ended);
-        }
     }
 
-    /// Takes the answers of a read in the background.
-    pub(super) fn record_background(&mut self, now: Monotonic, ended: Vec<Arc<CheckpointAnatomy>>) {
+    /// Notes a read in the background, likewise.
+    pub(super) fn record_background_try(&mut self, now: Monotonic) {
         self.tried_in_background = Some(now);
-        self.add(ended);
     }
 
-    fn add(&mut self, ended: Vec<Arc<CheckpointAnatomy>>) {
-        let known = self.known();
-        self.ended.extend(ended.into_iter().filter(|one| !known.contains(&(one.id, one.triggered_at))));
-        self.ended.make_contiguous().sort_by_key(|ended| (ended.triggered_at, ended.id));
-        while self.ended.len() > MAX_ENDED {
-            self.ended.pop_front();
-        }
+    /// Takes the answers of a read into this and the log. `to_here` is that of [`CheckpointLog::record_flink`].
+    pub(super) fn record(
+        &mut self,
+        read: BreakdownRead,
+        log: &mut CheckpointLog,
+        to_here: impl Fn(i64) -> u64,
+    ) {
+        log.record_flink(&read.statistics, to_here);
+        read.completed.into_iter().for_each(|(mark, subtasks)| log.merge_subtasks(mark, subtasks));
+        (self.vertices, self.in_flight, self.warnings) = (read.vertices, read.in_flight, read.warnings);
     }
 }
 
@@ -170,8 +151,8 @@ pub(super) struct BreakdownRequest {
     pub(super) job: JobId,
     /// With hosts and backpressure of the vertices with missing subtasks.
     pub(super) with_places: bool,
-    /// Checkpoints that need not be asked for.
-    pub(super) known: HashSet<CheckpointKey>,
+    /// Tells which completed checkpoints are to be asked for.
+    pub(super) log: Arc<CheckpointLog>,
     /// Clock skew of the cluster in milliseconds.
     pub(super) ahead: i64,
 }
@@ -188,8 +169,9 @@ impl BreakdownRequest {
         let told = told.map_err(|_| silent(link))?;
         let (mut vertices, statistics) = told.map_err(|error| link.refused(&error))?;
         let mut warnings = Vec::new();
-        let too_large = is_too_large(&vertices);
-        if too_large {
+        let order = order(&vertices);
+        let is_too_large = order.is_empty() && !vertices.is_empty();
+        if is_too_large {
             warnings.push(format!(
                 "the job has {} vertices and {} subtasks, too many to ask for each; only its checkpoints as a whole were \
                  looked at",
@@ -197,48 +179,49 @@ impl BreakdownRequest {
                 subtasks(&vertices)
             ));
         }
-        let parts = if too_large { &[][..] } else { &vertices[..] };
         let mut in_flight = Vec::new();
         let running = statistics.history.iter().filter(|entry| entry.status == CheckpointStatus::InProgress);
         let running: Vec<_> = running.collect();
         // The newest come first there, and the oldest is the one that is diagnosed.
         for entry in running.into_iter().rev().take(MAX_IN_FLIGHT) {
-            let (found, trouble) = match in_time(until, self.ask_for_one(link, entry, parts)).await {
-                Ok(found) => (found, None),
-                Err(error) => (self.as_a_whole(link, entry), Some(error)),
-            };
-            let why =
-                |error| format!("what the subtasks did for checkpoint {} is not known: {error}", entry.id);
-            warnings.extend(trouble.map(why));
-            in_flight.push(Arc::new(found));
+            let asked = in_time(until, self.ask_for_subtasks(link, entry.id, &order)).await;
+            let subtasks = asked.unwrap_or_else(|error| {
+                let id = entry.id;
+                warnings.push(format!("what the subtasks did for checkpoint {id} is not known: {error}"));
+                SubtaskTable::new()
+            });
+            in_flight.push(Arc::new(self.in_flight(link, entry, subtask_times(&subtasks, &order))));
         }
-        let seen = statistics.history.iter().chain(&statistics.latest.completed);
-        let mut ended = Vec::new();
-        if let Err(error) = in_time(until, self.ask_for_ended(link, seen, parts, &mut ended)).await {
+        let mut completed = Vec::new();
+        let asked = async {
+            // The newest come first: the time may not be enough for all.
+            for entry in self.log.without_subtasks(&statistics) {
+                let subtasks = self.ask_for_subtasks(link, entry.id, &order).await?;
+                completed.push((CheckpointMark::of(entry), subtasks));
+            }
+            Ok(())
+        };
+        if let Err(error) = in_time(until, asked).await {
             warnings
                 .push(format!("what the subtasks did for some earlier checkpoints is not known: {error}"));
         }
-        if let (true, Some(oldest)) = (self.with_places && !too_large, in_flight.first()) {
+        if let (true, Some(oldest)) = (self.with_places && !is_too_large, in_flight.first()) {
             let missing = missing(oldest, &vertices);
             let asked = timeout_at(until, self.ask_for_places(link, &mut vertices, &missing, &mut warnings));
             if asked.await.is_err() {
                 warnings.push(format!("hosts and backpressure are not known: {}", late()));
             }
         }
-        Ok(BreakdownRead { vertices, in_flight, ended, warnings })
+        Ok(BreakdownRead { vertices, in_flight, statistics, completed, warnings })
     }
 
-    /// Asks Flink for one completed checkpoint; what is not told within [`READ_TIMEOUT`] is left out.
-    pub(super) async fn read_one(&self, link: &Link, entry: &Checkpoint) -> Vec<Arc<CheckpointAnatomy>> {
-        let until = Instant::now() + READ_TIMEOUT;
-        let mut ended = Vec::new();
+    /// Asks Flink for the subtasks of one completed checkpoint. `None` if it does not tell them within [`READ_TIMEOUT`].
+    pub(super) async fn read_one(&self, link: &Link, id: CheckpointId) -> Option<SubtaskTable> {
         let asked = async {
             let vertices = self.ask_for_vertices(link).await?;
-            let parts = if is_too_large(&vertices) { &[][..] } else { &vertices[..] };
-            self.ask_for_ended(link, [entry].into_iter(), parts, &mut ended).await
+            self.ask_for_subtasks(link, id, &order(&vertices)).await
         };
-        drop(timeout_at(until, asked).await);
-        ended
+        timeout_at(Instant::now() + READ_TIMEOUT, asked).await.ok()?.ok()
     }
 
     async fn ask_for_vertices(&self, link: &Link) -> Result<Vec<VertexAnatomy>, ClientError> {
@@ -250,61 +233,41 @@ impl BreakdownRequest {
         Ok(listed.vertices.into_iter().map(of).collect())
     }
 
-    /// Completed checkpoints that are not known yet, the newest first: the time may not be enough for all.
-    async fn ask_for_ended<'a>(
+    /// Subtasks of one checkpoint; none if there is a vertex that Flink does not know it of.
+    async fn ask_for_subtasks(
         &self,
         link: &Link,
-        seen: impl Iterator<Item = &'a Checkpoint>,
-        vertices: &[VertexAnatomy],
-        found: &mut Vec<Arc<CheckpointAnatomy>>,
-    ) -> Result<(), ClientError> {
-        let mut known = self.known.clone();
-        for entry in seen.filter(|entry| entry.status == CheckpointStatus::Completed) {
-            if known.insert((entry.id, entry.trigger_timestamp)) {
-                found.push(Arc::new(self.ask_for_one(link, entry, vertices).await?));
-            }
-        }
-        Ok(())
+        id: CheckpointId,
+        order: &[VertexId],
+    ) -> Result<SubtaskTable, ClientError> {
+        let asked = order.iter().copied().map(|vertex| self.ask_for_vertex(link, id, vertex));
+        let told: Vec<Option<TaskCheckpointWithSubtasks>> =
+            futures::stream::iter(asked).buffered(CONCURRENCY).try_collect().await?;
+        let of = |(vertex, told): (&VertexId, &Option<_>)| Some((*vertex, acknowledgements(told.as_ref()?)));
+        Ok(order.iter().zip(&told).map(of).collect::<Option<_>>().unwrap_or_default())
     }
 
-    /// One checkpoint. A vertex that Flink does not know it of makes it known as a whole only.
-    async fn ask_for_one(
+    fn in_flight(
         &self,
         link: &Link,
         entry: &Checkpoint,
-        vertices: &[VertexAnatomy],
-    ) -> Result<CheckpointAnatomy, ClientError> {
-        let ids: Vec<VertexId> = vertices.iter().map(|vertex| vertex.id).collect();
-        let asked = ids.into_iter().map(|vertex| self.ask_for_vertex(link, entry.id, vertex));
-        let told: Vec<Option<TaskCheckpointWithSubtasks>> =
-            futures::stream::iter(asked).buffered(CONCURRENCY).try_collect().await?;
-        let times: Option<Vec<_>> = told.iter().map(|told| told.as_ref().map(subtask_times)).collect();
-        let subtasks = times.filter(|times| !times.is_empty());
-        let mut found = self.as_a_whole(link, entry);
-        if let (Some(subtasks), CheckpointStatus::InProgress) = (&subtasks, entry.status) {
-            // Flink's answer is up to 3 s old, but not older than the newest acknowledgement.
-            let newest = subtasks.iter().flatten().flatten().map(|times| times.took).max();
-            found.lasted = found.lasted.saturating_sub(rest::CACHE_AGE).max(newest.unwrap_or_default());
-        }
-        found.subtasks = subtasks;
-        Ok(found)
-    }
-
-    /// One checkpoint of which only the whole is known.
-    fn as_a_whole(&self, link: &Link, entry: &Checkpoint) -> CheckpointAnatomy {
+        subtasks: Option<Vec<Vec<Option<SubtaskTimes>>>>,
+    ) -> CheckpointAnatomy {
         let here = i64::try_from(link.clock.now().wall_millis()).unwrap_or(i64::MAX);
         let there = here.saturating_add(self.ahead);
-        let lasted = match entry.status {
-            CheckpointStatus::InProgress => there.saturating_sub(entry.trigger_timestamp),
-            CheckpointStatus::Completed | CheckpointStatus::Failed => entry.end_to_end_duration,
-        };
+        let mut lasted = duration(there.saturating_sub(entry.trigger_timestamp));
+        if let Some(subtasks) = &subtasks {
+            // Flink's answer is up to 3 s old, but not older than the newest acknowledgement.
+            let newest = subtasks.iter().flatten().flatten().map(|times| times.took).max();
+            lasted = lasted.saturating_sub(rest::CACHE_AGE).max(newest.unwrap_or_default());
+        }
         CheckpointAnatomy {
             id: entry.id,
             triggered_at: entry.trigger_timestamp,
             savepoint: entry.is_savepoint,
-            completed: entry.status == CheckpointStatus::Completed,
-            lasted: duration(lasted),
-            subtasks: None,
+            completed: false,
+            lasted,
+            subtasks,
         }
     }
 
@@ -388,8 +351,10 @@ fn subtasks(vertices: &[VertexAnatomy]) -> usize {
     vertices.iter().map(|vertex| vertex.subtasks).sum()
 }
 
-fn is_too_large(vertices: &[VertexAnatomy]) -> bool {
-    vertices.len() > MAX_VERTICES || subtasks(vertices) > MOST_SUBTASKS
+/// The vertices that are asked for, in the order of the flow; none of a job that is too large.
+fn order(vertices: &[VertexAnatomy]) -> Vec<VertexId> {
+    let is_too_large = vertices.len() > MAX_VERTICES || subtasks(vertices) > MOST_SUBTASKS;
+    vertices.iter().filter(|_| !is_too_large).map(|vertex| vertex.id).collect()
 }
 
 /// The places of the vertices that somebody is missing of.

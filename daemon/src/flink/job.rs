@@ -353,7 +353,8 @@ impl JobCoordinator for FlinkJob {
             Freshness::Cached => drop(timeout(CACHED_LIMIT, read).await),
             Freshness::Current => drop(read.await.map_err(|error| self.error(error))?),
         }
-        Ok(self.facts().breakdown.anatomy())
+        let facts = self.facts();
+        Ok(facts.breakdown.anatomy(&facts.log))
     }
 
     async fn view(&self, part: JobPart) -> Result<PartView, SeamError> {

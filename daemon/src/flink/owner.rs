@@ -240,8 +240,8 @@ impl Owner {
             }
             ClusterAction::ReadBreakdown(request) => Box::pin(read_breakdown(link, request)),
             ClusterAction::ReadNewest(request, newest) => Box::pin(async move {
-                let ended = request.read_one(&link, &newest).await;
-                ClusterEvent::NewestRead { job: request.job, answered: link.clock.now(), ended }
+                let subtasks = request.read_one(&link, newest.id).await;
+                ClusterEvent::NewestRead { job: request.job, answered: link.clock.now(), newest, subtasks }
             }),
         };
         self.work.spawn(work);

@@ -1,6 +1,5 @@
 //! What is read from Flink's REST API.
 
-use crate::seam;
 use ckpt_api::flink::{
     Checkpoint, CheckpointConfig, CheckpointStatistics, CheckpointStatus, JobsOverview, NO_INTERVAL,
 };
@@ -178,18 +177,4 @@ pub(super) fn failures_in_a_row(seen: &CheckpointStatistics) -> u32 {
     let failed =
         over.filter(|entry| !entry.is_savepoint).take_while(|entry| entry.status == CheckpointStatus::Failed);
     u32::try_from(failed.count()).unwrap_or(u32::MAX)
-}
-
-/// How long checkpoints that completed lately usually took; savepoints are another matter.
-pub(super) fn usual_duration(statistics: &CheckpointStatistics) -> Option<Duration> {
-    let is_it = |entry: &&Checkpoint| entry.status == CheckpointStatus::Completed && !entry.is_savepoint;
-    let newest = &statistics.history;
-    // Failures push it out of the history.
-    let apart = statistics.latest.completed.iter().filter(|latest| {
-        let is =
-            |seen: &Checkpoint| seen.id == latest.id && seen.trigger_timestamp == latest.trigger_timestamp;
-        !newest.iter().any(is)
-    });
-    let completed = newest.iter().chain(apart).filter(is_it);
-    seam::usual_duration(completed.filter_map(|entry| u64::try_from(entry.end_to_end_duration).ok()))
 }

@@ -149,8 +149,8 @@ impl ClusterState {
             ClusterEvent::BreakdownRead { job, answered, answer } => {
                 self.breakdown_read(job, answered, answer, &mut actions);
             }
-            ClusterEvent::NewestRead { job, answered, ended } => {
-                self.newest_read(job, answered, ended, &mut actions);
+            ClusterEvent::NewestRead { job, answered, newest, subtasks } => {
+                self.newest_read(job, answered, newest, subtasks, &mut actions);
             }
             ClusterEvent::ProcessEnded(jvm) => self.process_ended(now, jvm),
             ClusterEvent::Learned(lessons) => self.learn(lessons),

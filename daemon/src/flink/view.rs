@@ -117,7 +117,7 @@ impl JobView<'_> {
             next_trigger: None,
             merged: 0,
             queued: 0,
-            usual_duration: self.job.rest.as_ref().and_then(|rest| rest::usual_duration(&rest.statistics)),
+            usual_duration: self.job.log.usual_duration(),
             last_completed: self.job.log.last_completed(),
             trouble: self.not_kept(),
             reach,

@@ -49,7 +49,7 @@ pub(super) struct Tally {
     pub(super) durations: Histogram,
     pub(super) sizes: Histogram,
     pub(super) rescued: u64,
-    /// The sequence number of the newest counted record; `None` before the first look at the job's log.
+    /// The sequence number of the newest counted record; `None` while the job's log was empty.
     counted: Option<u64>,
     /// Checkpoints that ended before are not counted, in milliseconds since the epoch.
     since: u64,
@@ -81,10 +81,14 @@ impl Tally {
         self.counted.unwrap_or(0)
     }
 
-    /// Counts what is new in the job's log. At the first look, what had ended before the job was noticed is not.
+    /// Counts what is new in the job's log. Of its first records, those that ended before the job was noticed are not.
     pub(super) fn count(&mut self, tail: &LogTail) {
-        let before = self.counted.replace(tail.newest);
         self.behind = tail.is_behind;
+        // Flink's history comes after the job was noticed.
+        if self.counted.is_none() && tail.newest == 0 {
+            return;
+        }
+        let before = self.counted.replace(tail.newest);
         if before.is_some_and(|counted| counted > tail.newest) {
             // Another log, of a job that was gone for long: its start is read at the next look.
             self.counted = Some(0);
@@ -127,12 +131,12 @@ mod tests {
     use super::*;
     use crate::checkpoint_log::CheckpointLog;
     use crate::checkpoint_log::failure_reason;
-    use ckpt_api::flink::{Checkpoint, CheckpointStatistics};
+    use ckpt_api::flink::CheckpointStatistics;
     use ckpt_types::ids::CheckpointId;
     use serde_json::{Value, json};
 
     /// Checkpoints with number, status, duration in milliseconds; each was triggered at its number in seconds.
-    fn newest(entries: &[(u64, &str, i64)]) -> Vec<Checkpoint> {
+    fn newest(entries: &[(u64, &str, i64)]) -> CheckpointStatistics {
         let recorded = include_str!("../../../shared/api/tests/flink-rest/checkpoints-in-progress.json");
         let mut body = serde_json::from_str::<Value>(recorded).unwrap()["body"].clone();
         let template = body["history"][0].clone();
@@ -149,7 +153,7 @@ mod tests {
             entry
         };
         body["history"] = entries.iter().map(entry).collect();
-        serde_json::from_value::<CheckpointStatistics>(body).unwrap().history
+        serde_json::from_value(body).unwrap()
     }
 
     /// A job of a cluster whose clock is ahead by some milliseconds, and its counts.
@@ -165,7 +169,7 @@ mod tests {
             Self { log, tally: Tally { since, ..tally() }, ahead: 0 }
         }
 
-        fn saw(&mut self, newest: &[Checkpoint]) {
+        fn saw(&mut self, newest: &CheckpointStatistics) {
             let ahead = self.ahead;
             self.log.record_flink(newest, |there| u64::try_from(there - ahead).unwrap());
             self.count();
@@ -200,6 +204,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn earlier_history_is_not_counted() {
+        let mut job = CountedJob::new(4_500);
+        job.count();
+        let mut seen = newest(&[(3, "FAILED", 100), (2, "FAILED", 100)]);
+        seen.latest.completed = newest(&[(1, "COMPLETED", 900)]).history.pop();
+        job.saw(&seen);
+        assert_eq!((job.completed(), job.tally.ends.get(&DECLINED)), (0, None));
+        seen.history.insert(0, newest(&[(4, "FAILED", 500)]).history.remove(0));
+        job.saw(&seen);
+        assert_eq!((job.completed(), job.tally.ends[&DECLINED]), (0, 1));
+    }
+
+    /// Flink tells of its newest completed checkpoint for longer than the log knows the marks of the failures since.
+    #[test]
+    fn completed_counts_once_despite_failures() {
+        let mut job = CountedJob::new(0);
+        let latest = newest(&[(1, "COMPLETED", 900)]).history.pop();
+        for id in 2..2_000 {
+            let mut seen = newest(&[(id, "FAILED", 10)]);
+            seen.latest.completed.clone_from(&latest);
+            job.saw(&seen);
+        }
+        assert_eq!((job.completed(), job.tally.ends[&DECLINED]), (1, 1_998));
+    }
+
     /// The cluster's clock is ahead by ten minutes, and is put back meanwhile.
     #[test]
     fn counts_once_whatever_clocks_say() {
@@ -221,11 +251,11 @@ mod tests {
     #[test]
     fn new_jobmanager_takes_nothing_back() {
         let mut job = CountedJob::new(0);
-        job.saw(&[]);
+        job.saw(&newest(&[]));
         job.saw(&newest(&[(2, "COMPLETED", 100), (1, "COMPLETED", 100)]));
-        job.saw(&[]);
+        job.saw(&newest(&[]));
         let mut again = newest(&[(1, "COMPLETED", 100)]);
-        again[0].trigger_timestamp = 60_000;
+        again.history[0].trigger_timestamp = 60_000;
         job.saw(&again);
         assert_eq!(job.completed(), 3, "a number may come again");
     }

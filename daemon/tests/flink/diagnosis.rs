@@ -41,5 +41,9 @@ pub(crate) async fn a_subtask_that_hangs_is_named_with_its_host(rig: &'static Ri
         Some(Pace::Stuck),
         "{got:?}"
     );
+    // The history has what the estimate rests on.
+    let history = daemon.client.history(&job.id).await.unwrap().value;
+    let completed = history.checkpoints.iter().filter(|one| one.completed).count();
+    assert!(completed >= usize::try_from(seen.completed).unwrap(), "{history:?}");
     job.cancel().await;
 }

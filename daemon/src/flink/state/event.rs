@@ -3,13 +3,13 @@
 use super::super::breakdown::{BreakdownRead, BreakdownRequest};
 use super::super::facts::{ClusterFacts, RestRead};
 use super::super::routes::{Lesson, Route};
-use crate::anatomy::CheckpointAnatomy;
+use crate::checkpoint_log::{CheckpointMark, SubtaskTable};
 use crate::clock::Moment;
 use crate::overrides::{Record, Submitted};
 use crate::seam::{Applied, Initiator, SeamError};
 use ckpt_agent::protocol::{Sight, Update};
 use ckpt_api::Happening;
-use ckpt_api::flink::{Checkpoint, CheckpointConfig, CheckpointStatistics, JobOverview};
+use ckpt_api::flink::{CheckpointConfig, CheckpointStatistics, JobOverview};
 use ckpt_attach::Jvm;
 use ckpt_client::ClientError;
 use ckpt_coordinator::Monotonic;
@@ -68,8 +68,8 @@ pub(in crate::flink) enum ClusterEvent {
     Removed { job: JobId },
     /// A read by subtask ended.
     BreakdownRead { job: JobId, answered: Moment, answer: Result<Box<BreakdownRead>, SeamError> },
-    /// A read of the newest completed checkpoint ended.
-    NewestRead { job: JobId, answered: Moment, ended: Vec<Arc<CheckpointAnatomy>> },
+    /// A read of the newest completed checkpoint ended; without subtasks if it failed.
+    NewestRead { job: JobId, answered: Moment, newest: CheckpointMark, subtasks: Option<SubtaskTable> },
     /// The JobManager's process has ended.
     ProcessEnded(Jvm),
     /// A search outside of the owner, such as a diagnosis, learned this.
@@ -179,7 +179,7 @@ pub(in crate::flink) enum ClusterAction {
         revision: Option<u64>,
     },
     ReadBreakdown(BreakdownRequest),
-    ReadNewest(BreakdownRequest, Box<Checkpoint>),
+    ReadNewest(BreakdownRequest, CheckpointMark),
     Tell {
         job: JobId,
         happening: Happening,

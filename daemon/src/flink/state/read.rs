@@ -4,7 +4,7 @@
 use super::event::{ClusterAction, Reply, RequestError, RequestId, RestAnswer, replies};
 use super::reading::Reading;
 use super::{ClusterState, JobEntry};
-use crate::anatomy::CheckpointAnatomy;
+use crate::checkpoint_log::{CheckpointMark, SubtaskTable};
 use crate::clock::Moment;
 use crate::flink::breakdown::{BreakdownRead, BreakdownRequest};
 use crate::flink::facts::{AgentRead, JobFacts, RestRead};
@@ -156,15 +156,17 @@ impl ClusterState {
             let told = happenings::between(&before.statistics, &rest.statistics);
             actions.extend(told.into_iter().map(|happening| ClusterAction::Tell { job, happening }));
         }
-        let missed = entry.facts.breakdown.missed(&rest.statistics, now).cloned();
+        let newest = rest.statistics.latest.completed.as_ref().map(CheckpointMark::of);
         // A read under way asks for the same.
-        if let Some(newest) = missed
+        if let Some(newest) = newest
+            && entry.facts.breakdown.is_background_due(now)
+            && entry.facts.log.needs_subtasks(newest)
             && !entry.reads.breakdown.is_under_way()
             && entry.reads.breakdown.join(None)
         {
             entry.reads.is_newest_alone = true;
             let request = entry.breakdown_request(false, ahead);
-            actions.push(ClusterAction::ReadNewest(request, Box::new(newest)));
+            actions.push(ClusterAction::ReadNewest(request, newest));
         }
     }
 
@@ -240,12 +242,13 @@ impl ClusterState {
         answer: Result<Box<BreakdownRead>, SeamError>,
         actions: &mut Vec<ClusterAction>,
     ) {
+        let to_here = to_here(self.facts.health.ahead);
         let Some(entry) = self.entry(job) else { return };
-        let (read, outcome) = match answer {
-            Ok(read) => (Some(*read), Ok(())),
-            Err(error) => (None, Err(RequestError::Job(error))),
-        };
-        Arc::make_mut(&mut entry.facts.breakdown).record(answered.monotonic, read);
+        let breakdown = Arc::make_mut(&mut entry.facts.breakdown);
+        breakdown.record_try(answered.monotonic);
+        let log = &mut entry.facts.log;
+        let outcome = answer.map(|read| breakdown.record(*read, Arc::make_mut(log), to_here));
+        let outcome = outcome.map_err(RequestError::Job);
         let requests = self.finish_breakdown(job, actions);
         actions.extend(replies(requests, &outcome));
     }
@@ -254,12 +257,16 @@ impl ClusterState {
         &mut self,
         job: JobId,
         answered: Moment,
-        ended: Vec<Arc<CheckpointAnatomy>>,
+        newest: CheckpointMark,
+        subtasks: Option<SubtaskTable>,
         actions: &mut Vec<ClusterAction>,
     ) {
         let Some(entry) = self.entry(job) else { return };
         entry.reads.is_newest_alone = false;
-        Arc::make_mut(&mut entry.facts.breakdown).record_background(answered.monotonic, ended);
+        Arc::make_mut(&mut entry.facts.breakdown).record_background_try(answered.monotonic);
+        if let Some(subtasks) = subtasks {
+            Arc::make_mut(&mut entry.facts.log).merge_subtasks(newest, subtasks);
+        }
         let requests = self.finish_breakdown(job, actions);
         actions.extend(replies(requests, &Ok(())));
     }
@@ -277,6 +284,11 @@ impl ClusterState {
     }
 }
 
+/// Converts times on the clock of a cluster that is ahead by milliseconds to ckptd's.
+fn to_here(ahead: i64) -> impl Fn(i64) -> u64 {
+    move |there| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0)
+}
+
 impl JobEntry {
     fn is_round_due(&self, now: Monotonic) -> bool {
         if self.facts.is_missing || self.facts.state().has_ended() {
@@ -287,18 +299,16 @@ impl JobEntry {
     }
 
     fn breakdown_request(&self, with_places: bool, ahead: i64) -> BreakdownRequest {
-        let known = self.facts.breakdown.known();
-        BreakdownRequest { job: self.facts.id(), with_places, known, ahead }
+        BreakdownRequest { job: self.facts.id(), with_places, log: Arc::clone(&self.facts.log), ahead }
     }
 }
 
 impl JobFacts {
     /// Takes answers of the REST API. Returns those before.
     fn take_rest(&mut self, read: RestRead, record: Option<&Record>, ahead: i64) -> Option<Arc<RestRead>> {
-        let to_here = |there: i64| u64::try_from(there.saturating_sub(ahead)).unwrap_or(0);
         let at = read.answered.wall_millis();
         // What has ended by now did so with the timeout that was seen before, unless a change was made meanwhile.
-        Arc::make_mut(&mut self.log).record_flink(&read.statistics.history, to_here);
+        Arc::make_mut(&mut self.log).record_flink(&read.statistics, to_here(ahead));
         let before = self.rest.replace(Arc::new(read));
         let submitted = self.submitted(record);
         if let Some(in_force) = self.in_force(&submitted) {

@@ -3,3 +3,4 @@
 mod cluster;
 mod properties;
 mod races;
+mod subtasks;

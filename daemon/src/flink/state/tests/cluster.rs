@@ -4,7 +4,10 @@ use super::super::event::{
     ChangeAnswer, ClusterAction, ClusterEvent, ListAnswer, Records, Reply, Request, RequestId, RestAnswer,
 };
 use super::super::{ClusterIdentity, ClusterState};
+use crate::anatomy::VertexAnatomy;
+use crate::checkpoint_log::{CheckpointMark, SubtaskTable};
 use crate::clock::Moment;
+use crate::flink::breakdown::BreakdownRead;
 use crate::flink::facts::{JobFacts, RestRead};
 use crate::flink::rest::CACHE_AGE;
 use crate::flink::routes::{Lesson, Route};
@@ -12,11 +15,11 @@ use crate::flink::settings::Attach;
 use crate::overrides::{Layer, Layers, Record, Submitted};
 use crate::seam::{Initiator, SeamError};
 use ckpt_agent::protocol::{Shown, Sight};
-use ckpt_api::flink::{CheckpointConfig, CheckpointStatistics, JobOverview};
+use ckpt_api::flink::{Checkpoint, CheckpointConfig, CheckpointStatistics, CheckpointStatus, JobOverview};
 use ckpt_api::{JobState, OverrideState};
 use ckpt_attach::Jvm;
 use ckpt_coordinator::Monotonic;
-use ckpt_types::ids::JobId;
+use ckpt_types::ids::{CheckpointId, JobId, VertexId};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -38,6 +41,10 @@ pub(super) struct SimJob {
     pub(super) identity: i32,
     pub(super) started: i64,
     pub(super) running: i64,
+    /// Flink's history, newest first.
+    pub(super) history: Vec<Checkpoint>,
+    /// The newest completed checkpoint.
+    pub(super) completed: Option<Checkpoint>,
 }
 
 /// An action under way, with the job as it was when it began.
@@ -60,6 +67,10 @@ pub(super) struct Sim {
     pub(super) pending: Vec<Pending>,
     pub(super) replies: HashMap<RequestId, Reply>,
     pub(super) asked: HashMap<RequestId, Request>,
+    /// Subtasks of each completed checkpoint.
+    pub(super) subtasks: Option<SubtaskTable>,
+    /// Completed checkpoints whose subtasks were asked for.
+    pub(super) asked_subtasks: Vec<CheckpointMark>,
     next_request: RequestId,
     newest_list: i64,
     newest_rest: Option<Monotonic>,
@@ -89,6 +100,8 @@ impl Sim {
             identity: 1,
             started: 1_000,
             running: 2_000,
+            history: Vec::new(),
+            completed: None,
         };
         let identity = ClusterIdentity {
             name: "prod".to_owned(),
@@ -107,6 +120,8 @@ impl Sim {
             pending: Vec::new(),
             replies: HashMap::new(),
             asked: HashMap::new(),
+            subtasks: None,
+            asked_subtasks: Vec::new(),
             next_request: 0,
             newest_list: i64::MIN,
             newest_rest: None,
@@ -373,10 +388,24 @@ impl Sim {
                 ClusterEvent::Removed { job }
             }
             ClusterAction::ReadBreakdown(request) => {
-                ClusterEvent::BreakdownRead { job: request.job, answered, answer: Ok(Box::default()) }
+                let statistics = rest_answer(&seen).statistics;
+                let asked: Vec<_> =
+                    request.log.without_subtasks(&statistics).map(CheckpointMark::of).collect();
+                self.asked_subtasks.extend(&asked);
+                let completed = asked.iter().filter_map(|mark| Some((*mark, self.subtasks.clone()?)));
+                let read = BreakdownRead {
+                    vertices: vec![VertexAnatomy::new(vertex(), "source".to_owned(), 1)],
+                    in_flight: Vec::new(),
+                    completed: completed.collect(),
+                    statistics,
+                    warnings: Vec::new(),
+                };
+                ClusterEvent::BreakdownRead { job: request.job, answered, answer: Ok(Box::new(read)) }
             }
-            ClusterAction::ReadNewest(request, _) => {
-                ClusterEvent::NewestRead { job: request.job, answered, ended: Vec::new() }
+            ClusterAction::ReadNewest(request, newest) => {
+                self.asked_subtasks.push(newest);
+                let subtasks = self.subtasks.clone();
+                ClusterEvent::NewestRead { job: request.job, answered, newest, subtasks }
             }
             ClusterAction::Tell { .. } | ClusterAction::Reply(..) => unreachable!("never under way"),
         };
@@ -410,6 +439,24 @@ impl Sim {
     }
 }
 
+pub(super) fn vertex() -> VertexId {
+    VertexId::from_bits(1)
+}
+
+/// A checkpoint that was triggered at its id in seconds, and took as many milliseconds.
+pub(super) fn checkpoint(id: u64, status: CheckpointStatus) -> Checkpoint {
+    let recorded =
+        recorded(include_str!("../../../../../shared/api/tests/flink-rest/checkpoints-in-progress.json"));
+    let millis = i64::try_from(id).unwrap();
+    Checkpoint {
+        id: CheckpointId(id),
+        status,
+        trigger_timestamp: millis * 1_000,
+        end_to_end_duration: millis,
+        ..serde_json::from_value(recorded["history"][0].clone()).unwrap()
+    }
+}
+
 fn overview(job: &SimJob, asked: Moment) -> JobOverview {
     static RECORDED: LazyLock<JobOverview> = LazyLock::new(|| {
         let list = recorded(include_str!("../../../../../shared/api/tests/flink-rest/jobs-overview.json"));
@@ -433,7 +480,8 @@ fn rest_answer(job: &SimJob) -> RestAnswer {
         statistics["latest"]["completed"] = Value::Null;
         (serde_json::from_value(config).unwrap(), serde_json::from_value(statistics).unwrap())
     });
-    let (mut config, statistics) = RECORDED.clone();
+    let (mut config, mut statistics) = RECORDED.clone();
+    (statistics.history, statistics.latest.completed) = (job.history.clone(), job.completed.clone());
     (config.interval, config.timeout) = (INTERVAL, job.timeout);
     RestAnswer { config, statistics }
 }
