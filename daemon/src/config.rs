@@ -2,10 +2,10 @@
 //! log is kept. Unknown keys are mistakes: a guard rail that is misspelt is none.
 
 use crate::audit;
+use crate::durable::read_limited;
 use crate::flink::FlinkSection;
 use crate::job_file::{self, JobFileError};
 use crate::policy::{OverridesSection, PolicySection, Rules};
-use crate::state_dir::read_limited;
 use ckpt_api::LARGEST_BODY;
 use serde::Deserialize;
 use std::io;

@@ -1,7 +1,7 @@
 //! Which clusters are followed, and what is allowed there: from the command line and a file.
 
 use crate::config::{Config, ConfigError};
-use crate::state_dir::read_limited;
+use crate::durable::read_limited;
 use ckpt_api::{HOSTED, LARGEST_BODY};
 use ckpt_client::local as paths;
 use ckpt_client::{Access, Client, ClientError, Peer};

@@ -2,8 +2,7 @@
 
 use super::metadata::{HIGHEST, METADATA, Metadata, RestorePoint, is_a_name, is_damage};
 use super::places::{self, Places};
-use crate::durable;
-use crate::state_dir::read_limited;
+use crate::durable::{self, read_limited};
 use ckpt_coordinator::Kind;
 use ckpt_types::ids::{CheckpointId, JobId};
 use std::fs;

@@ -1,6 +1,6 @@
 //! `_metadata`: what makes a directory a completed checkpoint or savepoint.
 
-use crate::state_dir::read_limited;
+use crate::durable::read_limited;
 use ckpt_coordinator::Snapshot;
 use ckpt_types::ids::{CheckpointId, JobId, Subtask, VertexId};
 use serde::{Deserialize, Serialize};

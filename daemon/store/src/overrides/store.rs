@@ -2,8 +2,8 @@
 
 use super::file::{Document, Key, LoadError, Record, Submitted};
 use super::merge::{Adoption, Edit, EditError, Edited, Expired, expire, merge, take_over};
-use crate::clock::Clock;
-use crate::durable;
+use crate::{LOG_TARGET, durable};
+use ckpt_clock::Clock;
 use ckpt_types::ids::JobId;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -217,7 +217,7 @@ async fn write_what_comes(
                     publish.send_replace(Arc::clone(&document));
                 }
                 Err(cause) => {
-                    tracing::error!(%cause, "overrides cannot be stored");
+                    tracing::error!(target: LOG_TARGET, %cause, "overrides cannot be stored");
                     failure = Some(cause);
                 }
             }
@@ -285,7 +285,7 @@ fn outcome<T>(failure: Option<Arc<str>>, result: Result<T, EditError>) -> Result
     }
 }
 
-/// Writes on another thread; a job's disk never has all of those, see `hosted::disk`.
+/// Writes on another thread; a job's disk never has all of those, see `hosted::disk` of ckptd.
 async fn write(path: &Path, old: &Document, new: &Document) -> Result<(), Arc<str>> {
     let (path, old, new) = (path.to_owned(), old.to_bytes(), new.to_bytes());
     let written = tokio::task::spawn_blocking(move || replace_or_restore(&path, &old, &new)).await;
@@ -302,7 +302,7 @@ fn replace_or_restore(path: &Path, old: &[u8], new: &[u8]) -> std::io::Result<()
         if std::fs::read(path).is_ok_and(|there| there == new)
             && let Err(again) = durable::replace(path, old)
         {
-            tracing::error!(file = %path.display(), %again, "a change that was refused may be on disk");
+            tracing::error!(target: LOG_TARGET, file = %path.display(), %again, "a change that was refused may be on disk");
         }
         std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
     })
@@ -312,8 +312,8 @@ fn replace_or_restore(path: &Path, old: &[u8], new: &[u8]) -> std::io::Result<()
 mod tests {
     use super::super::IfMatch;
     use super::*;
-    use crate::clock::simulate_wall_clock;
     use ckpt_api::{ConfigurationPatch, Field};
+    use ckpt_clock::simulate_wall_clock;
     use ckpt_coordinator::config::{Override, SubmittedConfig};
     use ckpt_types::bounds::CheckpointTimeout;
     use ckpt_types::ids::JobId;

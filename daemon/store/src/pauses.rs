@@ -1,10 +1,9 @@
 //! Where reconcile is paused: the one file `reconcile.json`, written before a pause is answered, so that hands
 //! that are off stay off after a crash. Clones share one value.
 
-use crate::clock::Clock;
 use crate::durable;
-use crate::state_dir::read_limited;
 use ckpt_api::Pause;
+use ckpt_clock::Clock;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -129,7 +128,7 @@ impl Pauses {
 }
 
 fn load(path: &Path) -> io::Result<Vec<Pause>> {
-    let content = match read_limited(path, LARGEST) {
+    let content = match durable::read_limited(path, LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         content => content?,
     };

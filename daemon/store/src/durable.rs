@@ -1,7 +1,7 @@
 //! Files that survive a crash: whole or not at all, and on disk before anybody is told.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -75,6 +75,19 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 /// Those of the file system.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// Those of the file system, and [`io::ErrorKind::FileTooLarge`].
+pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes")));
+    }
+    Ok(content)
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {

@@ -3,7 +3,7 @@
 //! loses no line.
 
 use super::Settings;
-use crate::durable;
+use crate::{LOG_TARGET, durable};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -79,7 +79,7 @@ impl Files {
         for number in numbers.iter().take(too_many) {
             let old = numbered(&self.path, *number);
             if let Err(error) = fs::remove_file(&old) {
-                tracing::warn!(file = %old.display(), %error, "an old file of the audit log stays");
+                tracing::warn!(target: LOG_TARGET, file = %old.display(), %error, "an old file of the audit log stays");
             }
         }
         Ok(())

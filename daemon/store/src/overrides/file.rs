@@ -1,12 +1,11 @@
 //! The format of `overrides.json`.
 
 use super::layers::{Layer, Layers};
-use crate::seam::Identity;
-use crate::state_dir::read_limited;
+use crate::durable::read_limited;
 use ckpt_coordinator::config::{Override, SubmittedConfig};
 use ckpt_types::bounds::{BoundsError, CheckpointInterval, CheckpointTimeout};
 use ckpt_types::duration::Exact;
-use ckpt_types::ids::JobId;
+use ckpt_types::ids::{Identity, JobId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;

@@ -4,9 +4,10 @@ use super::Settings;
 use super::files::Files;
 use super::line::{Ending, Line};
 use super::read::{self, Query};
-use crate::clock::Clock;
+use crate::LOG_TARGET;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
 use ckpt_api::{Audit, AuditAction, AuditAsked, AuditEntry, AuditResult, AuditStep};
+use ckpt_clock::Clock;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,10 +79,10 @@ impl AuditLog {
         match timeout(REFUSAL_LIMIT, self.write(&lines)).await {
             Ok(Ok(())) => {}
             Ok(Err(cause)) => {
-                tracing::error!(%cause, "what was refused cannot be written to the audit log");
+                tracing::error!(target: LOG_TARGET, %cause, "what was refused cannot be written to the audit log");
             }
             Err(_) => {
-                tracing::warn!("what was refused is not in the audit log yet: the disk does not answer");
+                tracing::warn!(target: LOG_TARGET, "what was refused is not in the audit log yet: the disk does not answer");
             }
         }
     }
@@ -92,7 +93,7 @@ impl AuditLog {
         let begun = match self.read(query).await {
             Ok(Audit { entries, .. }) => entries.into_iter().filter(|entry| entry.outcome.is_none()),
             Err(error) => {
-                tracing::error!(%error, "the audit log cannot be read");
+                tracing::error!(target: LOG_TARGET, %error, "the audit log cannot be read");
                 return;
             }
         };
@@ -104,7 +105,7 @@ impl AuditLog {
         if !lines.is_empty()
             && let Err(cause) = self.write(&lines).await
         {
-            tracing::error!(%cause, "what an earlier ckptd had begun cannot be given an end in the audit log");
+            tracing::error!(target: LOG_TARGET, %cause, "what an earlier ckptd had begun cannot be given an end in the audit log");
         }
     }
 
@@ -198,7 +199,7 @@ async fn write_what_comes(files: impl Fn() -> Files, mut waiting: mpsc::Receiver
             Err(error) => Err(error.to_string().into()),
         };
         if let Err(cause) = &written {
-            tracing::error!(%cause, "the audit log cannot be written");
+            tracing::error!(target: LOG_TARGET, %cause, "the audit log cannot be written");
         }
         for answer in answers {
             drop(answer.send(written.clone()));
