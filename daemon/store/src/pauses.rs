@@ -41,13 +41,14 @@ pub struct PausesError {
     /// The file.
     path: PathBuf,
     /// Why.
+    #[source]
     cause: io::Error,
 }
 
 /// Why a pause could not be made or ended. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 #[error("it could not be stored, so nothing was changed: {0}")]
-pub struct NotStored(io::Error);
+pub struct NotStored(#[from] io::Error);
 
 impl Pauses {
     /// Reads the file at `path`; a missing one holds nothing.
@@ -114,14 +115,14 @@ impl Pauses {
             return Ok(());
         }
         if pauses.len() > MOST {
-            return Err(NotStored(io::Error::other(format!("there are {MOST} pauses already"))));
+            return Err(io::Error::other(format!("there are {MOST} pauses already")).into());
         }
         let document = Document { schema: SCHEMA, pauses };
-        let mut content = serde_json::to_vec_pretty(&document).map_err(|error| NotStored(error.into()))?;
+        let mut content = serde_json::to_vec_pretty(&document).map_err(io::Error::from)?;
         content.push(b'\n');
         let path = Arc::clone(&self.path);
         let written = tokio::task::spawn_blocking(move || durable::replace(&path, &content)).await;
-        written.map_err(|error| NotStored(io::Error::other(error)))?.map_err(NotStored)?;
+        written.map_err(io::Error::other)??;
         self.durable.send_replace(document.pauses);
         Ok(())
     }

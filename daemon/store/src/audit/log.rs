@@ -5,6 +5,7 @@ use super::files::Files;
 use super::line::{Ending, Line};
 use super::read::{self, Query};
 use crate::LOG_TARGET;
+use crate::durable::WriteError;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
 use ckpt_api::{Audit, AuditAction, AuditAsked, AuditEntry, AuditResult, AuditStep};
 use ckpt_clock::Clock;
@@ -28,9 +29,9 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(2);
 /// It could not be written, so nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the change could not be written to the audit log, so nothing was changed: {0}")]
-pub struct NotWritten(Arc<str>);
+pub struct NotWritten(#[source] WriteError);
 
-type Written = oneshot::Sender<Result<(), Arc<str>>>;
+type Written = oneshot::Sender<Result<(), WriteError>>;
 
 /// The audit log. Clones share one.
 #[derive(Debug, Clone)]
@@ -119,13 +120,11 @@ impl AuditLog {
         tokio::task::spawn_blocking(move || read::read(&path, &query)).await.map_err(io::Error::other)?
     }
 
-    async fn write(&self, lines: &[Line]) -> Result<(), Arc<str>> {
+    async fn write(&self, lines: &[Line]) -> Result<(), WriteError> {
         let bytes = lines.iter().flat_map(Line::to_bytes).collect();
         let (answer, answered) = oneshot::channel();
-        self.lines
-            .try_send((bytes, answer))
-            .map_err(|_| Arc::<str>::from("too many changes wait for the disk; try again in a moment"))?;
-        answered.await.unwrap_or_else(|_| Err("ckptd is shutting down".into()))
+        self.lines.try_send((bytes, answer)).map_err(|_| WriteError::QueueFull)?;
+        answered.await.unwrap_or(Err(WriteError::ShuttingDown))
     }
 }
 
@@ -134,7 +133,7 @@ impl Begun {
     ///
     /// # Errors
     /// Why that failed; what was done is done.
-    pub async fn end(self, ending: Ending) -> Result<(), Arc<str>> {
+    pub async fn end(self, ending: Ending) -> Result<(), WriteError> {
         let Self { id, log } = self;
         let at = log.clock.wall_millis();
         log.write(&[Line::Ended { id, at, ending }]).await
@@ -194,9 +193,9 @@ async fn write_what_comes(files: impl Fn() -> Files, mut waiting: mpsc::Receiver
         let written = match written.await {
             Ok((own, written)) => {
                 opened = Some(own);
-                written.map_err(|error| Arc::<str>::from(error.to_string()))
+                written.map_err(WriteError::from)
             }
-            Err(error) => Err(error.to_string().into()),
+            Err(error) => Err(io::Error::other(error).into()),
         };
         if let Err(cause) = &written {
             tracing::error!(target: LOG_TARGET, %cause, "the audit log cannot be written");
