@@ -85,6 +85,7 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// A job file cannot be read.
@@ -93,6 +94,7 @@ pub enum ServeError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// A job file cannot be submitted.
@@ -101,11 +103,12 @@ pub enum ServeError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: SubmitError,
     },
     /// Signals cannot be awaited.
     #[error("cannot wait for signals: {0}")]
-    Signals(io::Error),
+    Signals(#[source] io::Error),
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.

@@ -37,6 +37,7 @@ pub enum StateDirError {
         /// The file or directory in question.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// Another daemon uses it.

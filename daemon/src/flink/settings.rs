@@ -90,7 +90,8 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
         /// Where and which.
-        cause: String,
+        #[source]
+        cause: ClientError,
     },
     /// A name cannot be one.
     #[error(
@@ -207,9 +208,7 @@ fn cluster(entry: Entry, consent: Consent) -> Result<ClusterSettings, SettingsEr
         .transpose()?;
     let access = Access { peer: Peer::Flink, token, authorities, limit: ANSWER_LIMIT };
     let client = Client::with(&entry.url, access).map_err(|error| match (error, entry.ca_file) {
-        (error @ ClientError::BadAuthorities { .. }, Some(path)) => {
-            SettingsError::Mistake { path, cause: error.to_string() }
-        }
+        (cause @ ClientError::BadAuthorities { .. }, Some(path)) => SettingsError::Mistake { path, cause },
         (error, _) => error.into(),
     })?;
     let url = client.server().to_owned();
