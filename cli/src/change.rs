@@ -126,9 +126,13 @@ async fn send(
         Asked::Adoption(request) => server.client.adopt(&reference, request, dry_run).await,
     };
     answer.map_err(|error| {
-        if let (Asked::Adoption(_), Some(older)) = (asked, server.is_older(&error, "adopt overrides")) {
-            return older;
-        }
+        let error = match asked {
+            Asked::Change(_) => error,
+            Asked::Adoption(_) => match server.failed_as_older(error, "adopt overrides") {
+                Ok(older) => return older,
+                Err(error) => error,
+            },
+        };
         let status = error.status().map(|status| status.as_u16());
         let failure = server.failed(error);
         let look = format!("ckptctl get {}", typed(&job.configuration));

@@ -127,7 +127,7 @@ mod tests {
             };
             assert_eq!(Exit::of(&error) as u8, code, "status {status}");
         }
-        let gone = ClientError::Unreachable { server: "s".to_owned(), cause: "refused".to_owned() };
+        let gone = ClientError::Unreachable { server: "s".to_owned(), cause: "refused".into() };
         assert_eq!(Exit::of(&gone) as u8, 7);
     }
 

@@ -126,14 +126,19 @@ impl Server {
         }
     }
 
-    /// A server that does not know a path at all is too old to do `what`, or no ckptd.
-    pub(crate) fn is_older(&self, error: &ClientError, what: &str) -> Option<Error> {
+    /// Error of a server that does not know a path at all: it is too old to do `what`, or no ckptd.
+    ///
+    /// # Errors
+    /// `error` itself, if the server knows the path.
+    pub(crate) fn failed_as_older(&self, error: ClientError, what: &str) -> Result<Error, ClientError> {
         let message = error.to_string();
         let is_404 = error.status().is_some_and(|status| status.as_u16() == 404);
-        (is_404 && message.starts_with("Not found: /")).then(|| {
-            Error::new(Exit::Error, format!("{} cannot {what}: {message}", self.address()))
-                .hint("is it a ckptd, and as new as this ckptctl?")
-        })
+        if !is_404 || !message.starts_with("Not found: /") {
+            return Err(error);
+        }
+        Ok(Error::new(Exit::Error, format!("{} cannot {what}: {message}", self.address()))
+            .hint("is it a ckptd, and as new as this ckptctl?")
+            .caused_by(error))
     }
 
     /// Error of a failed request, with what to type next.
@@ -266,7 +271,7 @@ mod tests {
         let environment =
             || Environment { server: Some("http://127.0.0.1:2".to_owned()), ..Environment::default() };
         let gone = |server: &Server| {
-            let cause = "Connection refused".to_owned();
+            let cause = "Connection refused".into();
             let server_name = server.address().to_owned();
             server.failed(ClientError::Unreachable { server: server_name, cause }).to_string()
         };

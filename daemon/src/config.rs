@@ -2,10 +2,10 @@
 //! log is kept. Unknown keys are mistakes: a guard rail that is misspelt is none.
 
 use crate::audit;
+use crate::durable::read_limited;
 use crate::flink::FlinkSection;
 use crate::job_file::{self, JobFileError};
 use crate::policy::{OverridesSection, PolicySection, Rules};
-use crate::state_dir::read_limited;
 use ckpt_api::LARGEST_BODY;
 use serde::Deserialize;
 use std::io;
@@ -37,6 +37,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// It has a mistake.
@@ -45,6 +46,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// Where and which.
+        #[source]
         cause: JobFileError,
     },
 }
@@ -88,10 +90,8 @@ impl Config {
     /// [`ConfigError::Mistake`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let mistake = |cause| ConfigError::Mistake { path: path.to_owned(), cause };
-        let file: File = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            mistake(job_file::at(text, start, error.message()))
-        })?;
+        let file: File =
+            toml::from_str(text).map_err(|error| mistake(JobFileError::from_toml(text, error)))?;
         let File { attach, attach_other_users, flink, overrides, policy, audit } = file;
         Ok(Self {
             flink: FlinkSection { attach, attach_other_users, clusters: flink },

@@ -15,6 +15,7 @@ pub use screen::{DemoScreen, program};
 
 use ckpt_api::flink::Checkpoint;
 use ckpt_client::ClientError;
+use ckpt_types::bounds::BoundsError;
 use ckpt_types::duration::Rough;
 use std::io;
 use std::time::Duration;
@@ -57,6 +58,7 @@ pub enum DemoError {
         /// The attempt.
         what: &'static str,
         /// The reason.
+        #[source]
         cause: io::Error,
     },
     /// The daemon refuses something.
@@ -77,6 +79,9 @@ pub enum DemoError {
     /// A step had another result.
     #[error("this was to be seen, and was not: {0}")]
     Otherwise(String),
+    /// The timeout that saves the checkpoint is none.
+    #[error("this was to be seen, and was not: {0}")]
+    BadTimeout(#[from] BoundsError),
     /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,

@@ -10,6 +10,7 @@ mod raw;
 use ckpt_coordinator::config::SubmittedConfig;
 use ckpt_types::ids::{Subtask, VertexId};
 use sha2::{Digest, Sha256};
+use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub(crate) const SHORTEST_HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(10
 pub(crate) const LONGEST_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// A mistake in a job file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct JobFileError {
     /// Counted from 1.
@@ -32,6 +33,22 @@ pub struct JobFileError {
     pub column: usize,
     /// What is wrong, and what would be right.
     pub message: String,
+    /// The error of a parser that found it.
+    #[source]
+    pub cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl JobFileError {
+    /// A mistake that the TOML parser found in `text`.
+    pub(crate) fn from_toml(text: &str, error: toml::de::Error) -> Self {
+        let start = error.span().map_or(0, |span| span.start);
+        at(text, start, error.message()).caused_by(error)
+    }
+
+    /// Keeps the error that led to it; the message contains it already.
+    pub(crate) fn caused_by(self, cause: impl Error + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Box::new(cause)), ..self }
+    }
 }
 
 /// A job as submitted.
@@ -122,10 +139,7 @@ impl JobSpec {
     /// # Errors
     /// [`JobFileError`] for the first mistake.
     pub fn parse(text: &str) -> Result<Self, JobFileError> {
-        let file: raw::File = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            at(text, start, error.message())
-        })?;
+        let file: raw::File = toml::from_str(text).map_err(|error| JobFileError::from_toml(text, error))?;
         file.check().map_err(|(start, message)| at(text, start, &message))
     }
 
@@ -193,6 +207,7 @@ pub(crate) fn at(text: &str, offset: usize, message: &str) -> JobFileError {
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
         message: message.replace('\n', "; "),
+        cause: None,
     }
 }
 

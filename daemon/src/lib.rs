@@ -5,13 +5,10 @@
 //! | [`serve`] | the daemon as a whole: start, recovery, shutdown |
 //! | [`rest`] | its REST API |
 //! | [`change`] | the way of a change: validate, persist, apply, answer |
-//! | [`overrides`] | what operators changed, on disk |
 //! | [`expiry`] | overrides that end by themselves |
 //! | [`policy`] | which changes are allowed, and for how long |
-//! | [`audit`] | who did what, when and why, on disk |
 //! | [`config`] | the configuration file |
 //! | [`metrics`] | what Prometheus is told |
-//! | [`pauses`] | where reconcile is paused, on disk |
 //! | [`registry`] | every job, found by id or name |
 //! | `checkpoint_log` | the ended checkpoints of a job, in memory |
 //! | [`seam`] | what ckptd asks of a coordinator, whatever it is |
@@ -20,27 +17,23 @@
 //! | [`diagnosis`] | slow or stuck: what is to be said of a checkpoint in flight |
 //! | [`flink`] | coordinators of real Flink clusters |
 //! | [`job_file`] | a job as it is submitted |
-//! | [`state_dir`], [`durable`] | the state directory, and files that survive a crash |
+//! | [`state_dir`] | the state directory |
 //! | [`demo`] | the demonstration |
 //!
 //! Crates of their own: `ckpt-coordinator`, the state machine behind a hosted job, `ckpt-attach`, access to a running
-//! JVM, and `ckpt-clock`, the clock.
+//! JVM, `ckpt-clock`, the clock, and `ckpt-store`, the overrides, the audit log and the pauses on disk.
 
 pub mod anatomy;
-pub mod audit;
 pub mod change;
 mod checkpoint_log;
 pub mod config;
 pub mod demo;
 pub mod diagnosis;
-pub mod durable;
 pub mod expiry;
 pub mod flink;
 pub mod hosted;
 pub mod job_file;
 pub mod metrics;
-pub mod overrides;
-pub mod pauses;
 pub mod policy;
 pub mod registry;
 pub mod rest;
@@ -49,3 +42,4 @@ pub mod serve;
 pub mod state_dir;
 
 pub use ckpt_clock as clock;
+pub use ckpt_store::{audit, durable, overrides, pauses};

@@ -17,20 +17,10 @@ use ckpt_api::flink::{SavepointRequest, TriggerRequest};
 use ckpt_api::{self as api, JobState, Outcome, OverrideState, OverrideStatus, Via};
 use ckpt_coordinator::config::{EffectiveConfig, Override, SubmittedConfig};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
+pub use ckpt_types::ids::Identity;
 use ckpt_types::ids::{CheckpointId, JobId, TriggerId, VertexId};
 use std::time::Duration;
 use tokio::sync::{broadcast, watch};
-
-/// Which job it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The cluster it runs on, [`api::HOSTED`] for ckptd's own.
-    pub cluster: String,
-    /// Its id.
-    pub id: JobId,
-    /// Its name.
-    pub name: String,
-}
 
 /// A job at one moment. All of it was true at once.
 #[derive(Debug, Clone)]

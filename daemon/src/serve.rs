@@ -4,6 +4,7 @@ use crate::audit::AuditLog;
 use crate::change::Changes;
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::durable::read_limited;
 use crate::expiry::Expiry;
 use crate::flink::{self, Clusters, SettingsError};
 use crate::hosted::{HostedJobs, RecoverError, SubmitError};
@@ -13,7 +14,7 @@ use crate::pauses::{Pauses, PausesError};
 use crate::registry::{JobIndex, Registry};
 use crate::rest::{self, Api, Guard};
 use crate::seam::JobCoordinator;
-use crate::state_dir::{StateDir, StateDirError, read_limited};
+use crate::state_dir::{StateDir, StateDirError};
 use ckpt_api::{HOSTED, LARGEST_BODY};
 use ckpt_client::local::DEFAULT_LISTEN;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -84,6 +85,7 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// A job file cannot be read.
@@ -92,6 +94,7 @@ pub enum ServeError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// A job file cannot be submitted.
@@ -100,11 +103,12 @@ pub enum ServeError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: SubmitError,
     },
     /// Signals cannot be awaited.
     #[error("cannot wait for signals: {0}")]
-    Signals(io::Error),
+    Signals(#[source] io::Error),
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.

@@ -18,7 +18,7 @@ use ckpt_types::ids::JobId;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,7 @@ pub enum StateDirError {
         /// The file or directory in question.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// Another daemon uses it.
@@ -196,19 +197,6 @@ impl StateDir {
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
     }
-}
-
-/// Reads a file of at most `limit` bytes.
-///
-/// # Errors
-/// Those of the file system, and [`io::ErrorKind::FileTooLarge`].
-pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > limit {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes")));
-    }
-    Ok(content)
 }
 
 #[cfg(test)]

@@ -61,7 +61,9 @@ pub(crate) async fn run(server: &Server, output: Option<Output>, args: &Args) ->
     let ask = async |job| {
         let answer = server.client.audit(job, since, Some(args.limit)).await;
         answer.map_err(|error| {
-            server.is_older(&error, "tell who changed what").unwrap_or_else(|| server.failed(error))
+            server
+                .failed_as_older(error, "tell who changed what")
+                .unwrap_or_else(|error| server.failed(error))
         })
     };
     let mut answer = ask(job).await?;

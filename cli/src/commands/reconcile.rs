@@ -112,9 +112,10 @@ fn whose(cluster: Option<&str>) -> String {
 }
 
 fn refused(server: &Server, cluster: Option<&str>, error: ClientError) -> Error {
-    if let Some(older) = server.is_older(&error, "pause reconcile") {
-        return older;
-    }
+    let error = match server.failed_as_older(error, "pause reconcile") {
+        Ok(older) => return older,
+        Err(error) => error,
+    };
     match (error.status().map(|status| status.as_u16()), cluster) {
         (Some(404), Some(_)) => server.failed(error).hint("see which there are with: ckptctl doctor"),
         _ => server.failed(error),

@@ -174,7 +174,7 @@ pub(crate) async fn load(mut socket: UnixStream, library: &str, options: &str) -
     };
     match exchange.await {
         Ok(_) => parse_reply(&reply),
-        Err(error) => Err(AttachError::NotLoaded { said: format!("it broke the connection off ({error})") }),
+        Err(error) => Err(AttachError::Disconnected(error)),
     }
 }
 

@@ -38,6 +38,7 @@ use ckpt_types::duration::{Exact, millis};
 use placement::PlacedAgent;
 use process::AttachTarget;
 use std::collections::HashMap;
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -67,6 +68,7 @@ pub enum AttachError {
         /// File or directory, as ckptd sees it.
         path: PathBuf,
         /// Cause, with advice.
+        #[source]
         cause: io::Error,
     },
     /// The question is longer than HotSpot takes. Nothing was sent.
@@ -81,6 +83,9 @@ pub enum AttachError {
         /// Reply of the JVM.
         said: String,
     },
+    /// The JVM broke the connection off before it said whether it loaded the library.
+    #[error("the JVM did not load the agent: it broke the connection off ({0}); its log may tell more")]
+    Disconnected(#[source] io::Error),
     /// No answer came within the limit.
     #[error("{}", silent(.limit, *.asked))]
     Silent {
@@ -93,11 +98,18 @@ pub enum AttachError {
     #[error("the agent's answer cannot be read: {cause}; look at the job before asking again")]
     Unintelligible {
         /// Cause.
-        cause: String,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// The agent refused. Nothing was changed.
     #[error("{}", describe_refusal(.0))]
     Refusal(Refusal),
+}
+
+impl AttachError {
+    fn unintelligible(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unintelligible { cause: cause.into() }
+    }
 }
 
 /// Sentence for a failed check: the finding, and the advice if there is any.
@@ -174,8 +186,7 @@ async fn converse(
         let placed = off_thread(move || PlacedAgent::new(&there)).await?;
         let socket = hotspot::connect(&target).await?;
         let question = Question { answer: placed.answer_path(), deadline: until.agent_deadline(), ask };
-        let question = serde_json::to_string(&question)
-            .map_err(|error| AttachError::Unintelligible { cause: error.to_string() })?;
+        let question = serde_json::to_string(&question).map_err(AttachError::unintelligible)?;
         if question.len() > LONGEST_QUESTION {
             return Err(AttachError::TooLong { bytes: question.len() });
         }
@@ -192,8 +203,8 @@ async fn converse(
     match serde_json::from_slice::<Answer>(&answer) {
         Ok(Ok(answered)) => Ok(answered),
         Ok(Err(refusal)) => Err(AttachError::Refusal(refusal)),
-        Err(_) if answer.is_empty() => Err(AttachError::Unintelligible { cause: "it is empty".to_owned() }),
-        Err(error) => Err(AttachError::Unintelligible { cause: error.to_string() }),
+        Err(_) if answer.is_empty() => Err(AttachError::unintelligible("it is empty")),
+        Err(error) => Err(AttachError::unintelligible(error)),
     }
 }
 
@@ -203,7 +214,7 @@ async fn off_thread<T: Send + 'static>(
 ) -> Result<T, AttachError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(AttachError::Unintelligible { cause: error.to_string() }),
+        Err(error) => Err(AttachError::unintelligible(error)),
     }
 }
 

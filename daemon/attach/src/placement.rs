@@ -155,12 +155,11 @@ impl PlacedAgent {
     pub(crate) fn read_answer(&self) -> Result<Vec<u8>, AttachError> {
         let mut answer = Vec::new();
         let read = (&self.answer).take(MAX_ANSWER_BYTES as u64 + 1).read_to_end(&mut answer);
-        let cause = match read {
-            Ok(size) if size <= MAX_ANSWER_BYTES => return Ok(answer),
-            Ok(_) => format!("it has more than {MAX_ANSWER_BYTES} bytes"),
-            Err(error) => error.to_string(),
-        };
-        Err(AttachError::Unintelligible { cause })
+        match read {
+            Ok(size) if size <= MAX_ANSWER_BYTES => Ok(answer),
+            Ok(_) => Err(AttachError::unintelligible(format!("it has more than {MAX_ANSWER_BYTES} bytes"))),
+            Err(error) => Err(AttachError::unintelligible(error)),
+        }
     }
 }
 

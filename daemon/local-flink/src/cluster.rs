@@ -71,6 +71,7 @@ pub enum ClusterError {
         /// What was tried.
         what: &'static str,
         /// Why not.
+        #[source]
         cause: io::Error,
     },
     /// It does not come up.

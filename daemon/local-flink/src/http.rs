@@ -28,6 +28,7 @@ pub enum HttpError {
         /// Who was asked.
         address: String,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// Another one than wanted.

@@ -63,7 +63,7 @@ pub enum Progress {
 pub enum InstallError {
     /// The machine lacks something.
     #[error("a local Flink {0}")]
-    Lack(Lack),
+    Lack(#[from] Lack),
     /// The version is none.
     #[error("'{0}' is not a version of Flink; write for example 2.3.0")]
     Version(String),
@@ -75,6 +75,7 @@ pub enum InstallError {
         /// With what.
         path: PathBuf,
         /// Why not.
+        #[source]
         cause: io::Error,
     },
     /// A program said no.
@@ -107,7 +108,7 @@ pub async fn install(
     if numbers != version.split('.').count() || numbers < 2 {
         return Err(InstallError::Version(version.to_owned()));
     }
-    let machine = Machine::look().map_err(InstallError::Lack)?;
+    let machine = Machine::look()?;
     let home = directory.join(version);
     let distribution = Distribution { version: version.to_owned(), home, machine };
     if distribution.dist_jar().is_file() {

@@ -32,6 +32,7 @@ pub enum JobError {
         /// The file.
         path: PathBuf,
         /// Why not.
+        #[source]
         cause: io::Error,
     },
     /// Flink refuses it.

@@ -119,8 +119,7 @@ impl DemoDaemon {
     }
 
     pub(super) async fn raise_timeout(&self, id: CheckpointId) -> Result<InFlight, DemoError> {
-        let timeout = CheckpointTimeout::new(RAISED_TIMEOUT)
-            .map_err(|error| DemoError::Otherwise(error.to_string()))?;
+        let timeout = CheckpointTimeout::new(RAISED_TIMEOUT)?;
         let patch = ConfigurationPatch {
             timeout: Field::Set(timeout),
             reason: Some("demonstration".to_owned()),

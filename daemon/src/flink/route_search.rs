@@ -210,7 +210,8 @@ impl<'a> Search<'a> {
             | AttachError::Refused(_)
             | AttachError::NotPlaced { .. }
             | AttachError::TooLong { .. }
-            | AttachError::NotLoaded { .. } => {
+            | AttachError::NotLoaded { .. }
+            | AttachError::Disconnected(_) => {
                 self.learn(Lesson::Blocked(sentence.clone()));
                 SeamError::NoWay(sentence)
             }

@@ -1,7 +1,7 @@
 //! Which clusters are followed, and what is allowed there: from the command line and a file.
 
 use crate::config::{Config, ConfigError};
-use crate::state_dir::read_limited;
+use crate::durable::read_limited;
 use ckpt_api::{HOSTED, LARGEST_BODY};
 use ckpt_client::local as paths;
 use ckpt_client::{Access, Client, ClientError, Peer};
@@ -90,7 +90,8 @@ pub enum SettingsError {
         /// The file.
         path: PathBuf,
         /// Where and which.
-        cause: String,
+        #[source]
+        cause: ClientError,
     },
     /// A name cannot be one.
     #[error(
@@ -207,9 +208,7 @@ fn cluster(entry: Entry, consent: Consent) -> Result<ClusterSettings, SettingsEr
         .transpose()?;
     let access = Access { peer: Peer::Flink, token, authorities, limit: ANSWER_LIMIT };
     let client = Client::with(&entry.url, access).map_err(|error| match (error, entry.ca_file) {
-        (error @ ClientError::BadAuthorities { .. }, Some(path)) => {
-            SettingsError::Mistake { path, cause: error.to_string() }
-        }
+        (cause @ ClientError::BadAuthorities { .. }, Some(path)) => SettingsError::Mistake { path, cause },
         (error, _) => error.into(),
     })?;
     let url = client.server().to_owned();

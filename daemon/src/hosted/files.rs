@@ -2,8 +2,7 @@
 
 use super::metadata::{HIGHEST, METADATA, Metadata, RestorePoint, is_a_name, is_damage};
 use super::places::{self, Places};
-use crate::durable;
-use crate::state_dir::read_limited;
+use crate::durable::{self, read_limited, with_path};
 use ckpt_coordinator::Kind;
 use ckpt_types::ids::{CheckpointId, JobId};
 use std::fs;
@@ -283,5 +282,5 @@ fn gone(deleted: io::Result<()>) -> io::Result<()> {
 
 /// An error that names the file it is about.
 fn named<T>(path: &Path, result: io::Result<T>) -> io::Result<T> {
-    result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    result.map_err(|error| with_path(path, error))
 }

@@ -1,6 +1,6 @@
 //! `_metadata`: what makes a directory a completed checkpoint or savepoint.
 
-use crate::state_dir::read_limited;
+use crate::durable::{read_limited, with_path};
 use ckpt_coordinator::Snapshot;
 use ckpt_types::ids::{CheckpointId, JobId, Subtask, VertexId};
 use serde::{Deserialize, Serialize};
@@ -83,14 +83,14 @@ impl Metadata {
     /// Reads the metadata in `directory`, and makes sure that all that it names is there.
     pub(super) fn load(directory: &Path) -> io::Result<Self> {
         let damaged = |cause: String| io::Error::new(io::ErrorKind::InvalidData, cause);
-        let in_it = |cause: &dyn std::fmt::Display| format!("{METADATA}: {cause}");
         let file = directory.join(METADATA);
-        let named = |error: io::Error| io::Error::new(error.kind(), in_it(&error));
+        let named = |error| with_path(Path::new(METADATA), error);
         if !fs::metadata(&file).map_err(named)?.is_file() {
-            return Err(damaged(in_it(&"it is no file")));
+            return Err(named(damaged("it is no file".to_owned())));
         }
         let content = read_limited(&file, LARGEST).map_err(named)?;
-        let metadata: Self = serde_json::from_slice(&content).map_err(|error| damaged(in_it(&error)))?;
+        let metadata: Self = serde_json::from_slice(&content)
+            .map_err(|error| named(io::Error::new(io::ErrorKind::InvalidData, error)))?;
         if metadata.schema != SCHEMA {
             return Err(damaged(format!("{METADATA} has schema {}, not {SCHEMA}", metadata.schema)));
         }
@@ -117,9 +117,7 @@ impl Metadata {
                 Ok(size) => {
                     return Err(damaged(format!("{} has {size} of {} bytes", stored.location, stored.bytes)));
                 }
-                Err(error) => {
-                    return Err(io::Error::new(error.kind(), format!("{}: {error}", stored.location)));
-                }
+                Err(error) => return Err(with_path(Path::new(&stored.location), error)),
             }
         }
         Ok(())

@@ -4,10 +4,12 @@
 use super::files::{CheckpointFiles, Found};
 use super::metadata::{METADATA, Metadata, RestorePoint};
 use super::places::local_path;
+use crate::durable::with_path;
 use crate::job_file::{JobSpec, VertexSpec, names};
 use ckpt_types::ids::{Subtask, VertexId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,13 +27,20 @@ pub struct FromSavepoint {
 }
 
 /// Why a job cannot start from a savepoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Unfit {
     /// It is not there, or not whole.
-    Damaged(String),
+    #[error(transparent)]
+    Damaged(Box<dyn Error + Send + Sync>),
     /// It is another kind of job's.
+    #[error("{0}")]
     DoesNotFit(String),
 }
+
+/// Failure to restore the savepoint of a job that was submitted with one.
+#[derive(Debug, thiserror::Error)]
+#[error("the savepoint that the job starts from cannot be restored: {0}; bring it back, or cancel the job")]
+struct RestoreError(#[source] Unfit);
 
 impl FromSavepoint {
     /// The savepoint with this directory or `_metadata`, as a path or a `file:` URI.
@@ -50,11 +59,11 @@ impl FromSavepoint {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn from_json(content: &[u8]) -> Result<Self, String> {
-        let from: Self = serde_json::from_slice(content).map_err(|error| error.to_string())?;
+    pub(super) fn from_json(content: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let from: Self = serde_json::from_slice(content)?;
         match from.schema {
             SCHEMA => Ok(from),
-            other => Err(format!("it has schema {other}, not {SCHEMA}")),
+            other => Err(format!("it has schema {other}, not {SCHEMA}").into()),
         }
     }
 
@@ -66,7 +75,7 @@ impl FromSavepoint {
 
     /// What there is to restore for the job `spec`: all of the savepoint, or nothing.
     pub(super) fn restore_point(&self, spec: &JobSpec) -> Result<RestorePoint, Unfit> {
-        let damaged = |error: io::Error| Unfit::Damaged(format!("{}: {error}", self.directory.display()));
+        let damaged = |error| Unfit::Damaged(with_path(&self.directory, error).into());
         let metadata = Metadata::load(&self.directory).map_err(damaged)?;
         let vertices = vertices(&metadata, &spec.vertices)?;
         let mut point = metadata.restore_point(self.directory.clone());
@@ -88,7 +97,9 @@ fn vertices(metadata: &Metadata, job: &[VertexSpec]) -> Result<BTreeMap<VertexId
     for subtask in &metadata.subtasks {
         let (name, indices) = stored.entry(subtask.vertex).or_insert((&subtask.vertex_name, BTreeSet::new()));
         if !indices.insert(subtask.index) {
-            return Err(Unfit::Damaged(format!("subtask {} of '{name}' is in it twice", subtask.index)));
+            return Err(Unfit::Damaged(
+                format!("subtask {} of '{name}' is in it twice", subtask.index).into(),
+            ));
         }
     }
     let mut found = BTreeMap::new();
@@ -104,7 +115,7 @@ fn vertices(metadata: &Metadata, job: &[VertexSpec]) -> Result<BTreeMap<VertexId
         };
         let parallelism = indices.len();
         if (0..).zip(&indices).any(|(expected, index)| expected != *index) {
-            return Err(Unfit::Damaged(format!("not all subtasks of '{name}' are in it")));
+            return Err(Unfit::Damaged(format!("not all subtasks of '{name}' are in it").into()));
         }
         if usize::try_from(vertex.parallelism) != Ok(parallelism) {
             return Err(Unfit::DoesNotFit(format!(
@@ -129,14 +140,8 @@ pub(super) fn look(
 ) -> io::Result<Found> {
     let mut found = files.scan()?;
     if let (Some(from), true) = (from, found.completed.is_empty()) {
-        let point = from.restore_point(spec).map_err(|unfit| {
-            let (Unfit::Damaged(why) | Unfit::DoesNotFit(why)) = unfit;
-            let what = "the savepoint that the job starts from cannot be restored";
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{what}: {why}; bring it back, or cancel the job"),
-            )
-        })?;
+        let lost = |unfit| io::Error::new(io::ErrorKind::InvalidData, RestoreError(unfit));
+        let point = from.restore_point(spec).map_err(lost)?;
         found.next_id = found.next_id.max(point.checkpoint.next());
         found.newest = Some(point);
     }
@@ -177,18 +182,20 @@ mod tests {
 
     #[test]
     fn vertices_are_found_by_name_and_new_ones_start_from_nothing() {
-        assert_eq!(fit(&[("v", 1), ("v", 0)]), Ok(vec!["v".to_owned()]));
-        assert_eq!(fit(&[("w", 0), ("v", 0), ("v", 1)]), Ok(vec!["v".to_owned(), "w".to_owned()]));
-        assert_eq!(fit(&[]), Ok(vec![]));
+        assert_eq!(fit(&[("v", 1), ("v", 0)]).unwrap(), ["v"]);
+        assert_eq!(fit(&[("w", 0), ("v", 0), ("v", 1)]).unwrap(), ["v", "w"]);
+        assert!(fit(&[]).unwrap().is_empty());
     }
 
     #[test]
     fn what_does_not_fit_or_is_not_whole_is_refused() {
-        let refused = |subtasks: &[(&str, u32)], damaged: bool, part: &str| match (fit(subtasks), damaged) {
-            (Err(Unfit::Damaged(why)), true) | (Err(Unfit::DoesNotFit(why)), false) => {
-                assert!(why.contains(part), "{why}");
-            }
-            (other, _) => panic!("{other:?}"),
+        let refused = |subtasks: &[(&str, u32)], damaged: bool, part: &str| {
+            let why = match (fit(subtasks), damaged) {
+                (Err(Unfit::Damaged(why)), true) => why.to_string(),
+                (Err(Unfit::DoesNotFit(why)), false) => why,
+                (other, _) => panic!("{other:?}"),
+            };
+            assert!(why.contains(part), "{why}");
         };
         refused(&[("x", 0)], false, "'x', which the job does not have; the job has: v, w");
         refused(&[("w", 0), ("w", 1)], false, "parallelism 2 and the job's has 1");
@@ -205,7 +212,7 @@ mod tests {
         }
         assert!(FromSavepoint::parse("savepoint-1").is_err());
         let json = serde_json::to_vec(&directory).unwrap();
-        assert_eq!(FromSavepoint::from_json(&json).as_ref(), Ok(&directory));
+        assert_eq!(FromSavepoint::from_json(&json).unwrap(), directory);
         assert!(FromSavepoint::from_json(br#"{"schema": 2, "directory": "/s"}"#).is_err());
     }
 }

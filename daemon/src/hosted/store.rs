@@ -4,15 +4,16 @@ use super::disk::Disk;
 use super::restore::{FROM_SAVEPOINT_FILE, Unfit};
 use super::{ENDED_FILE, Ended, FromSavepoint, HostedJob, Setup, TaskDoor};
 use crate::clock::Clock;
-use crate::durable;
+use crate::durable::{self, read_limited};
 use crate::job_file::{JobFileError, JobSpec};
 use crate::overrides::{Key, OverrideStore};
 use crate::registry::JobIndex;
 use crate::seam::{Identity, JobCoordinator};
-use crate::state_dir::{StateDir, read_limited};
+use crate::state_dir::StateDir;
 use ckpt_api::{HOSTED, LARGEST_BODY};
 use ckpt_types::ids::JobId;
 use std::collections::HashMap;
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,13 +64,13 @@ pub enum SubmitError {
     },
     /// There is no such savepoint, or it is not whole.
     #[error("the savepoint cannot be started from, so nothing was submitted: {0}")]
-    NoSavepoint(String),
+    NoSavepoint(#[source] Box<dyn Error + Send + Sync>),
     /// The savepoint is another kind of job's.
     #[error("the savepoint does not fit the job, so nothing was submitted: {0}")]
     DoesNotFit(String),
     /// It could not be stored.
     #[error("the job could not be stored, so it was not submitted: {0}")]
-    NotStored(io::Error),
+    NotStored(#[source] io::Error),
 }
 
 /// Why what was stored cannot be brought back.
@@ -81,6 +82,7 @@ pub enum RecoverError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// A file is damaged.
@@ -89,7 +91,8 @@ pub enum RecoverError {
         /// The file.
         path: PathBuf,
         /// How.
-        cause: String,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
     },
 }
 
@@ -250,7 +253,7 @@ impl HostedJobs {
     pub async fn submit(&self, text: &str, from: Option<&str>) -> Result<(HostedJob, bool), SubmitError> {
         let spec = JobSpec::parse(text)?;
         let named = |from: &str| {
-            let wrong = |wrong| SubmitError::NoSavepoint(format!("'{}' {wrong}", from.escape_debug()));
+            let wrong = |wrong| SubmitError::NoSavepoint(format!("'{}' {wrong}", from.escape_debug()).into());
             FromSavepoint::parse(from).map_err(wrong)
         };
         let from = from.map(named).transpose()?;
@@ -330,15 +333,14 @@ fn load(directory: &StateDir, clock: Clock) -> Result<Vec<Stored>, RecoverError>
         durable::remove_drafts(&entry.path()).map_err(|cause| unreadable(&entry.path(), cause))?;
         let path = entry.path().join("job.toml");
         let content = read_limited(&path, LARGEST_BODY as u64).map_err(|cause| unreadable(&path, cause))?;
-        let spec = String::from_utf8(content).map_err(|error| error.to_string());
-        let spec = spec.and_then(|text| JobSpec::parse(&text).map_err(|error| error.to_string()));
+        let spec = String::from_utf8(content).map_err(Into::into);
+        let spec = spec.and_then(|text| JobSpec::parse(&text).map_err(Into::into));
         let spec = spec.map_err(|cause| RecoverError::Damaged { path: path.clone(), cause })?;
         let submitted = fs::metadata(&path).and_then(|file| file.modified());
         let submitted_at = submitted.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let submitted_at = submitted_at.map_or_else(|| clock.wall_millis(), ckpt_types::duration::millis);
-        let ended = load_file(&entry.path().join(ENDED_FILE), |content| {
-            serde_json::from_slice(content).map_err(|error| error.to_string())
-        })?;
+        let ended =
+            load_file(&entry.path().join(ENDED_FILE), |content| Ok(serde_json::from_slice(content)?))?;
         let from_savepoint = load_file(&entry.path().join(FROM_SAVEPOINT_FILE), FromSavepoint::from_json)?;
         found.push(Stored { id, spec, submitted_at, ended, from_savepoint });
     }
@@ -348,7 +350,7 @@ fn load(directory: &StateDir, clock: Clock) -> Result<Vec<Stored>, RecoverError>
 /// The content of a file that need not be there.
 fn load_file<T>(
     path: &Path,
-    parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    parse: impl FnOnce(&[u8]) -> Result<T, Box<dyn Error + Send + Sync>>,
 ) -> Result<Option<T>, RecoverError> {
     match read_limited(path, LARGEST_BODY as u64) {
         Ok(content) => {

@@ -58,8 +58,8 @@ impl Source<'_> {
     fn duration(&self, value: Option<Spanned<String>>) -> Result<Option<Bound<Duration>>, JobFileError> {
         let Some(value) = value else { return Ok(None) };
         let span = value.span();
-        let parsed =
-            duration::parse(value.get_ref()).map_err(|error| self.mistake(&span, error.to_string()))?;
+        let parsed = duration::parse(value.get_ref())
+            .map_err(|error| self.mistake(&span, error.to_string()).caused_by(error))?;
         if parsed.is_zero() {
             return Err(
                 self.mistake(&span, "it is zero, which nothing can keep to; leave it out for no limit")
@@ -87,7 +87,7 @@ fn allows_a_timeout(
                 Exact(longest.value),
                 longest.line
             );
-            Err(JobFileError { line: shortest.line.max(longest.line), column: 1, message })
+            Err(JobFileError { line: shortest.line.max(longest.line), column: 1, message, cause: None })
         }
         _ => Ok(()),
     }
@@ -113,7 +113,7 @@ impl Rules {
             if let (Some(bound), Some(span)) = (bound, span)
                 && let Err(error) = ckpt_api::Lasting::of(bound.value)
             {
-                return Err(source.mistake(&span, error.to_string()));
+                return Err(source.mistake(&span, error.to_string()).caused_by(error));
             }
         }
         if let (Some(longest), Some(default), Some(span)) = (&longest_for, &default_for, default_span)

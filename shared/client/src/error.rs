@@ -6,6 +6,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+/// Boxed cause of an error.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
 /// Why a request brought nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -17,13 +20,15 @@ pub enum ClientError {
         /// What was given.
         url: String,
         /// What is wrong with it.
-        why: String,
+        #[source]
+        why: BoxError,
     },
     /// The certificates that are to be trusted are none.
     #[error("no certificate to trust can be read: {why}; it has to be in PEM form")]
     BadAuthorities {
         /// What is wrong with them.
-        why: String,
+        #[source]
+        why: BoxError,
     },
     /// No answer came.
     #[error("cannot reach {server}: {cause}")]
@@ -31,7 +36,8 @@ pub enum ClientError {
         /// The server.
         server: String,
         /// Why.
-        cause: String,
+        #[source]
+        cause: BoxError,
     },
     /// The server said no. The message is its own sentence.
     #[error("{message}")]
@@ -49,7 +55,8 @@ pub enum ClientError {
         /// The server.
         server: String,
         /// What is odd.
-        cause: String,
+        #[source]
+        cause: BoxError,
     },
 }
 
@@ -119,12 +126,34 @@ fn first_words(error: &str) -> &str {
     }
 }
 
-/// The innermost cause is the one that says what to do: "connection refused", not "error sending request".
-pub(super) fn causes(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
+/// An error of reqwest in the words that tell what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub(super) struct TransportError {
+    sentence: String,
+    #[source]
+    error: reqwest::Error,
+}
+
+impl From<reqwest::Error> for TransportError {
+    /// Takes the words of the innermost cause: "connection refused", not "error sending request".
+    fn from(error: reqwest::Error) -> Self {
+        let sentence = match error.is_timeout() {
+            true => "no answer in time".to_owned(),
+            false => innermost(&error).to_string(),
+        };
+        Self { sentence, error }
     }
-    innermost(error).to_string()
+}
+
+impl TransportError {
+    /// Puts errors of TLS in other words.
+    pub(super) fn of_request(error: reqwest::Error, peer: Peer) -> Self {
+        match tls(&error, peer) {
+            Some(sentence) => Self { sentence, error },
+            None => error.into(),
+        }
+    }
 }
 
 fn innermost(error: &reqwest::Error) -> &(dyn Error + 'static) {
@@ -136,7 +165,7 @@ fn innermost(error: &reqwest::Error) -> &(dyn Error + 'static) {
 }
 
 /// What an error of TLS means, and what to do.
-pub(super) fn tls(error: &reqwest::Error, peer: Peer) -> Option<String> {
+fn tls(error: &reqwest::Error, peer: Peer) -> Option<String> {
     let mut innermost = innermost(error);
     // An I/O error shows its cause's words, and not the cause as its source.
     while let Some(inside) = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {

@@ -37,7 +37,7 @@ impl Client {
         let events = events.filter_map(move |event| {
             future::ready(match event {
                 Ok(event) => client.parsed(event).transpose(),
-                Err(error) => Some(Err(client.broke_off(&error.to_string()))),
+                Err(error) => Some(Err(client.broke_off(error))),
             })
         });
         Ok(events.boxed())
@@ -50,7 +50,7 @@ impl Client {
     ) -> Result<reqwest::Response, ClientError> {
         let request = request.header("Accept", "text/event-stream");
         let begun = tokio::time::timeout(self.limit, async {
-            let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+            let answer = request.send().await.map_err(|error| self.unreachable(error))?;
             match answer.status().is_success() {
                 true => Ok(answer),
                 false => Err(self.read(answer).await.err().unwrap_or_else(|| self.nonsense("it says no"))),
@@ -59,16 +59,12 @@ impl Client {
         begun.await.unwrap_or_else(|_| Err(self.broke_off("no answer in time")))
     }
 
-    fn broke_off(&self, cause: &str) -> ClientError {
-        ClientError::Unreachable { server: self.server.clone(), cause: cause.to_owned() }
-    }
-
     /// The event; `None` if it is none, or of a kind that is not known here.
     fn parsed(&self, event: Sse) -> Result<Option<Event>, ClientError> {
         let Sse { event: Some(_), data: Some(data), .. } = event else { return Ok(None) };
         match serde_json::from_str::<serde_json::Value>(&data) {
             Ok(json) => Ok(serde_json::from_value(json).ok()),
-            Err(error) => Err(self.nonsense(&error.to_string())),
+            Err(error) => Err(self.nonsense(error)),
         }
     }
 }

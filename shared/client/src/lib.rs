@@ -19,8 +19,8 @@ use reqwest::{Method, header};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-pub use error::{ClientError, Peer};
-use error::{causes, tls};
+use error::TransportError;
+pub use error::{BoxError, ClientError, Peer};
 pub use events::events_of;
 pub use paths::{configuration_path, configurations_path, escape, is_loopback};
 pub use reqwest::StatusCode;
@@ -96,31 +96,31 @@ impl Client {
     /// certificates are none.
     pub fn with(url: &str, access: Access) -> Result<Self, ClientError> {
         let Access { peer, token, authorities, limit } = access;
-        let bad = |why: String| ClientError::BadUrl { peer, url: url.to_owned(), why };
-        let parsed = reqwest::Url::parse(url).map_err(|error| bad(error.to_string()))?;
+        let bad = |why: BoxError| ClientError::BadUrl { peer, url: url.to_owned(), why };
+        let parsed = reqwest::Url::parse(url).map_err(|error| bad(error.into()))?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(bad(format!("'{}' is not a protocol that is spoken here", parsed.scheme())));
+            return Err(bad(format!("'{}' is not a protocol that is spoken here", parsed.scheme()).into()));
         }
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(ClientError::BadUrl {
                 peer,
                 url: "the given one".to_owned(),
-                why: "it has a user name or a password in it, which would be shown and logged".to_owned(),
+                why: "it has a user name or a password in it, which would be shown and logged".into(),
             });
         }
         if parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(bad("it has a query; give the address alone".to_owned()));
+            return Err(bad("it has a query; give the address alone".into()));
         }
         if !parsed.has_host() {
-            return Err(bad("it names no host".to_owned()));
+            return Err(bad("it names no host".into()));
         }
         // Whoever comes first settles it for the process; it is always the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
         let authorities = authorities.map(|pem| reqwest::Certificate::from_pem_bundle(&pem)).transpose();
-        let unusable = |why: String| ClientError::BadAuthorities { why };
-        let authorities = authorities.map_err(|error| unusable(causes(&error)))?;
+        let unusable = |why| ClientError::BadAuthorities { why };
+        let authorities = authorities.map_err(|error| unusable(TransportError::from(error).into()))?;
         if authorities.as_ref().is_some_and(Vec::is_empty) {
-            return Err(unusable("there is none".to_owned()));
+            return Err(unusable("there is none".into()));
         }
         let authorities = authorities.unwrap_or_default();
         let http = reqwest::Client::builder()
@@ -132,7 +132,7 @@ impl Client {
             .tls_certs_merge(authorities)
             .user_agent(peer.user_agent())
             .build()
-            .map_err(|error| bad(causes(&error)))?;
+            .map_err(|error| bad(TransportError::from(error).into()))?;
         Ok(Self { http, server: url.trim_end_matches('/').to_owned(), token, peer, limit, by: None })
     }
 
@@ -430,19 +430,19 @@ impl Client {
         limit: Duration,
     ) -> Result<Answer<T>, ClientError> {
         let body = self.text(request.timeout(limit)).await?;
-        let value = serde_json::from_str(&body).map_err(|error| self.nonsense(&error.to_string()))?;
+        let value = serde_json::from_str(&body).map_err(|error| self.nonsense(error))?;
         Ok(Answer { value, body })
     }
 
     async fn text(&self, request: reqwest::RequestBuilder) -> Result<String, ClientError> {
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let answer = request.send().await.map_err(|error| self.unreachable(error))?;
         self.read(answer).await
     }
 
     async fn read(&self, mut answer: reqwest::Response) -> Result<String, ClientError> {
         let status = answer.status();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(error))? {
             if body.len() + chunk.len() > LARGEST_ANSWER {
                 return Err(self.nonsense("it is larger than 64 MiB"));
             }
@@ -454,17 +454,20 @@ impl Client {
         }
         match serde_json::from_str::<flink::Errors>(&body) {
             Ok(errors) => Err(ClientError::Refused { status, message: self.peer.sentence(&errors.errors) }),
-            Err(_) => Err(self.nonsense(&format!("status {status} without a reason"))),
+            Err(_) => Err(self.nonsense(format!("status {status} without a reason"))),
         }
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
-        let cause = tls(error, self.peer).unwrap_or_else(|| causes(error));
-        ClientError::Unreachable { server: self.server.clone(), cause }
+    fn unreachable(&self, error: reqwest::Error) -> ClientError {
+        self.broke_off(TransportError::of_request(error, self.peer))
     }
 
-    fn nonsense(&self, cause: &str) -> ClientError {
-        ClientError::Nonsense { peer: self.peer, server: self.server.clone(), cause: cause.to_owned() }
+    fn broke_off(&self, cause: impl Into<BoxError>) -> ClientError {
+        ClientError::Unreachable { server: self.server.clone(), cause: cause.into() }
+    }
+
+    fn nonsense(&self, cause: impl Into<BoxError>) -> ClientError {
+        ClientError::Nonsense { peer: self.peer, server: self.server.clone(), cause: cause.into() }
     }
 }
 

@@ -111,6 +111,17 @@ pub struct Subtask {
     pub index: u32,
 }
 
+/// A job with its cluster and its name: ids repeat across clusters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The cluster it runs on, `hosted` for ckptd's own.
+    pub cluster: String,
+    /// Its id.
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

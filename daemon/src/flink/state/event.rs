@@ -135,10 +135,11 @@ pub(in crate::flink) enum Reply {
 }
 
 /// Reason why a request failed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
 pub(in crate::flink) enum RequestError {
-    Rest(Arc<ClientError>),
-    Job(SeamError),
+    Rest(#[from] Arc<ClientError>),
+    Job(#[from] SeamError),
 }
 
 /// The effect of applying one revision.

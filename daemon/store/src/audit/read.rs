@@ -2,6 +2,7 @@
 
 use super::files::{numbered, numbers};
 use super::line::{Ending, Line, entry};
+use crate::durable::with_path;
 use ckpt_api::{Audit, AuditAsked, AuditEntry};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
@@ -64,7 +65,7 @@ pub(super) fn read(path: &Path, query: &Query) -> io::Result<Audit> {
     let older = older.iter().rev().map(|number| numbered(path, *number));
     let older = older.map(|path| (File::open(&path), path));
     for (file, path) in std::iter::once((current, path.to_owned())).chain(older) {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let named = |error| with_path(&path, error);
         let file = match file {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,

@@ -1,14 +1,35 @@
 //! Files that survive a crash: whole or not at all, and on disk before anybody is told.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest wait for something to be stored: what takes longer waits for a disk that does not answer.
 pub const STORE_LIMIT: Duration = Duration::from_secs(25);
 /// How the name of a file or directory begins until all is in it.
 pub const DRAFT: &str = ".draft-";
+
+/// Reason why a queued change was not written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// The queue is full.
+    #[error("too many changes wait for the disk; try again in a moment")]
+    QueueFull,
+    /// The task that writes has ended.
+    #[error("ckptd is shutting down")]
+    ShuttingDown,
+    /// The file system refuses; all who share the write share the error.
+    #[error(transparent)]
+    File(Arc<io::Error>),
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        Self::File(Arc::new(error))
+    }
+}
 
 /// Replaces the file at `path` with `content`: afterwards either the old or the new content is there,
 /// never a part, and the new one is durable when this returns.
@@ -75,6 +96,33 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 /// Those of the file system.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// Those of the file system, and [`io::ErrorKind::FileTooLarge`].
+pub fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes")));
+    }
+    Ok(content)
+}
+
+/// Puts the path that an error is about in front of it; its kind stays.
+#[must_use]
+pub fn with_path(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), PathError { path: path.to_owned(), error })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {error}", path = .path.display())]
+struct PathError {
+    path: PathBuf,
+    #[source]
+    error: io::Error,
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {

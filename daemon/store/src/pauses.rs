@@ -1,10 +1,9 @@
 //! Where reconcile is paused: the one file `reconcile.json`, written before a pause is answered, so that hands
 //! that are off stay off after a crash. Clones share one value.
 
-use crate::clock::Clock;
 use crate::durable;
-use crate::state_dir::read_limited;
 use ckpt_api::Pause;
+use ckpt_clock::Clock;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,13 +41,14 @@ pub struct PausesError {
     /// The file.
     path: PathBuf,
     /// Why.
+    #[source]
     cause: io::Error,
 }
 
 /// Why a pause could not be made or ended. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 #[error("it could not be stored, so nothing was changed: {0}")]
-pub struct NotStored(io::Error);
+pub struct NotStored(#[from] io::Error);
 
 impl Pauses {
     /// Reads the file at `path`; a missing one holds nothing.
@@ -115,21 +115,21 @@ impl Pauses {
             return Ok(());
         }
         if pauses.len() > MOST {
-            return Err(NotStored(io::Error::other(format!("there are {MOST} pauses already"))));
+            return Err(io::Error::other(format!("there are {MOST} pauses already")).into());
         }
         let document = Document { schema: SCHEMA, pauses };
-        let mut content = serde_json::to_vec_pretty(&document).map_err(|error| NotStored(error.into()))?;
+        let mut content = serde_json::to_vec_pretty(&document).map_err(io::Error::from)?;
         content.push(b'\n');
         let path = Arc::clone(&self.path);
         let written = tokio::task::spawn_blocking(move || durable::replace(&path, &content)).await;
-        written.map_err(|error| NotStored(io::Error::other(error)))?.map_err(NotStored)?;
+        written.map_err(io::Error::other)??;
         self.durable.send_replace(document.pauses);
         Ok(())
     }
 }
 
 fn load(path: &Path) -> io::Result<Vec<Pause>> {
-    let content = match read_limited(path, LARGEST) {
+    let content = match durable::read_limited(path, LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         content => content?,
     };

@@ -12,7 +12,7 @@ mod layers;
 mod merge;
 mod store;
 
-pub use file::{Key, LoadError, Record, Submitted};
+pub use file::{DamageError, Key, LoadError, Record, Submitted};
 pub use layers::{Layer, Layers, MOST_LAYERS, TooDeep};
 pub use merge::{Adoption, Edit, EditError, Edited, Expired, IfMatch};
 pub use store::OverrideStore;

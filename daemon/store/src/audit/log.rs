@@ -4,9 +4,11 @@ use super::Settings;
 use super::files::Files;
 use super::line::{Ending, Line};
 use super::read::{self, Query};
-use crate::clock::Clock;
+use crate::LOG_TARGET;
+use crate::durable::WriteError;
 use crate::overrides::{Key, Layers, OverrideStore, Record};
 use ckpt_api::{Audit, AuditAction, AuditAsked, AuditEntry, AuditResult, AuditStep};
+use ckpt_clock::Clock;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,9 +29,9 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(2);
 /// It could not be written, so nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the change could not be written to the audit log, so nothing was changed: {0}")]
-pub struct NotWritten(Arc<str>);
+pub struct NotWritten(#[source] WriteError);
 
-type Written = oneshot::Sender<Result<(), Arc<str>>>;
+type Written = oneshot::Sender<Result<(), WriteError>>;
 
 /// The audit log. Clones share one.
 #[derive(Debug, Clone)]
@@ -78,10 +80,10 @@ impl AuditLog {
         match timeout(REFUSAL_LIMIT, self.write(&lines)).await {
             Ok(Ok(())) => {}
             Ok(Err(cause)) => {
-                tracing::error!(%cause, "what was refused cannot be written to the audit log");
+                tracing::error!(target: LOG_TARGET, %cause, "what was refused cannot be written to the audit log");
             }
             Err(_) => {
-                tracing::warn!("what was refused is not in the audit log yet: the disk does not answer");
+                tracing::warn!(target: LOG_TARGET, "what was refused is not in the audit log yet: the disk does not answer");
             }
         }
     }
@@ -92,7 +94,7 @@ impl AuditLog {
         let begun = match self.read(query).await {
             Ok(Audit { entries, .. }) => entries.into_iter().filter(|entry| entry.outcome.is_none()),
             Err(error) => {
-                tracing::error!(%error, "the audit log cannot be read");
+                tracing::error!(target: LOG_TARGET, %error, "the audit log cannot be read");
                 return;
             }
         };
@@ -104,7 +106,7 @@ impl AuditLog {
         if !lines.is_empty()
             && let Err(cause) = self.write(&lines).await
         {
-            tracing::error!(%cause, "what an earlier ckptd had begun cannot be given an end in the audit log");
+            tracing::error!(target: LOG_TARGET, %cause, "what an earlier ckptd had begun cannot be given an end in the audit log");
         }
     }
 
@@ -118,13 +120,11 @@ impl AuditLog {
         tokio::task::spawn_blocking(move || read::read(&path, &query)).await.map_err(io::Error::other)?
     }
 
-    async fn write(&self, lines: &[Line]) -> Result<(), Arc<str>> {
+    async fn write(&self, lines: &[Line]) -> Result<(), WriteError> {
         let bytes = lines.iter().flat_map(Line::to_bytes).collect();
         let (answer, answered) = oneshot::channel();
-        self.lines
-            .try_send((bytes, answer))
-            .map_err(|_| Arc::<str>::from("too many changes wait for the disk; try again in a moment"))?;
-        answered.await.unwrap_or_else(|_| Err("ckptd is shutting down".into()))
+        self.lines.try_send((bytes, answer)).map_err(|_| WriteError::QueueFull)?;
+        answered.await.unwrap_or(Err(WriteError::ShuttingDown))
     }
 }
 
@@ -133,7 +133,7 @@ impl Begun {
     ///
     /// # Errors
     /// Why that failed; what was done is done.
-    pub async fn end(self, ending: Ending) -> Result<(), Arc<str>> {
+    pub async fn end(self, ending: Ending) -> Result<(), WriteError> {
         let Self { id, log } = self;
         let at = log.clock.wall_millis();
         log.write(&[Line::Ended { id, at, ending }]).await
@@ -193,12 +193,12 @@ async fn write_what_comes(files: impl Fn() -> Files, mut waiting: mpsc::Receiver
         let written = match written.await {
             Ok((own, written)) => {
                 opened = Some(own);
-                written.map_err(|error| Arc::<str>::from(error.to_string()))
+                written.map_err(WriteError::from)
             }
-            Err(error) => Err(error.to_string().into()),
+            Err(error) => Err(io::Error::other(error).into()),
         };
         if let Err(cause) = &written {
-            tracing::error!(%cause, "the audit log cannot be written");
+            tracing::error!(target: LOG_TARGET, %cause, "the audit log cannot be written");
         }
         for answer in answers {
             drop(answer.send(written.clone()));

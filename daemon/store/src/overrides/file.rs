@@ -1,12 +1,11 @@
 //! The format of `overrides.json`.
 
 use super::layers::{Layer, Layers};
-use crate::seam::Identity;
-use crate::state_dir::read_limited;
+use crate::durable::read_limited;
 use ckpt_coordinator::config::{Override, SubmittedConfig};
 use ckpt_types::bounds::{BoundsError, CheckpointInterval, CheckpointTimeout};
 use ckpt_types::duration::Exact;
-use ckpt_types::ids::JobId;
+use ckpt_types::ids::{Identity, JobId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -250,6 +249,7 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// It is damaged.
@@ -258,7 +258,28 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
         /// Where and how.
-        cause: String,
+        #[source]
+        cause: DamageError,
+    },
+}
+
+/// Damage of an override file.
+#[derive(Debug, thiserror::Error)]
+pub enum DamageError {
+    /// A later ckptd wrote it.
+    #[error("they have schema {0}, and this ckptd reads schema {SCHEMA} and {WITH_LAYERS}")]
+    Schema(u32),
+    /// It has another form.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A value is out of bounds.
+    #[error("{record}: {cause}")]
+    Bounds {
+        /// The job and its cluster, as text.
+        record: String,
+        /// Which value.
+        #[source]
+        cause: BoundsError,
     },
 }
 
@@ -270,7 +291,7 @@ impl Document {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(cause) => return Err(LoadError::Unreadable { path: path.to_owned(), cause }),
         };
-        let damaged = |cause: String| LoadError::Damaged { path: path.to_owned(), cause };
+        let damaged = |cause| LoadError::Damaged { path: path.to_owned(), cause };
         // The number comes first: a later format need not parse as this one to be named.
         #[derive(Deserialize)]
         struct Numbered {
@@ -279,16 +300,14 @@ impl Document {
         if let Ok(Numbered { schema }) = serde_json::from_slice(&content)
             && !(SCHEMA..=WITH_LAYERS).contains(&schema)
         {
-            return Err(damaged(format!(
-                "they have schema {schema}, and this ckptd reads schema {SCHEMA} and {WITH_LAYERS}"
-            )));
+            return Err(damaged(DamageError::Schema(schema)));
         }
-        let document: Self = serde_json::from_slice(&content).map_err(|error| damaged(error.to_string()))?;
+        let document: Self = serde_json::from_slice(&content).map_err(|error| damaged(error.into()))?;
         for (cluster, jobs) in &document.clusters {
             for (job, record) in jobs {
-                if let Err(error) = record.check() {
-                    return Err(damaged(format!("job {job} of cluster {cluster}: {error}")));
-                }
+                record.check().map_err(|cause| {
+                    damaged(DamageError::Bounds { record: format!("job {job} of cluster {cluster}"), cause })
+                })?;
             }
         }
         Ok(document)
@@ -352,12 +371,21 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::error::Error;
 
     fn load(content: &str) -> Result<Document, String> {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("overrides.json");
         std::fs::write(&path, content).unwrap();
         Document::load(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn load_error_keeps_source() {
+        let home = tempfile::tempdir().unwrap();
+        let error = Document::load(home.path()).unwrap_err();
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+        assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::IsADirectory), "{error}");
     }
 
     #[test]

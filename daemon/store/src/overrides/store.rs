@@ -2,9 +2,11 @@
 
 use super::file::{Document, Key, LoadError, Record, Submitted};
 use super::merge::{Adoption, Edit, EditError, Edited, Expired, expire, merge, take_over};
-use crate::clock::Clock;
-use crate::durable;
+use crate::LOG_TARGET;
+use crate::durable::{self, WriteError};
+use ckpt_clock::Clock;
 use ckpt_types::ids::JobId;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -184,16 +186,13 @@ impl OverrideStore {
         request: impl FnOnce(oneshot::Sender<Result<T, EditError>>) -> Request,
     ) -> Result<T, EditError> {
         let (answer, answered) = oneshot::channel();
-        let not_stored = |cause: &str| EditError::NotStored { cause: cause.into() };
-        self.requests
-            .try_send(request(answer))
-            .map_err(|_| not_stored("too many changes wait for the disk; try again in a moment"))?;
-        answered.await.unwrap_or_else(|_| Err(not_stored("ckptd is shutting down")))
+        self.requests.try_send(request(answer)).map_err(|_| WriteError::QueueFull)?;
+        answered.await.unwrap_or(Err(WriteError::ShuttingDown.into()))
     }
 }
 
 /// Answers that wait for a write: told the outcome of their own edit, or that the write failed.
-type Waiting = Vec<Box<dyn FnOnce(Option<Arc<str>>) + Send>>;
+type Waiting = Vec<Box<dyn FnOnce(Option<WriteError>) + Send>>;
 
 async fn write_what_comes(
     path: PathBuf,
@@ -217,8 +216,8 @@ async fn write_what_comes(
                     publish.send_replace(Arc::clone(&document));
                 }
                 Err(cause) => {
-                    tracing::error!(%cause, "overrides cannot be stored");
-                    failure = Some(cause);
+                    tracing::error!(target: LOG_TARGET, %cause, "overrides cannot be stored");
+                    failure = Some(WriteError::from(cause));
                 }
             }
         }
@@ -278,33 +277,31 @@ fn take(draft: &mut Document, now: u64, request: Request, waiting: &mut Waiting)
 }
 
 /// A refusal waits for the write too: it may rest on an edit that could not be stored.
-fn outcome<T>(failure: Option<Arc<str>>, result: Result<T, EditError>) -> Result<T, EditError> {
+fn outcome<T>(failure: Option<WriteError>, result: Result<T, EditError>) -> Result<T, EditError> {
     match failure {
         None => result,
-        Some(cause) => Err(EditError::NotStored { cause }),
+        Some(cause) => Err(cause.into()),
     }
 }
 
-/// Writes on another thread; a job's disk never has all of those, see `hosted::disk`.
-async fn write(path: &Path, old: &Document, new: &Document) -> Result<(), Arc<str>> {
+/// Writes on another thread; a job's disk never has all of those, see `hosted::disk` of ckptd.
+async fn write(path: &Path, old: &Document, new: &Document) -> io::Result<()> {
     let (path, old, new) = (path.to_owned(), old.to_bytes(), new.to_bytes());
-    let written = tokio::task::spawn_blocking(move || replace_or_restore(&path, &old, &new)).await;
-    match written {
-        Ok(written) => written.map_err(|error| error.to_string().into()),
-        Err(error) => Err(error.to_string().into()),
-    }
+    tokio::task::spawn_blocking(move || replace_or_restore(&path, &old, &new))
+        .await
+        .map_err(io::Error::other)?
 }
 
 /// Replaces the file. Where that fails after the new content has taken its place, the old one is put
 /// back, since its author will be told that nothing has changed.
-fn replace_or_restore(path: &Path, old: &[u8], new: &[u8]) -> std::io::Result<()> {
+fn replace_or_restore(path: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {
     durable::replace(path, new).map_err(|error| {
         if std::fs::read(path).is_ok_and(|there| there == new)
             && let Err(again) = durable::replace(path, old)
         {
-            tracing::error!(file = %path.display(), %again, "a change that was refused may be on disk");
+            tracing::error!(target: LOG_TARGET, file = %path.display(), %again, "a change that was refused may be on disk");
         }
-        std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        durable::with_path(path, error)
     })
 }
 
@@ -312,11 +309,12 @@ fn replace_or_restore(path: &Path, old: &[u8], new: &[u8]) -> std::io::Result<()
 mod tests {
     use super::super::IfMatch;
     use super::*;
-    use crate::clock::simulate_wall_clock;
     use ckpt_api::{ConfigurationPatch, Field};
+    use ckpt_clock::simulate_wall_clock;
     use ckpt_coordinator::config::{Override, SubmittedConfig};
     use ckpt_types::bounds::CheckpointTimeout;
     use ckpt_types::ids::JobId;
+    use std::error::Error;
 
     fn edit(job: u128, millis: u64) -> Edit {
         let timeout = Field::Set(CheckpointTimeout::from_millis(millis).unwrap());
@@ -457,6 +455,9 @@ mod tests {
         let stale = Edit { if_match: IfMatch::Revision(Some(1)), ..edit(1, 3_000) };
         let refused = futures::future::join(store.edit(edit(1, 2_000)), store.edit(stale)).await;
         assert!(matches!(refused.0, Err(EditError::NotStored { .. })), "{refused:?}");
+        let causes = std::iter::successors(refused.0.as_ref().unwrap_err().source(), |&cause| cause.source());
+        let kind = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind);
+        assert_eq!(kind, Some(io::ErrorKind::NotFound), "{refused:?}");
         assert!(matches!(refused.1, Err(EditError::NotStored { .. })), "it rests on the first: {refused:?}");
         std::fs::rename(&away, home.path()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), kept);

@@ -2,9 +2,9 @@
 
 use super::file::{Document, Key, Record, Submitted};
 use super::layers::{Layer, Layers, MOST_LAYERS, TooDeep};
+use crate::durable::WriteError;
 use ckpt_api::{ConfigurationPatch, Field, HOSTED};
 use ckpt_coordinator::config::{Override, SubmittedConfig};
-use std::sync::Arc;
 
 /// What `If-Match` demands of a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,8 @@ pub enum EditError {
     #[error("the change could not be stored, so nothing was changed: {cause}")]
     NotStored {
         /// Why.
-        cause: Arc<str>,
+        #[from]
+        cause: WriteError,
     },
 }
 

@@ -3,7 +3,7 @@
 //! loses no line.
 
 use super::Settings;
-use crate::durable;
+use crate::{LOG_TARGET, durable};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -49,7 +49,7 @@ impl Files {
         if let Err(error) = written {
             // The next write opens it anew, and finds out what is truly there.
             drop(current.file.set_len(current.size).and_then(|()| current.file.sync_data()));
-            return Err(named(&self.path, &error));
+            return Err(durable::with_path(&self.path, error));
         }
         current.size += content.len() as u64;
         current.torn = false;
@@ -60,7 +60,7 @@ impl Files {
     fn take_current(&mut self) -> io::Result<Current> {
         match self.current.take() {
             Some(current) => Ok(current),
-            None => open(&self.path).map_err(|error| named(&self.path, &error)),
+            None => open(&self.path).map_err(|error| durable::with_path(&self.path, error)),
         }
     }
 
@@ -68,7 +68,8 @@ impl Files {
     fn put_aside(&self) -> io::Result<()> {
         let numbers = numbers(&self.path)?;
         let next = numbers.last().map_or(1, |newest| newest.saturating_add(1));
-        fs::rename(&self.path, numbered(&self.path, next)).map_err(|error| named(&self.path, &error))?;
+        fs::rename(&self.path, numbered(&self.path, next))
+            .map_err(|error| durable::with_path(&self.path, error))?;
         if let Some(directory) = self.path.parent() {
             durable::sync_directory(directory)?;
         }
@@ -79,7 +80,7 @@ impl Files {
         for number in numbers.iter().take(too_many) {
             let old = numbered(&self.path, *number);
             if let Err(error) = fs::remove_file(&old) {
-                tracing::warn!(file = %old.display(), %error, "an old file of the audit log stays");
+                tracing::warn!(target: LOG_TARGET, file = %old.display(), %error, "an old file of the audit log stays");
             }
         }
         Ok(())
@@ -127,10 +128,6 @@ pub(super) fn numbered(path: &Path, number: u64) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
-}
-
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
