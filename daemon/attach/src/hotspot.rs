@@ -5,7 +5,7 @@
 //! a zero byte, answered by a line with a number, then text, then the end.
 
 use super::AttachError;
-use super::preflight::{CheckOutcome, CheckPass};
+use super::check::{CheckOutcome, CheckPass};
 use super::process::AttachTarget;
 use ckpt_agent::protocol::ANSWERED_AGAIN;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `discovery` | the processes that listen on an address, and those that are JobManagers |
 //! | `process` | a process that is not mistaken for another with the same pid |
-//! | `preflight` | the checks that a diagnosis shows, and that guard every question |
+//! | `preflight`, `check` | the checks that a diagnosis shows, and that guard every question |
 //! | `jvm_options` | the JVM options that forbid an attach |
 //! | `libc` | the check that its C library can carry the agent |
 //! | `placement` | the library and the answer's file, in a directory that no other user can write to |
@@ -15,6 +15,7 @@
 //!
 //! A question costs about a millisecond once the JVM has its socket, and no safepoint.
 
+mod check;
 mod discovery;
 mod hotspot;
 mod jvm_options;

@@ -6,7 +6,7 @@
 //! content and never written to in place: a JVM may have it mapped.
 
 use super::AttachError;
-use super::preflight::{CheckOutcome, CheckPass};
+use super::check::{CheckOutcome, CheckPass};
 use super::process::AttachTarget;
 use super::user::JvmUser;
 use rand::RngExt;

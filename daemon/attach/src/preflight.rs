@@ -1,6 +1,7 @@
 //! Checks before a JVM is asked anything. A diagnosis shows them and every question is guarded by them, so the two
 //! cannot disagree.
 
+use super::check::{CheckOutcome, CheckPass};
 use super::jvm_options::forbidding;
 use super::process::{AttachTarget, Jvm, catches_quit};
 use super::user::JvmUser;
@@ -39,17 +40,6 @@ impl Preflight {
 
 fn is_failed(check: &Check) -> bool {
     check.verdict == Verdict::Failed
-}
-
-/// Result of a check. The error is for what makes an attach impossible: the finding and the advice.
-pub(crate) type CheckOutcome = Result<CheckPass, (String, String)>;
-
-/// Finding of a check that passed.
-#[derive(Debug)]
-pub(crate) enum CheckPass {
-    Passed(String),
-    /// Passed, and unusual.
-    Noted(String),
 }
 
 /// Checks whether a JVM may and can be reached, and touches nothing. Blocks, for about a millisecond.

@@ -9,6 +9,7 @@ mod http;
 mod install;
 mod job;
 mod machine;
+mod submission;
 mod watcher;
 mod zookeeper;
 
@@ -16,7 +17,8 @@ pub use cluster::{Cluster, ClusterError, Options};
 pub use config::Scheduler;
 pub use http::{Answer, HttpError, call};
 pub use install::{Distribution, InstallError, Progress, install};
-pub use job::{JobError, Pace, SlowJob, Uploaded, rescale};
+pub use job::{JobError, Pace, SlowJob};
 pub use machine::{Lack, Machine};
+pub use submission::{Uploaded, rescale};
 pub use watcher::Watcher;
 pub use zookeeper::ZooKeeper;
