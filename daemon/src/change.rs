@@ -9,21 +9,15 @@
 //! | `carry` | waiting until a stored revision is in force |
 //! | `entry` | the entry in the audit log, whatever becomes of the change |
 //! | `record` | who, what and why, for the audit log |
-//! | `look` | how a job's configuration is shown |
-//! | `warnings` | what an operator ought to know |
 
 mod adopt;
 mod carry;
 mod entry;
-mod look;
 mod make;
 mod record;
-mod warnings;
 
 pub use adopt::adopt;
 pub(crate) use carry::settle;
-pub(crate) use look::tolerable;
-pub use look::{shown, unseen};
 pub use make::change;
 pub(crate) use record::expiry;
 

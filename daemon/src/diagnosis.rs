@@ -14,7 +14,8 @@ mod verdict;
 mod vertices;
 
 use crate::anatomy::Anatomy;
-use crate::change::{self, Changes};
+use crate::change::Changes;
+use crate::configuration;
 use crate::seam::{Freshness, JobCoordinator, SeamError};
 use case::Case;
 use ckpt_api::{CheckpointDiagnosis, Configuration, InFlight, SCHEMA, VertexProgress};
@@ -26,19 +27,8 @@ use tokio::task::spawn_blocking;
 /// Up to so many subtasks are reckoned with where the request is answered: that takes about 10 ms.
 const MOST_AT_HAND: usize = 2_000;
 
-/// A job's configuration now, with an estimate for each checkpoint in flight.
-///
-/// # Errors
-/// [`SeamError`] if its coordinator does not answer.
-pub async fn look(job: &dyn JobCoordinator, changes: &Changes) -> Result<Configuration, SeamError> {
-    let observed = job.observe(Freshness::Current).await;
-    let mut seen = change::shown(job, &changes.overrides, observed, changes.clock.wall_millis())?;
-    estimate(job, &mut seen).await;
-    Ok(seen)
-}
-
 /// Adds an estimate to each checkpoint in flight, where one can be had without making anybody wait.
-async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuration) {
+pub(crate) async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuration) {
     if configuration.in_flight.is_empty() || configuration.stale.is_some() {
         return;
     }
@@ -106,7 +96,7 @@ impl Said {
 pub async fn diagnose(job: &dyn JobCoordinator, changes: &Changes) -> Result<CheckpointDiagnosis, SeamError> {
     let look = async {
         let observed = job.observe(Freshness::Current).await;
-        change::shown(job, &changes.overrides, observed, changes.clock.wall_millis())
+        configuration::shown(job, &changes.overrides, observed, changes.clock.wall_millis())
     };
     let (configuration, anatomy) = tokio::join!(look, job.breakdown(Freshness::Current));
     let configuration = configuration?;

@@ -7,7 +7,7 @@
 //! | [`change`] | the way of a change: validate, persist, apply, answer |
 //! | [`expiry`] | overrides that end by themselves |
 //! | [`policy`] | which changes are allowed, and for how long |
-//! | [`config`] | the configuration file |
+//! | [`config_file`] | the configuration file |
 //! | [`metrics`] | what Prometheus is told |
 //! | [`registry`] | every job, found by id or name |
 //! | `checkpoint_log` | the ended checkpoints of a job, in memory |
@@ -26,7 +26,8 @@
 pub mod anatomy;
 pub mod change;
 mod checkpoint_log;
-pub mod config;
+pub mod config_file;
+mod configuration;
 pub mod demo;
 pub mod diagnosis;
 pub mod expiry;

@@ -3,7 +3,7 @@
 use crate::audit::AuditLog;
 use crate::change::Changes;
 use crate::clock::Clock;
-use crate::config::ConfigError;
+use crate::config_file::ConfigError;
 use crate::durable::read_limited;
 use crate::expiry::Expiry;
 use crate::flink::{self, Clusters, SettingsError};

@@ -25,17 +25,17 @@ pub mod config;
 mod failure;
 mod machine;
 mod pending;
+mod protocol;
 mod queue;
 pub mod reason;
 mod retained;
 mod scheduler;
-mod traffic;
 mod view;
 
 pub use ckpt_types::time::Monotonic;
 pub use machine::{Coordinator, InFlightUpdate, Start};
+pub use protocol::{Action, Event, Fact, Snapshot, TriggerOutcome};
 pub use queue::{MOST_QUEUED, RequestToken};
-pub use traffic::{Action, Event, Fact, Snapshot, TriggerOutcome};
 pub use view::{InFlight, Standing, View};
 
 /// Checkpoint or savepoint.

@@ -1,8 +1,8 @@
 //! A checkpoint in flight (`PendingCheckpoint`).
 
+use crate::protocol::Snapshot;
 use crate::queue::RequestToken;
-use crate::traffic::Snapshot;
-use crate::{Kind, traffic::Acknowledgement};
+use crate::{Kind, protocol::Acknowledgement};
 use ckpt_types::ids::Subtask;
 use ckpt_types::time::Monotonic;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,9 +2,9 @@
 
 use super::carry::carry_out;
 use super::entry::Entry;
-use super::look::{Held, Stage, answer};
 use super::record;
 use super::{ChangeError, Changes, Who};
+use crate::configuration::{Held, Stage, answer};
 use crate::overrides::{Adoption, Key, Record};
 use crate::policy::{Asked, Refusal};
 use crate::registry::Job;
@@ -28,11 +28,11 @@ pub async fn adopt(
 ) -> Result<Configuration, ChangeError> {
     let asked = record::adopts(changes.clock.wall_millis(), job.identity(), &who, request.reason.clone());
     let mut entry = Entry::new(&changes.audit, asked, dry_run);
-    let made = make(&job, &changes, request, dry_run, &mut entry).await;
+    let made = store_and_apply(&job, &changes, request, dry_run, &mut entry).await;
     entry.close(made).await
 }
 
-async fn make(
+async fn store_and_apply(
     job: &Job,
     changes: &Changes,
     request: AdoptRequest,

@@ -1,7 +1,7 @@
 //! Waiting until a stored revision is in force.
 
-use super::look::{Held, Stage, answer};
 use super::{ChangeError, Changes};
+use crate::configuration::{Held, Stage, answer};
 use crate::overrides::{Edited, Key, OverrideStore};
 use crate::registry::Job;
 use crate::seam::{Applied, Initiator, Observation, Revision, SeamError, Settled, Wanted};

@@ -2,9 +2,9 @@
 
 use super::carry::carry_out;
 use super::entry::Entry;
-use super::look::{Held, Stage, answer, unseen};
 use super::record;
 use super::{ChangeError, Changes, Request};
+use crate::configuration::{Held, Stage, answer, unseen};
 use crate::overrides::{Edit, EditError, Key};
 use crate::policy::Asked;
 use crate::registry::Job;
@@ -31,13 +31,13 @@ pub async fn change(job: Job, changes: Changes, request: Request) -> Result<Conf
     };
     let mut entry = Entry::new(&changes.audit, asked, request.dry_run);
     let made = match is_there {
-        true => make(&job, &changes, request, &mut entry).await,
+        true => store_and_apply(&job, &changes, request, &mut entry).await,
         false => forget(&job, &changes, request, &mut entry).await,
     };
     entry.close(made).await
 }
 
-async fn make(
+async fn store_and_apply(
     job: &Job,
     changes: &Changes,
     request: Request,

@@ -92,15 +92,15 @@ impl FlinkJob {
     }
 
     /// Computes something from the facts of this moment.
-    fn view<T>(&self, of: impl FnOnce(JobView<'_>) -> T) -> T {
+    fn compute<T>(&self, of: impl FnOnce(JobView<'_>) -> T) -> T {
         let (facts, job) = (self.cluster(), self.facts());
         let record = self.link().record(self.id());
         let namesake = job.namesakes.first().and_then(|id| self.link().record(*id));
         let now = self.link().clock.now();
         of(JobView {
-            cluster: self.link().name(),
+            cluster_name: self.link().name(),
             url: &self.link().settings.url,
-            facts: &facts,
+            cluster: &facts,
             job: &job,
             record: record.as_ref(),
             namesake: namesake.as_ref(),
@@ -142,16 +142,16 @@ impl FlinkJob {
 
     /// Reads the job through the REST API.
     async fn look(&self) -> Result<Observation, SeamError> {
-        if let Some(why) = self.view(|view| view.obstacle()) {
-            return self.view(|view| view.stale(why)).map(|seen| self.with_trouble(seen));
+        if let Some(why) = self.compute(|view| view.obstacle()) {
+            return self.compute(|view| view.stale(why)).map(|seen| self.with_trouble(seen));
         }
         let looked = match self.ask(Request::ReadRest(self.id())).await {
-            Ok(_) => self.view(|view| view.through_rest().ok_or(SeamError::Silent)),
+            Ok(_) => self.compute(|view| view.through_rest().ok_or(SeamError::Silent)),
             Err(RequestError::Rest(error)) if rest::has_no_checkpoints(&error) => {
                 Err(SeamError::NoCheckpoints)
             }
-            Err(RequestError::Rest(error)) => self.view(|view| view.stale(error.to_string())),
-            Err(RequestError::Job(error)) => self.view(|view| view.stale(error.to_string())),
+            Err(RequestError::Rest(error)) => self.compute(|view| view.stale(error.to_string())),
+            Err(RequestError::Job(error)) => self.compute(|view| view.stale(error.to_string())),
         };
         looked.map(|seen| self.with_trouble(seen))
     }
@@ -159,7 +159,7 @@ impl FlinkJob {
     /// Reads the job through the agent.
     async fn look_inside(&self) -> Result<Observation, SeamError> {
         self.ask(Request::ReadAgent(self.id())).await.map_err(|error| self.error(error))?;
-        let seen = self.view(|view| view.through_agent().ok_or(SeamError::Silent))?;
+        let seen = self.compute(|view| view.through_agent().ok_or(SeamError::Silent))?;
         Ok(self.with_trouble(seen))
     }
 
@@ -198,7 +198,7 @@ impl FlinkJob {
         if self.facts().state().has_ended() || self.link().record(self.id()).is_none() {
             return None;
         }
-        Some((self.0.identity.name.clone(), self.view(|view| view.status())?))
+        Some((self.0.identity.name.clone(), self.compute(|view| view.status())?))
     }
 
     /// Outcomes of checkpoints that are not pending any more.
@@ -275,7 +275,7 @@ impl JobCoordinator for FlinkJob {
     }
 
     fn standing(&self) -> OverrideStanding {
-        self.view(|view| OverrideStanding {
+        self.compute(|view| OverrideStanding {
             status: view.status(),
             predecessors: if view.job.is_missing { Vec::new() } else { view.job.namesakes.clone() },
         })
@@ -300,11 +300,11 @@ impl JobCoordinator for FlinkJob {
 
     async fn observe(&self, freshness: Freshness) -> Result<Observation, SeamError> {
         if freshness == Freshness::Cached {
-            return self.view(|view| view.cached()).map(|seen| self.with_trouble(seen));
+            return self.compute(|view| view.cached()).map(|seen| self.with_trouble(seen));
         }
         let sees_inside = self.sees_with_agent()
             && self.cluster().pause.is_none()
-            && self.view(|view| view.obstacle().is_none())
+            && self.compute(|view| view.obstacle().is_none())
             && !self.facts().state().has_ended();
         if sees_inside {
             let now = self.link().clock.now().monotonic;
@@ -327,7 +327,7 @@ impl JobCoordinator for FlinkJob {
     async fn ended_after(&self, sequence: u64, freshness: Freshness) -> Result<LogTail, SeamError> {
         // What is remembered is told also if its cluster does not answer.
         let now = self.link().clock.now().monotonic;
-        let obstacle = self.view(|view| view.obstacle());
+        let obstacle = self.compute(|view| view.obstacle());
         let is_current = freshness == Freshness::Current;
         if is_current
             && obstacle.is_none()
@@ -403,7 +403,7 @@ impl JobCoordinator for FlinkJob {
         match route {
             // A cluster that does not answer has no process behind its address either.
             Route::None(why) => {
-                let obstacle = self.view(|view| view.obstacle());
+                let obstacle = self.compute(|view| view.obstacle());
                 Err(obstacle.map_or(SeamError::NoWay(why), SeamError::Unreachable))
             }
             Route::Native if pull_in => Err(SeamError::NoWay(
@@ -411,7 +411,7 @@ impl JobCoordinator for FlinkJob {
                     .to_owned(),
             )),
             Route::Attach(_) if !dry_run || self.sees_with_agent() => {
-                if self.facts().rest.is_none() && self.view(|view| view.obstacle().is_none()) {
+                if self.facts().rest.is_none() && self.compute(|view| view.obstacle().is_none()) {
                     // For what else it was submitted with; a change goes on without.
                     drop(self.read_rest().await);
                 }

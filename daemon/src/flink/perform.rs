@@ -64,7 +64,7 @@ pub(super) async fn read_agent(link: &Link, overview: JobOverview, facts: &Clust
     let job = overview.jid;
     let asked = link.clock.now().monotonic;
     let mut search = Search::new(link, facts);
-    let answer = match search.ask(&overview, Ask::Read { job: job.to_string() }).await {
+    let answer = match search.ask_jvm(&overview, Ask::Read { job: job.to_string() }).await {
         Ok((jvm, Answered::Read(sight))) => Ok(Box::new((jvm, sight))),
         Ok((_, Answered::Jobs(_) | Answered::Changed { .. })) => Err(SeamError::Silent),
         Err(error) => Err(error),
@@ -94,7 +94,7 @@ pub(super) async fn read_running_since(link: &Link, job: JobId) -> ClusterEvent 
 pub(super) async fn change(link: &Link, order: ChangeOrder) -> ClusterEvent {
     let job = order.overview.jid;
     let asked = link.clock.now().monotonic;
-    let mut search = Search::new(link, &order.facts);
+    let mut search = Search::new(link, &order.cluster);
     let answer = match search.route(Some(job)).await {
         Route::None(why) => Err(SeamError::NoWay(why)),
         Route::Native => change_natively(link, job, &order.wanted).await,
@@ -111,7 +111,7 @@ async fn change_inside(search: &mut Search<'_>, order: &ChangeOrder) -> Result<C
         pull_in: order.pull_in,
     };
     let ask = Ask::Change { job: order.overview.jid.to_string(), values };
-    match search.ask(&order.overview, ask).await? {
+    match search.ask_jvm(&order.overview, ask).await? {
         (jvm, Answered::Changed { sight, timeout_before, updates }) => {
             Ok(ChangeAnswer::Agent { jvm, sight: Box::new(sight), timeout_before, updates })
         }

@@ -118,7 +118,11 @@ impl<'a> Search<'a> {
     }
 
     /// Puts a question about a job to the JVM that leads it.
-    pub(super) async fn ask(&mut self, job: &JobOverview, ask: Ask) -> Result<(Jvm, Answered), SeamError> {
+    pub(super) async fn ask_jvm(
+        &mut self,
+        job: &JobOverview,
+        ask: Ask,
+    ) -> Result<(Jvm, Answered), SeamError> {
         let consent = self.link.settings.consent;
         let first = self.routes.first_process().filter(|_| consent.attach != Attach::Never);
         if let Some(jvm) = first {

@@ -1,6 +1,6 @@
 //! Which clusters are followed, and what is allowed there: from the command line and a file.
 
-use crate::config::{Config, ConfigError};
+use crate::config_file::{Config, ConfigError};
 use crate::durable::read_limited;
 use ckpt_api::{HOSTED, LARGEST_BODY};
 use ckpt_client::local as paths;

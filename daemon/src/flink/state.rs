@@ -265,9 +265,9 @@ impl ClusterState {
     /// One job at this moment.
     fn view<'a>(&'a self, now: Moment, facts: &'a JobFacts) -> JobView<'a> {
         JobView {
-            cluster: &self.identity.name,
+            cluster_name: &self.identity.name,
             url: &self.identity.url,
-            facts: &self.facts,
+            cluster: &self.facts,
             job: facts,
             record: self.records.get(&facts.id()),
             namesake: facts.namesakes.first().and_then(|id| self.records.get(id)),

@@ -19,9 +19,9 @@ const MAX_SILENCE: Duration = Duration::from_secs(60);
 /// One job at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JobView<'a> {
-    pub(super) cluster: &'a str,
+    pub(super) cluster_name: &'a str,
     pub(super) url: &'a str,
-    pub(super) facts: &'a ClusterFacts,
+    pub(super) cluster: &'a ClusterFacts,
     pub(super) job: &'a JobFacts,
     /// The job's own record.
     pub(super) record: Option<&'a Record>,
@@ -33,11 +33,17 @@ pub(super) struct JobView<'a> {
 impl JobView<'_> {
     /// Obstacle to fresh answers, known without asking.
     pub(super) fn obstacle(&self) -> Option<String> {
-        let health = &self.facts.health;
-        let silent =
-            || health.observed_at.is_none().then(|| format!("cluster {} has not answered yet", self.cluster));
+        let health = &self.cluster.health;
+        let silent = || {
+            health
+                .observed_at
+                .is_none()
+                .then(|| format!("cluster {} has not answered yet", self.cluster_name))
+        };
         let missing = || {
-            self.job.is_missing.then(|| format!("cluster {} does not list this job any more", self.cluster))
+            self.job
+                .is_missing
+                .then(|| format!("cluster {} does not list this job any more", self.cluster_name))
         };
         health.trouble.clone().or_else(silent).or_else(missing)
     }
@@ -54,7 +60,7 @@ impl JobView<'_> {
 
     /// Reason why a lost override would not be applied again.
     pub(super) fn not_kept(&self) -> Option<String> {
-        let pause = self.record.and(self.facts.pause.as_ref())?;
+        let pause = self.record.and(self.cluster.pause.as_ref())?;
         Some(format!("its override is not applied again if it is lost: {pause}"))
     }
 
@@ -103,7 +109,7 @@ impl JobView<'_> {
         in_flight: Vec<InFlight>,
         observed_at: u64,
     ) -> Observation {
-        let (reach, status) = (self.facts.routes.reach(self.url), self.status());
+        let (reach, status) = (self.cluster.routes.reach(self.url), self.status());
         let is_waiting = self.is_waiting(&reach, status.as_ref());
         let revision_in_force = self.revision(&submitted, &effective).filter(|_| !is_waiting);
         Observation {
@@ -154,7 +160,7 @@ impl JobView<'_> {
         let at = rest.answered.wall_millis();
         let submitted = self.job.submitted(self.record);
         let effective = self.job.in_force(&submitted)?;
-        let there = i64::try_from(at).unwrap_or(i64::MAX).saturating_add(self.facts.health.ahead);
+        let there = i64::try_from(at).unwrap_or(i64::MAX).saturating_add(self.cluster.health.ahead);
         let in_flight = observation::in_progress(&rest.statistics, effective.timeout(), there);
         Some(Observation {
             consecutive_failures: rest::failures_in_a_row(&rest.statistics),

@@ -3,7 +3,7 @@
 use super::disk::Disk;
 use super::mailbox::Told;
 use super::owner::{Owner, Question, ask};
-use super::reports::{Expected, FileChecks};
+use super::parsed_report::{Expected, FileChecks};
 use super::task_error::TaskError;
 use crate::clock::Moment;
 use crate::seam::SeamError;
@@ -13,7 +13,6 @@ use ckpt_task_sdk::{Door, DoorError, Events};
 use ckpt_types::ids::SessionId;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use std::io;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -145,23 +144,5 @@ impl Door for TaskDoor {
 
     async fn leave(&self, session: SessionId) -> Result<(), DoorError> {
         Ok(Self::leave(self, session).await?)
-    }
-}
-
-impl Expected {
-    fn what_is_wrong(&self) -> Option<String> {
-        let file = self.file.display();
-        match std::fs::symlink_metadata(&self.file) {
-            Ok(found) if !found.is_file() => Some(format!("{file} is no regular file")),
-            Ok(found) if found.len() != self.bytes => {
-                let (found, said) = (found.len(), self.bytes);
-                Some(format!("{file} has {found} bytes and not {said}; acknowledge when all is written"))
-            }
-            Ok(_) => None,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Some(format!("{file} is not there; store it before it is acknowledged"))
-            }
-            Err(error) => Some(format!("{file} cannot be looked at: {error}")),
-        }
     }
 }

@@ -5,7 +5,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `actions` | the actions of the coordinator |
-//! | `lifecycle` | start, restart and end of the job |
+//! | `transitions` | start, restart and end of the job |
 //! | `gathering` | waiting for tasks, and losing them |
 //! | `claims`, `reports` | requests of tasks |
 //! | `changes` | applying overrides |
@@ -17,8 +17,8 @@ mod answers;
 mod changes;
 mod claims;
 mod gathering;
-mod lifecycle;
 mod reports;
+mod transitions;
 mod triggers;
 
 use super::acknowledged_files::AcknowledgedFiles;
@@ -29,7 +29,7 @@ use super::rehearsal::RehearsalTasks;
 use super::restore::FromSavepoint;
 use super::sessions::Sessions;
 use super::storage::Storage;
-use super::triggers::Triggers;
+use super::trigger_requests::Triggers;
 use crate::checkpoint_log::CheckpointTracker;
 use crate::clock::{Clock, Moment};
 use crate::job_file::JobSpec;

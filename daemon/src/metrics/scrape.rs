@@ -5,8 +5,8 @@ use super::tally::{Tally, bytes, seconds};
 use super::text::{Format, written};
 use super::witness::{GLANCE_LIMIT, live};
 use super::{Inner, Labels, MOST_JOBS, of_job, short};
-use crate::change;
 use crate::clock::Clock;
+use crate::configuration;
 use crate::overrides::{Key, OverrideStore};
 use crate::pauses::Pauses;
 use crate::registry::{Job, Registry};
@@ -87,8 +87,8 @@ async fn look_at(key: &Key, job: &Job, overrides: &OverrideStore, clock: Clock) 
     let observed = timeout(GLANCE_LIMIT, job.observe(Freshness::Cached)).await.ok()?;
     let last_completed = observed.as_ref().ok().and_then(|observation| observation.last_completed);
     let now = clock.wall_millis();
-    let configuration = change::shown(job.as_ref(), overrides, observed, now)
-        .unwrap_or_else(|why| change::unseen(job.as_ref(), overrides, &why, now));
+    let configuration = configuration::shown(job.as_ref(), overrides, observed, now)
+        .unwrap_or_else(|why| configuration::unseen(job.as_ref(), overrides, &why, now));
     Some(Seen {
         labels: of_job(key, &job.identity().name),
         last_completed,

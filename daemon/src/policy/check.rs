@@ -159,7 +159,7 @@ fn whose(name: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config_file::Config;
     use ckpt_types::ids::JobId;
 
     const FILE: &str = "\

@@ -3,8 +3,10 @@
 use super::Api;
 use super::error::ApiError;
 use super::input::{Asking, Known, STORE_LIMIT, SmallBody, if_match};
-use crate::change::{self, ChangeError, Request, Who};
+use crate::change::{self, ChangeError, Changes, Request, Who};
+use crate::configuration;
 use crate::diagnosis;
+use crate::seam::{Freshness, JobCoordinator, SeamError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -53,7 +55,7 @@ pub(super) struct ListQuery {
 )]
 pub(super) async fn get(State(api): State<Api>, Path(job): Path<String>) -> Result<Response, ApiError> {
     let job = api.job(&job)?;
-    let configuration = diagnosis::look(job.as_ref(), &api.changes).await?;
+    let configuration = look(job.as_ref(), &api.changes).await?;
     Ok(answer(StatusCode::OK, &configuration))
 }
 
@@ -132,7 +134,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let mut jobs = api.registry.jobs();
     jobs.retain(|job| query.all || !job.snapshot().state.has_ended());
-    let looks = jobs.iter().map(|job| diagnosis::look(job.as_ref(), &api.changes));
+    let looks = jobs.iter().map(|job| look(job.as_ref(), &api.changes));
     let mut seen = Vec::new();
     for (job, look) in jobs.iter().zip(futures::future::join_all(looks).await) {
         match look {
@@ -142,7 +144,7 @@ pub(super) async fn list(
             // It is shown all the same, and stands in nobody's way.
             Err(error) => {
                 let now = api.changes.clock.wall_millis();
-                seen.push(change::unseen(job.as_ref(), &api.changes.overrides, &error, now));
+                seen.push(configuration::unseen(job.as_ref(), &api.changes.overrides, &error, now));
             }
         }
     }
@@ -160,6 +162,17 @@ pub(super) async fn list(
     Ok(response)
 }
 
+/// A job's configuration now, with an estimate for each checkpoint in flight.
+///
+/// # Errors
+/// [`SeamError`] if its coordinator does not answer.
+async fn look(job: &dyn JobCoordinator, changes: &Changes) -> Result<Configuration, SeamError> {
+    let observed = job.observe(Freshness::Current).await;
+    let mut seen = configuration::shown(job, &changes.overrides, observed, changes.clock.wall_millis())?;
+    diagnosis::estimate(job, &mut seen).await;
+    Ok(seen)
+}
+
 async fn edit(
     api: &Api,
     job: &str,
@@ -169,11 +182,11 @@ async fn edit(
     who: Who,
 ) -> Result<Response, ApiError> {
     let request = Request { patch, if_match: if_match(headers)?, dry_run: query.dry_run, who };
-    make(change::change(api.job(job)?, api.changes.clone(), request), query.dry_run).await
+    run_detached(change::change(api.job(job)?, api.changes.clone(), request), query.dry_run).await
 }
 
 /// Makes a change on a task of its own: a client that goes away must not leave it stored and not applied.
-pub(super) async fn make(
+pub(super) async fn run_detached(
     change: impl Future<Output = Result<Configuration, ChangeError>> + Send + 'static,
     dry_run: bool,
 ) -> Result<Response, ApiError> {

@@ -1,7 +1,7 @@
 //! Where overrides are not kept, and an override that changes its job.
 
 use super::Api;
-use super::configuration::{BY, ChangeQuery, make};
+use super::configuration::{BY, ChangeQuery, run_detached};
 use super::error::ApiError;
 use super::input::{Asking, Known, STORE_LIMIT, SmallBody};
 use crate::audit::{AuditLog, Ending};
@@ -205,5 +205,5 @@ pub(super) async fn adopt(
             .map_err(|error| ApiError::bad_request(error.to_string()))?;
     }
     let job = api.job(&job)?;
-    make(change::adopt(job, api.changes.clone(), request, query.dry_run, who), query.dry_run).await
+    run_detached(change::adopt(job, api.changes.clone(), request, query.dry_run, who), query.dry_run).await
 }

@@ -9,7 +9,7 @@ use ckpt_api::HOSTED;
 use ckpt_types::ids::JobId;
 use ckptd::audit::AuditLog;
 use ckptd::change::Changes;
-use ckptd::config::Config;
+use ckptd::config_file::Config;
 use ckptd::expiry::Expiry;
 use ckptd::flink::{Clusters, Settings};
 use ckptd::hosted::HostedJobs;

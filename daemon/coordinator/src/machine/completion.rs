@@ -2,8 +2,8 @@
 
 use super::{Abort, Coordinator, REMEMBERED, discard_completed};
 use crate::pending::Phase;
+use crate::protocol::{Acknowledgement, Action, Fact, Snapshot, TriggerOutcome, Work};
 use crate::reason::FailureReason;
-use crate::traffic::{Acknowledgement, Action, Fact, Snapshot, TriggerOutcome, Work};
 use ckpt_types::ids::{CheckpointId, Subtask};
 use ckpt_types::time::Monotonic;
 

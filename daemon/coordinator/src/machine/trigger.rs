@@ -3,9 +3,9 @@
 use super::{Abort, Coordinator};
 use crate::Kind;
 use crate::pending::{Pending, Phase};
+use crate::protocol::{Action, Fact, TriggerOutcome, Work};
 use crate::queue::{Choice, Queued, Request, RequestToken, Situation};
 use crate::reason::FailureReason;
-use crate::traffic::{Action, Fact, TriggerOutcome, Work};
 use ckpt_types::ids::CheckpointId;
 use ckpt_types::time::Monotonic;
 

@@ -3,7 +3,7 @@
 use super::Coordinator;
 use crate::config::{EffectiveConfig, Override};
 use crate::pending::Phase;
-use crate::traffic::Action;
+use crate::protocol::Action;
 use crate::view::InFlight;
 use ckpt_types::outcome::Outcome;
 use ckpt_types::time::Monotonic;

@@ -98,12 +98,12 @@ impl ClusterState {
         }
         let wanted = self.view(now, &entry.facts).wanted();
         let revision = self.records.get(&job).map_or(0, |record| record.revision);
-        let (facts, is_paused) = (self.facts.clone(), self.facts.pause.is_some());
+        let (cluster, is_paused) = (self.facts.clone(), self.facts.pause.is_some());
         let Some(entry) = self.entry(job) else { return };
         let state = entry.facts.state();
         let mut requests = std::mem::take(&mut entry.changing.waiting);
         let asked = requests.len();
-        if let Some(why) = entry.facts.obstacle_to_expiry(&facts) {
+        if let Some(why) = entry.facts.obstacle_to_expiry(&cluster) {
             let expiries = requests.extract_if(.., |request| request.initiator == Initiator::Expiry);
             actions.extend(expiries.map(|request| request.refused(SeamError::Busy(why.clone()))));
         }
@@ -125,7 +125,7 @@ impl ClusterState {
         if overview.state.has_ended() {
             return self.finish_change(now, job, Err(SeamError::Ended { state: overview.state }), actions);
         }
-        actions.push(ClusterAction::Change(Box::new(ChangeOrder { overview, facts, wanted, pull_in })));
+        actions.push(ClusterAction::Change(Box::new(ChangeOrder { overview, cluster, wanted, pull_in })));
     }
 
     /// Takes the result of a change.

@@ -203,7 +203,7 @@ pub(in crate::flink) fn replies(
 #[derive(Debug, Clone)]
 pub(in crate::flink) struct ChangeOrder {
     pub(in crate::flink) overview: JobOverview,
-    pub(in crate::flink) facts: ClusterFacts,
+    pub(in crate::flink) cluster: ClusterFacts,
     pub(in crate::flink) wanted: EffectiveConfig,
     /// Bring the pending trigger forward.
     pub(in crate::flink) pull_in: bool,

@@ -1,7 +1,7 @@
 //! The actions of the coordinator, and the facts that it reports.
 
 use super::super::metadata::{Metadata, StoredSubtask};
-use super::super::triggers::Made;
+use super::super::trigger_requests::Made;
 use super::Owner;
 use crate::checkpoint_log::CheckpointView;
 use crate::clock::Moment;

@@ -1,8 +1,8 @@
 //! Claims of tasks.
 
-use super::super::claims::claimed;
 use super::super::mailbox::Mailbox;
-use super::super::reports::{MAX_NAME, sanitize};
+use super::super::parsed_report::{MAX_NAME, sanitize};
+use super::super::subtask_lookup::claimed;
 use super::super::task_error::TaskError;
 use super::Owner;
 use crate::clock::Moment;

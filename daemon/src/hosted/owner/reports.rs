@@ -1,10 +1,10 @@
 //! Reports of tasks. Those of one request are taken together or not at all, in two steps: the acknowledged files are
 //! checked on disk in between.
 
-use super::super::claims::subtask;
-use super::super::reports::{
+use super::super::parsed_report::{
     Expected, FileChecks, MAX_MESSAGE, ParsedReport, check_snapshot, failure_reason, ignored, sanitize,
 };
+use super::super::subtask_lookup::subtask;
 use super::super::task_error::TaskError;
 use super::Owner;
 use crate::clock::Moment;

@@ -1,7 +1,7 @@
 //! Checkpoints and savepoints by hand, and the end of a job with a savepoint.
 
 use super::super::places;
-use super::super::triggers::Asked;
+use super::super::trigger_requests::Asked;
 use super::Owner;
 use crate::clock::Moment;
 use crate::seam::SeamError;

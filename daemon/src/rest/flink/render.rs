@@ -2,7 +2,7 @@
 
 mod checkpoints;
 
-use crate::change::tolerable;
+use crate::configuration::tolerable;
 use crate::job_file::JobSpec;
 use crate::seam::{FlinkBody, HostedView, JobPart, JobTimeline, SeamError};
 use checkpoints::{checkpoint, statistics, subtasks};

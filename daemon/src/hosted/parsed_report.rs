@@ -7,6 +7,7 @@ use ckpt_coordinator::Snapshot;
 use ckpt_coordinator::reason::FailureReason;
 use ckpt_types::ids::{CheckpointId, Subtask};
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 
 /// The largest snapshot, in bytes: 512 TiB.
@@ -37,6 +38,24 @@ pub(super) struct Expected {
     pub(super) report: usize,
     pub(super) file: PathBuf,
     pub(super) bytes: u64,
+}
+
+impl Expected {
+    pub(super) fn what_is_wrong(&self) -> Option<String> {
+        let file = self.file.display();
+        match std::fs::symlink_metadata(&self.file) {
+            Ok(found) if !found.is_file() => Some(format!("{file} is no regular file")),
+            Ok(found) if found.len() != self.bytes => {
+                let (found, said) = (found.len(), self.bytes);
+                Some(format!("{file} has {found} bytes and not {said}; acknowledge when all is written"))
+            }
+            Ok(_) => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Some(format!("{file} is not there; store it before it is acknowledged"))
+            }
+            Err(error) => Some(format!("{file} cannot be looked at: {error}")),
+        }
+    }
 }
 
 /// The result of checking the acknowledged files, by the place of the report: `Some` says what is wrong.

@@ -1,6 +1,8 @@
-//! How a job's configuration is shown: to whoever looks, and in the answer to a change.
+//! The configuration of a job as the API shows it: of an observation, of what is stored alone, and in the answer to a
+//! change. `warnings` are for its operator.
 
-use super::warnings::{Situation, warnings};
+mod warnings;
+
 use crate::overrides::{Key, Layers, OverrideStore, Record};
 use crate::seam::{Applied, Identity, JobCoordinator, Observation, SeamError, Wanted};
 use ckpt_api::{
@@ -11,12 +13,13 @@ use ckpt_coordinator::config::{Override, SubmittedConfig, Tolerable};
 use ckpt_coordinator::{InFlight, InFlightUpdate};
 use ckpt_types::duration::millis;
 use std::time::Duration;
+use warnings::{Situation, warnings};
 
 /// A job's configuration when this was observed.
 ///
 /// # Errors
 /// [`SeamError`] when nothing was, and nothing is stored for the job.
-pub fn shown(
+pub(crate) fn shown(
     job: &dyn JobCoordinator,
     overrides: &OverrideStore,
     observed: Result<Observation, SeamError>,
@@ -39,7 +42,7 @@ pub fn shown(
 
 /// What is known of a job whose coordinator does not answer: what is stored for it, and that it is silent.
 #[must_use]
-pub fn unseen(
+pub(crate) fn unseen(
     job: &dyn JobCoordinator,
     overrides: &OverrideStore,
     why: &SeamError,
@@ -104,23 +107,23 @@ pub(crate) fn tolerable(submitted: &SubmittedConfig) -> u32 {
 
 /// How far a change has come.
 #[derive(Clone, Copy)]
-pub(super) struct Stage {
-    pub(super) stored: bool,
-    pub(super) applied: bool,
+pub(crate) struct Stage {
+    pub(crate) stored: bool,
+    pub(crate) applied: bool,
 }
 
 /// What is stored for a job, or would be.
 #[derive(Default)]
-pub(super) struct Held {
+pub(crate) struct Held {
     /// What should be in force.
-    pub(super) wanted: Wanted,
+    pub(crate) wanted: Wanted,
     /// Where that comes from.
-    pub(super) record: Option<Record>,
+    pub(crate) record: Option<Record>,
 }
 
 impl Held {
     /// What a record says at `now`, in milliseconds since the epoch.
-    pub(super) fn of(record: Option<Record>, now: u64) -> Self {
+    pub(crate) fn of(record: Option<Record>, now: u64) -> Self {
         let overridden = record.as_ref().and_then(|record| record.overridden(now).ok()).unwrap_or_default();
         let revision = record.as_ref().map_or(0, |record| record.revision);
         Self { wanted: Wanted { overridden, revision }, record }
@@ -140,7 +143,7 @@ fn origin(layers: &Layers, submitted: Option<u64>, now: u64) -> Option<Origin> {
 }
 
 /// The answer to a change.
-pub(super) fn answer(
+pub(crate) fn answer(
     identity: &Identity,
     applied: &Applied,
     held: &Held,

@@ -1,6 +1,6 @@
 //! The subtasks of a claim.
 
-use super::reports::{MAX_NAME, sanitize};
+use super::parsed_report::{MAX_NAME, sanitize};
 use super::task_error::TaskError;
 use crate::job_file::{JobSpec, names};
 use ckpt_api::tasks::ClaimedSubtasks;
