@@ -15,7 +15,7 @@
 //! | `render` | the view model as text and tables, for `get` and the plain `watch` |
 //! | `watch` | the full screen, the plain one, and following one checkpoint or override |
 //! | `console`, `clock` | stdout and stderr, and the time of day |
-//! | [`exit`] | the exit codes |
+//! | `error`, [`exit`] | errors as they are told, and the exit codes |
 
 mod args;
 mod change;

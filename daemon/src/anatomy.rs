@@ -1,13 +1,18 @@
 //! A job's checkpoints, subtask by subtask: what a diagnosis and an estimate rest on.
 
 use ckpt_types::ids::{CheckpointId, VertexId};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::spawn_blocking;
 
 /// Longest wait for a breakdown that may be a little old.
 pub const CACHED_LIMIT: Duration = Duration::from_millis(300);
 /// The most subtasks of a job whose checkpoints are looked at subtask by subtask.
 pub const MOST_SUBTASKS: usize = 20_000;
+
+/// Subtasks of a job up to which work on them is done where it is asked for: that takes about 10 ms.
+const MAX_AT_HAND: usize = 2_000;
 
 /// A job's checkpoints, subtask by subtask. Those of a large job are megabytes, which clones share.
 #[derive(Debug, Clone, Default)]
@@ -110,4 +115,18 @@ impl Anatomy {
 #[must_use]
 pub fn duration(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+/// Does work on so many subtasks, on another thread if there are many. `None` when ckptd is about to end.
+pub(crate) async fn off_thread_if_large<T: Send + 'static>(
+    subtasks: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    match subtasks {
+        0..=MAX_AT_HAND => Some(work()),
+        _ => match spawn_blocking(work).await {
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            done => done.ok(),
+        },
+    }
 }

@@ -125,7 +125,7 @@ impl CheckpointLog {
 
     /// Drops what is neither among the newest records nor needed for statistics and estimate.
     fn prune(&mut self) {
-        let (mut quota, mut places) = (DetailQuota::default(), MAX_OF_KIND);
+        let (mut quota, mut places) = (self.quota(), MAX_OF_KIND);
         let newest_first = self.records.iter_mut().rev().enumerate();
         let mut keep: Vec<bool> = newest_first
             .map(|(age, record)| {
@@ -139,6 +139,10 @@ impl CheckpointLog {
             })
             .collect();
         self.records.retain(|_| keep.pop().unwrap_or(true));
+    }
+
+    fn quota(&self) -> DetailQuota {
+        if self.samples.is_some() { DetailQuota::default() } else { DetailQuota::of_completed() }
     }
 
     /// Of this clone: another one may have announced a later record.
@@ -180,10 +184,13 @@ impl CheckpointLog {
     }
 
     /// The newest records subtask by subtask, oldest first, with the vertices in this order, for an estimate of so
-    /// many checkpoints in flight. Without an order they have no subtasks.
+    /// many checkpoints in flight. Without an order they have no subtasks. One whose subtasks were never told is left
+    /// out: it may be of before a rescale.
     pub(crate) fn breakdowns(&self, order: &[VertexId], in_flight: usize) -> Vec<Arc<CheckpointAnatomy>> {
         let mut quota = DetailQuota::of_estimate(in_flight);
-        let mut recent: Vec<_> = self.newest_first().filter(|record| quota.admits(record)).collect();
+        let is_told = |record: &&CheckpointRecord| record.progress.subtasks.is_some();
+        let told = self.newest_first().filter(is_told);
+        let mut recent: Vec<_> = told.filter(|record| quota.admits(record)).collect();
         recent.sort_by_key(|record| (record.triggered_there, record.progress.id));
         recent.into_iter().filter_map(|record| record.breakdown(order)).map(Arc::new).collect()
     }
@@ -193,9 +200,10 @@ impl CheckpointLog {
         self.newest_first().find(|record| record.progress.id == Some(id))
     }
 
-    /// The newest completed checkpoint or savepoint.
+    /// The newest completed checkpoint or savepoint, by its trigger: older answers of Flink may come late.
     pub(crate) fn newest_completed(&self, savepoint: bool) -> Option<&CheckpointRecord> {
-        self.newest_first().find(|record| record.is_completed(savepoint))
+        let completed = self.records.iter().filter(|record| record.is_completed(savepoint));
+        completed.max_by_key(|record| (record.triggered_there, record.progress.id))
     }
 
     /// The newest completed checkpoint that is no savepoint, in figures.
@@ -229,7 +237,7 @@ impl CheckpointLog {
 
     /// True if the subtasks of a completed checkpoint are unknown here, and would be kept.
     pub(crate) fn needs_subtasks(&self, mark: CheckpointMark) -> bool {
-        let mut quota = DetailQuota::default();
+        let mut quota = self.quota();
         let mut newest_first = self.newest_first().map(|record| (record, quota.admits(record)));
         match newest_first.find(|(record, _)| record.mark() == Some(mark)) {
             Some((record, is_admitted)) => is_admitted && record.progress.subtasks.is_none(),

@@ -13,19 +13,14 @@ mod sentence;
 mod verdict;
 mod vertices;
 
-use crate::anatomy::Anatomy;
+use crate::anatomy::{Anatomy, off_thread_if_large};
 use crate::change::Changes;
 use crate::configuration;
 use crate::seam::{Freshness, JobCoordinator, SeamError};
 use case::Case;
 use ckpt_api::{CheckpointDiagnosis, Configuration, InFlight, SCHEMA, VertexProgress};
 use ckpt_types::duration::millis;
-use std::panic::resume_unwind;
 use std::time::Duration;
-use tokio::task::spawn_blocking;
-
-/// Up to so many subtasks are reckoned with where the request is answered: that takes about 10 ms.
-const MOST_AT_HAND: usize = 2_000;
 
 /// Adds an estimate to each checkpoint in flight, where one can be had without making anybody wait.
 pub(crate) async fn estimate(job: &dyn JobCoordinator, configuration: &mut Configuration) {
@@ -42,19 +37,8 @@ pub(crate) async fn estimate(job: &dyn JobCoordinator, configuration: &mut Confi
         }
         in_flight
     };
-    if let Some(estimated) = aside(subtasks, reckon).await {
+    if let Some(estimated) = off_thread_if_large(subtasks, reckon).await {
         configuration.in_flight = estimated;
-    }
-}
-
-/// Reckons where it holds up nobody else, when it is about so many subtasks. `None` when ckptd is about to end.
-async fn aside<T: Send + 'static>(subtasks: usize, reckon: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    match subtasks {
-        0..=MOST_AT_HAND => Some(reckon()),
-        _ => match spawn_blocking(reckon).await {
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            reckoned => reckoned.ok(),
-        },
     }
 }
 
@@ -111,7 +95,8 @@ pub async fn diagnose(job: &dyn JobCoordinator, changes: &Changes) -> Result<Che
     let (subtasks, checkpoint) = (anatomy.subtasks(), configuration.in_flight.into_iter().next());
     let failed = configuration.failures.consecutive;
     let reckon = move || Said::of(&anatomy, checkpoint, (timeout, failed), is_old);
-    let Said { checkpoint, usual, completed, vertices } = aside(subtasks, reckon).await.unwrap_or_default();
+    let Said { checkpoint, usual, completed, vertices } =
+        off_thread_if_large(subtasks, reckon).await.unwrap_or_default();
     Ok(CheckpointDiagnosis {
         schema: SCHEMA.to_owned(),
         cluster: configuration.cluster,

@@ -17,6 +17,7 @@
 //! | `retained` | completed checkpoints and which of them go |
 //! | `scheduler` | when the next periodic checkpoint is due |
 //! | [`reason`] | why a checkpoint fails, with Flink's names |
+//! | `protocol`, `view` | events, actions and facts, and what can be seen of it |
 //!
 //! The numbers of rules in comments and test names are those of `RULES.md` beside this crate's
 //! `Cargo.toml`.

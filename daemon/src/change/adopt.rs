@@ -53,12 +53,16 @@ async fn store_and_apply(
     let steps = record::adopted_steps(&before.submitted, &foreseen);
     entry.begin(|asked| record::with_adopted(asked, &foreseen, steps)).await?;
     let (from, left) = (adoption.from.clone(), overrides.record(&adoption.from));
+    let key = adoption.key.clone();
     let mut made = match overrides.adopt(adoption).await {
         Ok(adopted) => carry_out(job, changes, before, adopted, false).await,
         Err(error) => Err(error.into()),
     };
-    if let (Err(ChangeError::Seam(SeamError::Ended { .. })), Some(left)) = (&made, left) {
-        // Whoever comes next may want it.
+    if let Some(left) = left
+        && overrides.record(&key).is_none()
+        && overrides.record(&from).is_none()
+    {
+        // The job has gone meanwhile, and its override with it. The next one may adopt it.
         if let Err(error) = overrides.put_back(from, left).await {
             made = Err(error.into());
         }

@@ -19,11 +19,11 @@ pub(super) async fn carry_out(
     let (revision, now) = (edited.revision, changes.clock.wall_millis());
     let wanted = Wanted { overridden: edited.overridden, revision };
     let held = Held { wanted, record: edited.record };
-    let not_applied = |state, why| {
+    let not_applied = |state, why, stored| {
         let standing = Some(OverrideStatus { state, why, since: Some(now), next_try: None });
         let observation = Observation { standing, ..before };
         let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
-        answer(job.identity(), &nothing, &held, Stage { stored: true, applied: false }, now)
+        answer(job.identity(), &nothing, &held, Stage { stored, applied: false }, now)
     };
     match settle(
         job,
@@ -38,13 +38,15 @@ pub(super) async fn carry_out(
         }
         Ok(Settled::Superseded { by }) => {
             let why = format!("superseded by revision {by} before it was applied");
-            let answer = not_applied(OverrideState::NotApplied, Some(why));
+            let answer = not_applied(OverrideState::NotApplied, Some(why), true);
             Ok(Configuration { superseded_by: Some(by), ..answer })
         }
         Err(ended @ SeamError::Ended { .. }) => Err(ended.into()),
         Err(error) => {
             tracing::error!(job = %job.identity().name, %error, "a change is stored, and not known to be applied");
-            Ok(not_applied(error.override_state(), Some(error.to_string())))
+            let record = changes.overrides.record(&Key::of(job.identity()));
+            let is_stored = record.is_some_and(|record| record.revision >= revision);
+            Ok(not_applied(error.override_state(), Some(error.to_string()), is_stored))
         }
     }
 }

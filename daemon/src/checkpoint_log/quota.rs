@@ -26,6 +26,11 @@ impl Default for DetailQuota {
 }
 
 impl DetailQuota {
+    /// The quota of a job of a Flink cluster, which tells no subtasks of failed checkpoints.
+    pub(super) fn of_completed() -> Self {
+        Self { recent: 0, completed: MAX_COMPLETED }
+    }
+
     /// The quota of an estimate, beside the checkpoints in flight.
     pub(super) fn of_estimate(in_flight: usize) -> Self {
         Self { recent: MAX_RECENT_IN_ESTIMATE.saturating_sub(in_flight), completed: MAX_COMPLETED }

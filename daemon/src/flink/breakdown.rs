@@ -69,6 +69,11 @@ impl Breakdown {
         }
     }
 
+    /// Number of the job's subtasks, as far as it is known.
+    pub(super) fn subtasks(&self) -> usize {
+        subtasks(&self.vertices)
+    }
+
     /// True if completed checkpoints were not asked for lately.
     pub(super) fn is_background_due(&self, now: Monotonic) -> bool {
         let tried = self.tried.max(self.tried_in_background);

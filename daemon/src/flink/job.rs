@@ -10,7 +10,7 @@ use super::routes::Route;
 use super::settings::Attach;
 use super::state::event::{Reply, Request, RequestError};
 use super::view::JobView;
-use crate::anatomy::{Anatomy, CACHED_LIMIT};
+use crate::anatomy::{Anatomy, CACHED_LIMIT, off_thread_if_large};
 use crate::seam::{
     Applied, FlinkBody, Freshness, Identity, Intent, JobCoordinator, JobFeed, JobPart, JobSnapshot, LogTail,
     ManualTrigger, Observation, OverrideStanding, PartView, Revision, SeamError, Settled,
@@ -354,7 +354,9 @@ impl JobCoordinator for FlinkJob {
             Freshness::Current => drop(read.await.map_err(|error| self.error(error))?),
         }
         let facts = self.facts();
-        Ok(facts.breakdown.anatomy(&facts.log))
+        let subtasks = facts.breakdown.subtasks();
+        let anatomy = off_thread_if_large(subtasks, move || facts.breakdown.anatomy(&facts.log)).await;
+        anatomy.ok_or(SeamError::Silent)
     }
 
     async fn view(&self, part: JobPart) -> Result<PartView, SeamError> {

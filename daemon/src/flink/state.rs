@@ -10,11 +10,13 @@
 //! | `check` | checks whether overrides hold |
 //! | `change` | changes: at most one at a time for each job |
 //! | `reading` | requests that share one read |
+//! | `intervals` | how often all of it is looked at |
 //! | `tombstones` | memory of jobs that are not listed for a while |
 
 mod change;
 mod check;
 pub(super) mod event;
+mod intervals;
 mod list;
 mod read;
 mod reading;

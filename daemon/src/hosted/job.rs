@@ -5,7 +5,7 @@ use super::disk::Disk;
 use super::door::{MOST_LOOKS, TaskDoor};
 use super::owner::{Owner, Question, Setup, ask};
 use super::rehearsal::RehearsalTasks;
-use crate::anatomy::Anatomy;
+use crate::anatomy::{Anatomy, off_thread_if_large};
 use crate::clock::{Clock, Moment};
 use crate::seam::{
     Applied, FlinkBody, Freshness, HostedView, Identity, Intent, JobCoordinator, JobFeed, JobPart,
@@ -108,8 +108,10 @@ impl JobCoordinator for HostedJob {
     }
 
     async fn breakdown(&self, _freshness: Freshness) -> Result<Anatomy, SeamError> {
-        let view = self.facts().await?;
-        Ok(anatomy::of(&view, self.clock.now().monotonic))
+        let (view, now) = (self.facts().await?, self.clock.now().monotonic);
+        let subtasks = usize::try_from(view.spec.subtasks()).unwrap_or(usize::MAX);
+        let anatomy = off_thread_if_large(subtasks, move || anatomy::of(&view, now)).await;
+        anatomy.ok_or(SeamError::Silent)
     }
 
     async fn view(&self, part: JobPart) -> Result<PartView, SeamError> {

@@ -2,7 +2,7 @@
 
 use ckpt_api::{Configuration, ConfigurationList, ConfigurationPatch, Field};
 use ckpt_client::local as paths;
-use ckpt_client::{ChangeOptions, Client, ClientError, escape};
+use ckpt_client::{Access, ChangeOptions, Client, ClientError, Peer, escape};
 use ckpt_local_flink::{Answer, call};
 use ckpt_types::bounds::{CheckpointInterval, CheckpointTimeout};
 use ckptd::state_dir::Owner;
@@ -229,6 +229,9 @@ async fn spawn(home: &TempDir, program: &[String], arguments: &[String]) -> (Chi
     })
     .await;
     let token = paths::read_token(&paths::token_file(&state)).unwrap();
-    let client = Client::new(&format!("http://{address}"), Some(token)).unwrap();
+    // Longer than any answer may take, on a machine that stands still for a while.
+    let access =
+        Access { peer: Peer::Ckptd, token: Some(token), authorities: None, limit: Duration::from_secs(120) };
+    let client = Client::with(&format!("http://{address}"), access).unwrap();
     (child, address, client)
 }

@@ -1,10 +1,10 @@
 //! Changes: the newest stored revision is put in force, at most one change at a time for each job, so that an older one
 //! never comes after a newer one. Requests wait for the revision that they stored.
 
-use super::check::HAND_OVER_TIME;
 use super::event::{
     AppliedRevision, ChangeAnswer, ChangeOrder, ClusterAction, Reply, RequestError, RequestId,
 };
+use super::intervals::HAND_OVER_TIME;
 use super::{ClusterState, JobEntry};
 use crate::clock::Moment;
 use crate::flink::facts::AgentRead;

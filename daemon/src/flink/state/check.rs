@@ -6,6 +6,9 @@
 //! coordinator it is checked quickly, so that the coordinator gets the values before its first trigger.
 
 use super::event::ClusterAction;
+use super::intervals::{
+    CHECK_INTERVAL, ENDING_TIME, HAND_OVER_TIME, PATIENT_INTERVAL, WAITING_INTERVAL, WAITING_TIME,
+};
 use super::{ClusterState, JobEntry};
 use crate::clock::Moment;
 use crate::flink::facts::JobFacts;
@@ -21,22 +24,6 @@ use ckpt_coordinator::config::{EffectiveConfig, Override};
 use ckpt_types::duration::Exact;
 use ckpt_types::ids::JobId;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Interval of checks without a sign.
-const CHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// Interval of checks for a coordinator that is waited for.
-const WAITING_INTERVAL: Duration = Duration::from_millis(200);
-/// Time after the last sign until which it is waited for like that.
-const WAITING_TIME: Duration = Duration::from_secs(120);
-/// Interval of checks for a coordinator later on.
-const PATIENT_INTERVAL: Duration = Duration::from_secs(2);
-/// Time that a new revision is left to the request that follows it.
-pub(super) const HAND_OVER_TIME: Duration = Duration::from_secs(1);
-
-/// Time that an override whose time is up is left to the task that ends it durably. One that cannot be ended, as with a
-/// disk that refuses, does not go on to hold.
-const ENDING_TIME: Duration = Duration::from_secs(10);
 
 /// The checks of one job.
 #[derive(Debug)]

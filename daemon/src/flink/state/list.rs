@@ -1,6 +1,7 @@
 //! The list of a cluster's jobs: polling, jobs that come and go, jobs that share a name, and the end of records.
 
 use super::event::{ClusterAction, ListAnswer, RequestError, RequestId, replies};
+use super::intervals::{LISTS_PER_SEARCH, POLL_INTERVAL};
 use super::reading::Reading;
 use super::tombstones::Tombstone;
 use super::{ClusterState, JobEntry};
@@ -15,12 +16,6 @@ use ckpt_coordinator::Monotonic;
 use ckpt_types::ids::JobId;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Interval at which a cluster is asked for its jobs.
-const POLL_INTERVAL: Duration = Duration::from_secs(2);
-/// Number of lists after which the route into the cluster is searched for again.
-const LISTS_PER_SEARCH: u32 = 15;
 
 /// State of the polling.
 #[derive(Debug)]

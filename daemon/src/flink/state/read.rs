@@ -2,6 +2,9 @@
 //! each job, since Flink forgets checkpoints after ten and says nothing of the timeouts that they had.
 
 use super::event::{ClusterAction, Reply, RequestError, RequestId, RestAnswer, replies};
+use super::intervals::{
+    BLIND_TIME, BLIND_TIME_WITHOUT_COORDINATOR, MAX_READS_PER_ROUND, READ_INTERVAL, ROUND_INTERVAL,
+};
 use super::reading::Reading;
 use super::{ClusterState, JobEntry};
 use crate::checkpoint_log::{CheckpointMark, SubtaskTable};
@@ -18,18 +21,6 @@ use ckpt_coordinator::Monotonic;
 use ckpt_types::duration::millis;
 use ckpt_types::ids::JobId;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Interval at which jobs are looked for whose turn it is.
-const ROUND_INTERVAL: Duration = Duration::from_secs(1);
-/// Interval at which each job is read.
-const READ_INTERVAL: Duration = Duration::from_secs(10);
-/// Reads that a round starts at most, so that a large cluster is not kept busy.
-const MAX_READS_PER_ROUND: usize = 20;
-/// Pause of reads through the agent after one failed.
-const BLIND_TIME: Duration = Duration::from_secs(30);
-/// The same while the job has no coordinator.
-const BLIND_TIME_WITHOUT_COORDINATOR: Duration = Duration::from_secs(3);
 
 /// Reads of one job.
 #[derive(Debug, Default)]
