@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 /// Longest wait for a breakdown that may be a little old.
 pub const CACHED_LIMIT: Duration = Duration::from_millis(300);
 /// The most subtasks of a job whose checkpoints are looked at subtask by subtask.
-pub const MOST_SUBTASKS: usize = 20_000;
+pub const MAX_SUBTASKS: usize = 20_000;
 
 /// Subtasks of a job up to which work on them is done where it is asked for: that takes about 10 ms.
 const MAX_AT_HAND: usize = 2_000;

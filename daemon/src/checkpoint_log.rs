@@ -154,8 +154,8 @@ impl CheckpointLog {
         self.records.iter().rev()
     }
 
-    /// Those of the newest [`CheckpointHistory::MOST`] records that are behind this sequence number, seen at
-    /// `observed_at`.
+    /// Records behind this sequence number, among the newest [`CheckpointHistory::MOST`]. `observed_at` is the time at
+    /// which they were seen, in milliseconds since the epoch.
     pub(crate) fn after(&self, sequence: u64, observed_at: u64) -> LogTail {
         let older = self.records.len().saturating_sub(CheckpointHistory::MOST);
         let tail = self.records.iter().skip(older).filter(|record| record.sequence > sequence);
@@ -200,10 +200,9 @@ impl CheckpointLog {
         self.newest_first().find(|record| record.progress.id == Some(id))
     }
 
-    /// The newest completed checkpoint or savepoint, by its trigger: older answers of Flink may come late.
+    /// The newest completed checkpoint or savepoint.
     pub(crate) fn newest_completed(&self, savepoint: bool) -> Option<&CheckpointRecord> {
-        let completed = self.records.iter().filter(|record| record.is_completed(savepoint));
-        completed.max_by_key(|record| (record.triggered_there, record.progress.id))
+        self.newest_first().find(|record| record.is_completed(savepoint))
     }
 
     /// The newest completed checkpoint that is no savepoint, in figures.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The most subtasks of one job.
-pub const MOST_SUBTASKS: u32 = 10_000;
+pub const MAX_SUBTASKS: u32 = 10_000;
 /// How long a process that holds subtasks may be silent, unless the job says otherwise.
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The shortest time that a job may say.

@@ -34,7 +34,7 @@ const UNLIKELY: f64 = 0.01;
 /// Up to how many times the usual duration a checkpoint is on track.
 const ON_TRACK: f64 = 1.5;
 /// How many of the checkpoints before are looked at, the newest ones.
-pub const MOST_PAST: usize = 20;
+pub const MAX_PAST: usize = 20;
 /// From so many completed checkpoints on it is known by how much they vary.
 pub const ENOUGH: usize = 3;
 /// No estimate reaches further than this.
@@ -141,7 +141,7 @@ pub fn assess(vertices: &[usize], past: &[Ended], pending: &Pending) -> Assessme
         return by_the_whole(past, pending);
     }
     let usable: Vec<&Ended> = past.iter().filter(|ended| ended.took.len() == subtasks).collect();
-    let past = Past::new(vertices, &usable[usable.len().saturating_sub(MOST_PAST)..]);
+    let past = Past::new(vertices, &usable[usable.len().saturating_sub(MAX_PAST)..]);
     let present = Present::new(vertices, &past, pending);
     let (verdict, because) = present.verdict();
     let (verdict, because) = doubted(verdict, because, pending);
@@ -199,7 +199,7 @@ fn by_the_whole(past: &[Ended], &Pending { elapsed, failed_before, .. }: &Pendin
     let completed = past.iter().filter(|ended| ended.completed);
     let whole: Vec<Ended> =
         completed.map(|ended| Ended { took: vec![Some(ended.lasted)], ..ended.clone() }).collect();
-    let newest: Vec<&Ended> = whole.iter().skip(whole.len().saturating_sub(MOST_PAST)).collect();
+    let newest: Vec<&Ended> = whole.iter().skip(whole.len().saturating_sub(MAX_PAST)).collect();
     let past = Past::new(&[1], &newest);
     let pending = Pending { elapsed, took: vec![None], failed_before };
     let present = Present::new(&[1], &past, &pending);

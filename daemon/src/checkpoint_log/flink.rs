@@ -2,7 +2,7 @@
 
 use super::record::MAX_MESSAGE;
 use super::{CheckpointLog, CheckpointMark, CheckpointOutcome, CheckpointProgress, Flight, SubtaskAck};
-use crate::anatomy::{MOST_SUBTASKS, SubtaskTimes, duration};
+use crate::anatomy::{MAX_SUBTASKS, SubtaskTimes, duration};
 use ckpt_api::CheckpointHistory;
 use ckpt_api::flink::{
     Checkpoint, CheckpointStatistics, CheckpointStatus, SubtaskCheckpoint, TaskCheckpointWithSubtasks,
@@ -43,9 +43,7 @@ impl CheckpointLog {
     ) -> impl Iterator<Item = &'a Checkpoint> {
         let newest_first = ended(statistics).into_iter().rev();
         let completed = newest_first.filter(|entry| entry.status == CheckpointStatus::Completed);
-        completed
-            .take(ckpt_estimate::MOST_PAST)
-            .filter(|entry| self.needs_subtasks(CheckpointMark::of(entry)))
+        completed.take(ckpt_estimate::MAX_PAST).filter(|entry| self.needs_subtasks(CheckpointMark::of(entry)))
     }
 }
 
@@ -69,7 +67,7 @@ fn ended(statistics: &CheckpointStatistics) -> Vec<&Checkpoint> {
 
 /// The acknowledgements of a vertex's subtasks, as `…/checkpoints/details/:id/subtasks/:vertex` tells them.
 pub(crate) fn acknowledgements(told: &TaskCheckpointWithSubtasks) -> Vec<Option<SubtaskAck>> {
-    let size = usize::try_from(told.task.num_subtasks).unwrap_or(usize::MAX).min(MOST_SUBTASKS);
+    let size = usize::try_from(told.task.num_subtasks).unwrap_or(usize::MAX).min(MAX_SUBTASKS);
     let mut acknowledgements = vec![None; size];
     for subtask in &told.subtasks {
         let SubtaskCheckpoint::Completed(subtask) = subtask else { continue };

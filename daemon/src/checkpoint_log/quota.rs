@@ -8,9 +8,9 @@ const MAX_RECENT: usize = 20;
 /// Newest checkpoints in an estimate, whatever their outcome, those in flight included.
 const MAX_RECENT_IN_ESTIMATE: usize = 10;
 /// Completed records before those: failures must not push out what is usual.
-const MAX_COMPLETED: usize = ckpt_estimate::MOST_PAST;
+const MAX_COMPLETED: usize = ckpt_estimate::MAX_PAST;
 /// Newest checkpoints, savepoints and failures that are kept whatever follows them; see [`CheckpointRecord::kind`].
-pub(super) const MAX_OF_KIND: [usize; 3] = [ckpt_estimate::MOST_PAST, 1, 1];
+pub(super) const MAX_OF_KIND: [usize; 3] = [ckpt_estimate::MAX_PAST, 1, 1];
 
 /// A quota of detailed records, used up from the newest to the oldest. A record without subtasks uses up nothing.
 #[derive(Debug)]

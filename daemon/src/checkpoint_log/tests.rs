@@ -243,7 +243,7 @@ fn failures_keep_usual_without_subtasks() {
         record(&mut log, &statistics(&[(id, false)], Some(40)));
     }
     assert_eq!(log.usual_duration(), Some(Duration::from_millis(36)), "the newest ten");
-    assert_eq!(log.records.len(), CheckpointHistory::MOST + ckpt_estimate::MOST_PAST);
+    assert_eq!(log.records.len(), CheckpointHistory::MOST + ckpt_estimate::MAX_PAST);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn nothing_is_asked_for_outside_quota() {
     assert_eq!((reads, asked), (70, 20 + 69), "the newest twenty, and each that follows");
     let known = estimated(&log, vertex).into_iter().filter(|(_, is_known)| *is_known);
     let known: Vec<_> = known.map(|(id, _)| id).collect();
-    assert!(known.len() >= ckpt_estimate::MOST_PAST && known.ends_with(&[259, 260]), "{known:?}");
+    assert!(known.len() >= ckpt_estimate::MAX_PAST && known.ends_with(&[259, 260]), "{known:?}");
     let details = log.records.iter().filter(|record| record.progress.subtasks.is_some()).count();
     assert!(details <= 42, "{details}");
 }
@@ -307,7 +307,7 @@ fn sparse_subtasks_suffice_for_estimate() {
         }
     }
     let known = estimated(&log, vertex).into_iter().filter(|(_, is_known)| *is_known).count();
-    assert!(known >= ckpt_estimate::MOST_PAST, "{known}");
+    assert!(known >= ckpt_estimate::MAX_PAST, "{known}");
 }
 
 #[test]

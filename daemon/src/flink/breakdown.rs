@@ -4,7 +4,7 @@
 use super::link::Link;
 use super::rest;
 use crate::anatomy::{
-    Anatomy, Backpressure, CheckpointAnatomy, MOST_SUBTASKS, SubtaskTimes, VertexAnatomy, duration,
+    Anatomy, Backpressure, CheckpointAnatomy, MAX_SUBTASKS, SubtaskTimes, VertexAnatomy, duration,
 };
 use crate::checkpoint_log::{CheckpointLog, CheckpointMark, SubtaskTable, acknowledgements, subtask_times};
 use crate::seam::SeamError;
@@ -95,14 +95,8 @@ impl Breakdown {
         self.tried_in_background = Some(now);
     }
 
-    /// Takes the answers of a read into this and the log. `to_here` is that of [`CheckpointLog::record_flink`].
-    pub(super) fn record(
-        &mut self,
-        read: BreakdownRead,
-        log: &mut CheckpointLog,
-        to_here: impl Fn(i64) -> u64,
-    ) {
-        log.record_flink(&read.statistics, to_here);
+    /// Takes the answers of a read into this, and the subtasks of checkpoints that the log has.
+    pub(super) fn record(&mut self, read: BreakdownRead, log: &mut CheckpointLog) {
         read.completed.into_iter().for_each(|(mark, subtasks)| log.merge_subtasks(mark, subtasks));
         (self.vertices, self.in_flight, self.warnings) = (read.vertices, read.in_flight, read.warnings);
     }
@@ -358,7 +352,7 @@ fn subtasks(vertices: &[VertexAnatomy]) -> usize {
 
 /// The vertices that are asked for, in the order of the flow; none of a job that is too large.
 fn order(vertices: &[VertexAnatomy]) -> Vec<VertexId> {
-    let is_too_large = vertices.len() > MAX_VERTICES || subtasks(vertices) > MOST_SUBTASKS;
+    let is_too_large = vertices.len() > MAX_VERTICES || subtasks(vertices) > MAX_SUBTASKS;
     vertices.iter().filter(|_| !is_too_large).map(|vertex| vertex.id).collect()
 }
 

@@ -325,21 +325,20 @@ impl JobCoordinator for FlinkJob {
     }
 
     async fn ended_after(&self, sequence: u64, freshness: Freshness) -> Result<LogTail, SeamError> {
-        // What is remembered is told also if its cluster does not answer.
-        let now = self.link().clock.now().monotonic;
-        let obstacle = self.compute(|view| view.obstacle());
-        let is_current = freshness == Freshness::Current;
-        if is_current
-            && obstacle.is_none()
+        let obstacle = || self.compute(|view| view.obstacle());
+        let is_old = || self.facts().wants_rest(self.link().clock.now().monotonic);
+        if freshness == Freshness::Current
             && !self.facts().state().has_ended()
-            && self.facts().wants_rest(now)
+            && is_old()
+            && obstacle().is_none()
         {
+            // What is remembered is told also if its cluster does not answer.
             drop(self.read_rest().await);
         }
         let facts = self.facts();
         match &facts.rest {
             Some(rest) => Ok(facts.log.after(sequence, rest.answered.wall_millis())),
-            None => Err(SeamError::Unreachable(obstacle.unwrap_or_else(|| {
+            None => Err(SeamError::Unreachable(obstacle().unwrap_or_else(|| {
                 format!("cluster {} has not told of this job's checkpoints yet", self.link().name())
             }))),
         }

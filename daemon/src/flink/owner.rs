@@ -1,7 +1,6 @@
 //! The owner of a cluster: the one task that holds its state. It performs the actions of the state machine side by side,
 //! tells it what came of them, answers requests, and publishes facts for readers.
 
-use super::breakdown::BreakdownRequest;
 use super::facts::{ClusterFacts, JobFacts};
 use super::job::FlinkJob;
 use super::link::{Link, Services};
@@ -238,11 +237,12 @@ impl Owner {
             ClusterAction::Remove { job, revision } => {
                 Box::pin(async move { perform::remove(&link, job, revision).await })
             }
-            ClusterAction::ReadBreakdown(request) => Box::pin(read_breakdown(link, request)),
-            ClusterAction::ReadNewest(request, newest) => Box::pin(async move {
-                let subtasks = request.read_one(&link, newest.id).await;
-                ClusterEvent::NewestRead { job: request.job, answered: link.clock.now(), newest, subtasks }
-            }),
+            ClusterAction::ReadBreakdown(request) => {
+                Box::pin(async move { perform::read_breakdown(&link, request).await })
+            }
+            ClusterAction::ReadNewest(request, newest) => {
+                Box::pin(async move { perform::read_newest(&link, request, newest).await })
+            }
         };
         self.work.spawn(work);
     }
@@ -316,11 +316,6 @@ impl Owner {
 async fn permit(permits: Option<Arc<Semaphore>>) -> Option<OwnedSemaphorePermit> {
     // The semaphore is never closed.
     permits?.acquire_owned().await.ok()
-}
-
-async fn read_breakdown(link: Arc<Link>, request: BreakdownRequest) -> ClusterEvent {
-    let answer = request.read(&link).await.map(Box::new);
-    ClusterEvent::BreakdownRead { job: request.job, answered: link.clock.now(), answer }
 }
 
 fn records(link: &Link) -> Records {

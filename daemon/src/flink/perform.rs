@@ -1,12 +1,14 @@
 //! The actions of a cluster's owner that take time: requests to the REST API, to the agent and to the store. Each ends
 //! with an event for the state machine.
 
+use super::breakdown::BreakdownRequest;
 use super::facts::{ClusterFacts, RestRead};
 use super::link::Link;
 use super::rest;
 use super::route_search::Search;
 use super::routes::Route;
 use super::state::event::{ChangeAnswer, ChangeOrder, ClusterEvent, ListAnswer, RestAnswer};
+use crate::checkpoint_log::CheckpointMark;
 use crate::durable::STORE_LIMIT;
 use crate::overrides::{EditError, Submitted};
 use crate::seam::SeamError;
@@ -82,6 +84,21 @@ pub(super) async fn find_route(
     let mut search = Search::new(link, facts);
     let route = if again { search.search(job).await } else { search.route(job).await };
     ClusterEvent::RouteFound { lessons: search.lessons(), route }
+}
+
+pub(super) async fn read_breakdown(link: &Link, request: BreakdownRequest) -> ClusterEvent {
+    let asked = link.clock.now().monotonic;
+    let answer = request.read(link).await.map(Box::new);
+    ClusterEvent::BreakdownRead { job: request.job, asked, answered: link.clock.now(), answer }
+}
+
+pub(super) async fn read_newest(
+    link: &Link,
+    request: BreakdownRequest,
+    newest: CheckpointMark,
+) -> ClusterEvent {
+    let subtasks = request.read_one(link, newest.id).await;
+    ClusterEvent::NewestRead { job: request.job, answered: link.clock.now(), newest, subtasks }
 }
 
 /// Asks for the start of a job's last run.

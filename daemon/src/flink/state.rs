@@ -148,8 +148,8 @@ impl ClusterState {
             }
             ClusterEvent::ResubmissionStored { job } => self.start_change(now, job, &mut actions),
             ClusterEvent::Removed { job } => self.listing.removed(job),
-            ClusterEvent::BreakdownRead { job, answered, answer } => {
-                self.breakdown_read(job, answered, answer, &mut actions);
+            ClusterEvent::BreakdownRead { job, asked, answered, answer } => {
+                self.breakdown_read(job, asked, answered, answer, &mut actions);
             }
             ClusterEvent::NewestRead { job, answered, newest, subtasks } => {
                 self.newest_read(job, answered, newest, subtasks, &mut actions);

@@ -1,6 +1,6 @@
 //! The breakdown of a hosted job's checkpoints by subtask.
 
-use crate::anatomy::{Anatomy, CheckpointAnatomy, MOST_SUBTASKS, VertexAnatomy};
+use crate::anatomy::{Anatomy, CheckpointAnatomy, MAX_SUBTASKS, VertexAnatomy};
 use crate::checkpoint_log::CheckpointView;
 use crate::seam::HostedView;
 use ckpt_coordinator::Monotonic;
@@ -16,7 +16,7 @@ pub(super) fn of(HostedView { spec, checkpoints, .. }: &HostedView, now: Monoton
         .map(|vertex| VertexAnatomy::new(vertex.id, vertex.name.clone(), size(vertex.parallelism)));
     let vertices: Vec<_> = vertices.collect();
     let subtasks: usize = vertices.iter().map(|vertex| vertex.subtasks).sum();
-    let too_large = subtasks > MOST_SUBTASKS;
+    let too_large = subtasks > MAX_SUBTASKS;
     let warning = || {
         format!(
             "the job has {subtasks} subtasks, too many to look at each; only its checkpoints as a whole were looked at"

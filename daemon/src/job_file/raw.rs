@@ -1,7 +1,7 @@
 //! The shape of a job file, and the checks that need more than one value of it.
 
 use super::{
-    Fault, FaultKind, HEARTBEAT_TIMEOUT, JobSpec, LONGEST_HEARTBEAT_TIMEOUT, MOST_SUBTASKS, Rehearsal,
+    Fault, FaultKind, HEARTBEAT_TIMEOUT, JobSpec, LONGEST_HEARTBEAT_TIMEOUT, MAX_SUBTASKS, Rehearsal,
     SHORTEST_HEARTBEAT_TIMEOUT, Tasks, VertexSpec, names,
 };
 use ckpt_api::Failures;
@@ -259,8 +259,8 @@ fn check_vertices(raw: Vec<Vertex>) -> Result<Vec<VertexSpec>, String> {
     let subtasks = vertices.iter().fold(0_u32, |sum, vertex| sum.saturating_add(vertex.parallelism));
     match subtasks {
         0 => Err("a job has at least one vertex".to_owned()),
-        1..=MOST_SUBTASKS => Ok(vertices),
-        _ => Err(format!("{subtasks} subtasks are too many; at most {MOST_SUBTASKS} are hosted")),
+        1..=MAX_SUBTASKS => Ok(vertices),
+        _ => Err(format!("{subtasks} subtasks are too many; at most {MAX_SUBTASKS} are hosted")),
     }
 }
 

@@ -108,12 +108,12 @@ impl ClusterState {
             actions.extend(expiries.map(|request| request.refused(SeamError::Busy(why.clone()))));
         }
         // A record that is gone is not stored again under its revision.
-        let gone = match state.has_ended() {
+        let gone = || match state.has_ended() {
             true => SeamError::Ended { state },
             false => SeamError::Busy("its override was removed before it was applied".to_owned()),
         };
         let outlived = requests.extract_if(.., |request| request.revision > revision);
-        actions.extend(outlived.map(|request| request.refused(gone.clone())));
+        actions.extend(outlived.map(|request| request.refused(gone())));
         let is_refused = requests.len() < asked;
         let is_asked_for = !requests.is_empty();
         let pull_in = requests.iter().any(|request| request.pull_in);
@@ -122,8 +122,8 @@ impl ClusterState {
             return self.schedule_check(now, job);
         }
         entry.changing.present = Some(PresentChange { revision, wanted, requests, unconfirmed: None });
-        if overview.state.has_ended() {
-            return self.finish_change(now, job, Err(SeamError::Ended { state: overview.state }), actions);
+        if state.has_ended() {
+            return self.finish_change(now, job, Err(SeamError::Ended { state }), actions);
         }
         actions.push(ClusterAction::Change(Box::new(ChangeOrder { overview, cluster, wanted, pull_in })));
     }

@@ -67,7 +67,12 @@ pub(in crate::flink) enum ClusterEvent {
     /// A record was removed, or could not be.
     Removed { job: JobId },
     /// A read by subtask ended.
-    BreakdownRead { job: JobId, answered: Moment, answer: Result<Box<BreakdownRead>, SeamError> },
+    BreakdownRead {
+        job: JobId,
+        asked: Monotonic,
+        answered: Moment,
+        answer: Result<Box<BreakdownRead>, SeamError>,
+    },
     /// A read of the newest completed checkpoint ended; without subtasks if it failed.
     NewestRead { job: JobId, answered: Moment, newest: CheckpointMark, subtasks: Option<SubtaskTable> },
     /// The JobManager's process has ended.

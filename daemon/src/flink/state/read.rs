@@ -136,8 +136,7 @@ impl ClusterState {
         let ahead = self.facts.health.ahead;
         let record = self.records.get(&job).cloned();
         let Some(entry) = self.entry(job) else { return };
-        // An older answer never replaces a newer one.
-        if entry.facts.rest.as_ref().is_some_and(|known| known.asked > read.asked) {
+        if entry.facts.has_newer_rest(read.asked) {
             return;
         }
         let now = read.answered.monotonic;
@@ -229,16 +228,24 @@ impl ClusterState {
     pub(super) fn breakdown_read(
         &mut self,
         job: JobId,
+        asked: Monotonic,
         answered: Moment,
         answer: Result<Box<BreakdownRead>, SeamError>,
         actions: &mut Vec<ClusterAction>,
     ) {
         let to_here = to_here(self.facts.health.ahead);
         let Some(entry) = self.entry(job) else { return };
+        let is_late = entry.facts.has_newer_rest(asked);
         let breakdown = Arc::make_mut(&mut entry.facts.breakdown);
         breakdown.record_try(answered.monotonic);
         let log = &mut entry.facts.log;
-        let outcome = answer.map(|read| breakdown.record(*read, Arc::make_mut(log), to_here));
+        let outcome = answer.map(|read| {
+            let log = Arc::make_mut(log);
+            if !is_late {
+                log.record_flink(&read.statistics, to_here);
+            }
+            breakdown.record(*read, log);
+        });
         let outcome = outcome.map_err(RequestError::Job);
         let requests = self.finish_breakdown(job, actions);
         actions.extend(replies(requests, &outcome));
@@ -295,6 +302,11 @@ impl JobEntry {
 }
 
 impl JobFacts {
+    /// True if answers to later questions than one of that time are known: an older answer never replaces a newer one.
+    fn has_newer_rest(&self, asked: Monotonic) -> bool {
+        self.rest.as_ref().is_some_and(|known| known.asked > asked)
+    }
+
     /// Takes answers of the REST API. Returns those before.
     fn take_rest(&mut self, read: RestRead, record: Option<&Record>, ahead: i64) -> Option<Arc<RestRead>> {
         let at = read.answered.wall_millis();

@@ -4,6 +4,7 @@ use super::super::event::{
     ChangeAnswer, ClusterAction, ClusterEvent, ListAnswer, Records, Reply, Request, RequestId, RestAnswer,
 };
 use super::super::{ClusterIdentity, ClusterState};
+use super::answers::{id, jvm, overview, rest_answer, sight, vertex};
 use crate::anatomy::VertexAnatomy;
 use crate::checkpoint_log::{CheckpointMark, SubtaskTable};
 use crate::clock::Moment;
@@ -14,15 +15,10 @@ use crate::flink::routes::{Lesson, Route};
 use crate::flink::settings::Attach;
 use crate::overrides::{Layer, Layers, Record, Submitted};
 use crate::seam::{Initiator, SeamError};
-use ckpt_agent::protocol::{Shown, Sight};
-use ckpt_api::flink::{Checkpoint, CheckpointConfig, CheckpointStatistics, CheckpointStatus, JobOverview};
+use ckpt_api::flink::Checkpoint;
 use ckpt_api::{JobState, OverrideState};
-use ckpt_attach::Jvm;
 use ckpt_coordinator::Monotonic;
-use ckpt_types::ids::{CheckpointId, JobId, VertexId};
-use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 pub(super) const INTERVAL: i64 = 10_000;
@@ -74,19 +70,6 @@ pub(super) struct Sim {
     next_request: RequestId,
     newest_list: i64,
     newest_rest: Option<Monotonic>,
-}
-
-pub(super) fn id() -> JobId {
-    JobId::from_bits(1)
-}
-
-/// A process that exists: this one.
-pub(super) fn jvm() -> Jvm {
-    Jvm::of(i32::try_from(std::process::id()).unwrap()).unwrap()
-}
-
-fn recorded(text: &str) -> Value {
-    serde_json::from_str::<Value>(text).unwrap()["body"].clone()
 }
 
 impl Sim {
@@ -389,10 +372,10 @@ impl Sim {
             }
             ClusterAction::ReadBreakdown(request) => {
                 let statistics = rest_answer(&seen).statistics;
-                let asked: Vec<_> =
+                let marks: Vec<_> =
                     request.log.without_subtasks(&statistics).map(CheckpointMark::of).collect();
-                self.asked_subtasks.extend(&asked);
-                let completed = asked.iter().filter_map(|mark| Some((*mark, self.subtasks.clone()?)));
+                self.asked_subtasks.extend(&marks);
+                let completed = marks.iter().filter_map(|mark| Some((*mark, self.subtasks.clone()?)));
                 let read = BreakdownRead {
                     vertices: vec![VertexAnatomy::new(vertex(), "source".to_owned(), 1)],
                     in_flight: Vec::new(),
@@ -400,7 +383,8 @@ impl Sim {
                     statistics,
                     warnings: Vec::new(),
                 };
-                ClusterEvent::BreakdownRead { job: request.job, answered, answer: Ok(Box::new(read)) }
+                let (job, asked) = (request.job, asked.monotonic);
+                ClusterEvent::BreakdownRead { job, asked, answered, answer: Ok(Box::new(read)) }
             }
             ClusterAction::ReadNewest(request, newest) => {
                 self.asked_subtasks.push(newest);
@@ -436,69 +420,5 @@ impl Sim {
     /// Longer than Flink keeps its answers, and than any pause after failures.
     pub(super) fn long() -> Duration {
         CACHE_AGE + Duration::from_secs(130)
-    }
-}
-
-pub(super) fn vertex() -> VertexId {
-    VertexId::from_bits(1)
-}
-
-/// A checkpoint that was triggered at its id in seconds, and took as many milliseconds.
-pub(super) fn checkpoint(id: u64, status: CheckpointStatus) -> Checkpoint {
-    let recorded =
-        recorded(include_str!("../../../../../shared/api/tests/flink-rest/checkpoints-in-progress.json"));
-    let millis = i64::try_from(id).unwrap();
-    Checkpoint {
-        id: CheckpointId(id),
-        status,
-        trigger_timestamp: millis * 1_000,
-        end_to_end_duration: millis,
-        ..serde_json::from_value(recorded["history"][0].clone()).unwrap()
-    }
-}
-
-fn overview(job: &SimJob, asked: Moment) -> JobOverview {
-    static RECORDED: LazyLock<JobOverview> = LazyLock::new(|| {
-        let list = recorded(include_str!("../../../../../shared/api/tests/flink-rest/jobs-overview.json"));
-        serde_json::from_value(list["jobs"][0].clone()).unwrap()
-    });
-    let mut overview = RECORDED.clone();
-    (overview.jid, overview.name, overview.state) = (id(), "orders".to_owned(), job.state);
-    (overview.start_time, overview.end_time) = (job.started, -1);
-    // The time of the question, so that an older list can be told from a newer one.
-    overview.last_modification = i64::try_from(asked.wall_millis()).unwrap();
-    overview
-}
-
-fn rest_answer(job: &SimJob) -> RestAnswer {
-    static RECORDED: LazyLock<(CheckpointConfig, CheckpointStatistics)> = LazyLock::new(|| {
-        let config =
-            recorded(include_str!("../../../../../shared/api/tests/flink-rest/checkpoints-config.json"));
-        let mut statistics =
-            recorded(include_str!("../../../../../shared/api/tests/flink-rest/checkpoints-in-progress.json"));
-        statistics["history"] = json!([]);
-        statistics["latest"]["completed"] = Value::Null;
-        (serde_json::from_value(config).unwrap(), serde_json::from_value(statistics).unwrap())
-    });
-    let (mut config, mut statistics) = RECORDED.clone();
-    (statistics.history, statistics.latest.completed) = (job.history.clone(), job.completed.clone());
-    (config.interval, config.timeout) = (INTERVAL, job.timeout);
-    RestAnswer { config, statistics }
-}
-
-fn sight(job: &SimJob) -> Sight {
-    Sight {
-        family: "1.19 and later".to_owned(),
-        scheduler: "Default".to_owned(),
-        identity: job.identity,
-        interval: INTERVAL,
-        timeout: job.timeout,
-        min_pause: 0,
-        shown: Shown { graph_interval: INTERVAL, graph_timeout: job.timeout, plan: None },
-        periodic: true,
-        next_trigger_in: None,
-        queued: 0,
-        consecutive_failures: Some(0),
-        pending: Vec::new(),
     }
 }

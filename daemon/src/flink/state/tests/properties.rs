@@ -3,7 +3,8 @@
 //! reply, which is about its own revision.
 
 use super::super::event::{ClusterEvent, Request};
-use super::cluster::{Sim, id, jvm};
+use super::answers::{id, jvm};
+use super::cluster::Sim;
 use crate::seam::Initiator;
 use ckpt_api::OverrideState;
 use proptest::prelude::*;

@@ -1,7 +1,8 @@
 //! Races, step by step.
 
 use super::super::event::{ClusterAction, ClusterEvent, Reply, Request, RequestError};
-use super::cluster::{Sim, TIMEOUT, id, jvm};
+use super::answers::{id, jvm};
+use super::cluster::{Sim, TIMEOUT};
 use crate::seam::{Initiator, SeamError};
 use ckpt_api::{JobState, OverrideState};
 use std::time::Duration;
@@ -278,7 +279,7 @@ fn removed_record_refuses_its_request() {
 }
 
 #[test]
-fn change_of_check_is_not_claimed_after_its_end() {
+fn ended_change_is_not_claimed() {
     let mut sim = Sim::with_override(LONGER);
     let until = sim.wall() + 1_800;
     sim.store_until(LONGEST, Some(until));
@@ -345,7 +346,7 @@ fn job_ended_during_change_ends_override() {
 }
 
 #[test]
-fn unlisted_job_is_kept_while_it_is_changed() {
+fn changing_job_outlives_its_listing() {
     let mut sim = Sim::new();
     sim.settle();
     let first = sim.apply();

@@ -1,7 +1,8 @@
 //! Subtasks of completed checkpoints: when they are asked for, and what an estimate sees of them.
 
 use super::super::event::{ClusterAction, Reply, Request};
-use super::cluster::{Sim, checkpoint, id, vertex};
+use super::answers::{checkpoint, id, vertex};
+use super::cluster::Sim;
 use crate::anatomy::SubtaskTimes;
 use crate::checkpoint_log::{CheckpointMark, SubtaskAck, SubtaskTable};
 use ckpt_api::flink::CheckpointStatus::{Completed, Failed};
@@ -100,4 +101,25 @@ fn late_answer_keeps_newer_history() {
     assert_eq!(history.iter().filter(|id| **id == 18).count(), 1);
     assert_eq!(asked(&sim), [7]);
     assert!(!sim.facts().log.needs_subtasks(CheckpointMark::of(&checkpoint(7, Completed))));
+}
+
+#[test]
+fn late_answer_takes_nothing_back() {
+    let mut sim = failing(Some(table()));
+    sim.job.history.insert(0, checkpoint(18, Completed));
+    sim.job.completed = Some(checkpoint(18, Completed));
+    sim.request(Request::ReadBreakdown { job: id(), with_places: true });
+    let breakdown = sim.find(|action| matches!(action, ClusterAction::ReadBreakdown(_)));
+    // Meanwhile the checkpoint is pushed out of Flink's history.
+    sim.now += Duration::from_secs(1);
+    sim.job.history = (20..31).rev().map(|id| checkpoint(id, Completed)).collect();
+    sim.job.completed = Some(checkpoint(30, Completed));
+    sim.request(Request::ReadRest(id()));
+    let rest = sim.find(|action| matches!(action, ClusterAction::ReadRest { .. }));
+    sim.deliver(rest, false);
+    sim.deliver(breakdown, true);
+    let log = &sim.facts().log;
+    assert_eq!(log.newest_completed(false).unwrap().progress.id, Some(checkpoint(30, Completed).id));
+    let history: Vec<_> = log.history().iter().filter_map(|one| Some(one.id?.0)).collect();
+    assert!(history.is_sorted(), "{history:?}");
 }
