@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 /// The job.
 const SOURCE: &str = include_str!("SlowJob.java");
 pub(crate) const CLASS: &str = "SlowJob";
+
 /// Held while the job is built, so that nobody builds it twice.
 static BUILDING: Mutex<()> = Mutex::const_new(());
 

@@ -25,13 +25,8 @@ pub(super) async fn carry_out(
         let nothing = Applied { observation, updates: Vec::new(), ended: Vec::new() };
         answer(job.identity(), &nothing, &held, Stage { stored, applied: false }, now)
     };
-    match settle(
-        job,
-        &changes.overrides,
-        Revision { revision, pull_in, seen, initiator: Initiator::Operator },
-    )
-    .await
-    {
+    let asked = Revision { revision, pull_in, seen, initiator: Initiator::Operator };
+    match settle(job, &changes.overrides, asked).await {
         Ok(Settled::Applied(applied)) => {
             let is_applied = applied.observation.revision_in_force == Some(revision);
             Ok(answer(job.identity(), &applied, &held, Stage { stored: true, applied: is_applied }, now))

@@ -6,22 +6,22 @@ use ckpt_estimate::{Assessment, Ended, Pending, Rest, assess};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is known of the subtasks of a checkpoint in flight is too old to rest anything on from here on.
-const TOO_OLD: Duration = Duration::from_secs(20);
-/// What is known for so much longer than a checkpoint has been in flight belongs to another one of its number: a job that
-/// starts from nothing counts anew.
-const ROUGHLY: Duration = Duration::from_secs(5);
+/// Age from which on the known subtasks of a checkpoint in flight are too old for an estimate.
+const MAX_SUBTASK_AGE: Duration = Duration::from_secs(20);
+/// Tolerance between two ages of one checkpoint. Subtasks that are older by more belong to another checkpoint of its
+/// number: a job that starts from nothing counts anew.
+const AGE_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// A checkpoint in flight, with all that is known of it.
 #[derive(Debug)]
 pub(super) struct Case<'a> {
     pub(super) anatomy: &'a Anatomy,
     pub(super) checkpoint: &'a InFlight,
-    /// What its subtasks said, vertex after vertex; `None` when only its totals are known.
+    /// Times of its subtasks, vertex after vertex; `None` if only its totals are known.
     pub(super) subtasks: Option<&'a [Vec<Option<SubtaskTimes>>]>,
-    /// How old it was when that was true.
+    /// Age of the checkpoint when its subtasks were seen.
     pub(super) seen_for: Duration,
-    /// How many have failed in a row before it.
+    /// Number of checkpoints that failed in a row before it.
     pub(super) failed_before: u32,
     pub(super) assessment: Assessment,
 }
@@ -34,7 +34,7 @@ impl<'a> Case<'a> {
         }
         let elapsed = Duration::from_millis(checkpoint.elapsed);
         let is_it = |part: &&CheckpointAnatomy| {
-            elapsed.saturating_sub(part.lasted) < TOO_OLD && part.lasted <= elapsed + ROUGHLY
+            elapsed.saturating_sub(part.lasted) < MAX_SUBTASK_AGE && part.lasted <= elapsed + AGE_TOLERANCE
         };
         let part = anatomy.of(checkpoint.id).filter(is_it);
         let sizes = anatomy.sizes();
@@ -53,7 +53,7 @@ impl<'a> Case<'a> {
         Some(Self { anatomy, checkpoint, subtasks, seen_for, failed_before, assessment })
     }
 
-    /// How long it still takes from now, and not from when its subtasks were seen.
+    /// Time left from now, and not from when its subtasks were seen.
     pub(super) fn rest(&self) -> Option<Rest> {
         let rest = self.assessment.rest?;
         let since = Duration::from_millis(self.checkpoint.elapsed).saturating_sub(self.seen_for);
@@ -61,8 +61,8 @@ impl<'a> Case<'a> {
         Some(Rest { low: from_now(rest.low), likely: from_now(rest.likely), high: from_now(rest.high) })
     }
 
-    /// Who is missing now, and was in each of the newest checkpoints of its kind that failed of few: how many those
-    /// were, and the places.
+    /// Subtasks that are missing now, and were missing in each of the newest failed checkpoints of its kind that lacked
+    /// few: the number of those checkpoints, and the places.
     pub(super) fn missing_again(&self) -> Option<(usize, Vec<usize>)> {
         let sizes = self.anatomy.sizes();
         let alike =
@@ -121,7 +121,7 @@ fn past(anatomy: &Anatomy, savepoint: bool, sizes: &[usize]) -> Vec<Ended> {
     alike.filter_map(of).collect()
 }
 
-/// How long completed checkpoints take, in the middle, and how many of them are known.
+/// Median duration of the known completed checkpoints, and their number.
 pub(super) fn usual(anatomy: &Anatomy) -> (Option<Duration>, usize) {
     let past = past(anatomy, false, &anatomy.sizes());
     let said = assess(&[], &past, &Pending { elapsed: Duration::ZERO, took: Vec::new(), failed_before: 0 });
